@@ -1,0 +1,59 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// One settings array for every Swift target: a difference between targets would be a surprise.
+let swift: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+// The shim is linked without the Swift runtime and without shared libraries: it runs between the host and the
+// container, where neither a loader nor a search path may be trusted. SwiftPM links every executable with the Swift
+// driver, hence -nostartfiles (the driver would add Swift's own start object).
+let staticShim: [LinkerSetting] = [.unsafeFlags(["-nostartfiles", "-static-executable"])]
+
+let package = Package(
+    name: "minirun",
+    products: [
+        .executable(name: "minirun", targets: ["minirun"]),
+        .executable(name: "minirun-shim", targets: ["minirun-shim"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.2")
+    ],
+    targets: [
+        // A target imports only targets that stand above it in this list; Scripts/lint checks that.
+        .target(name: "CLinux"),
+        .target(name: "LaunchPlan"),
+        .executableTarget(
+            name: "minirun-shim",
+            dependencies: ["LaunchPlan"],
+            cSettings: [.define("_GNU_SOURCE"), .unsafeFlags(["-std=gnu11", "-Wall", "-Wextra", "-O2"])],
+            linkerSettings: staticShim
+        ),
+        .target(name: "LinuxSystem", dependencies: ["CLinux"], swiftSettings: swift),
+        .target(name: "OCI", swiftSettings: swift),
+        .target(
+            name: "Runtime",
+            dependencies: ["LaunchPlan", "LinuxSystem", "OCI"],
+            swiftSettings: swift,
+            linkerSettings: [.linkedLibrary("seccomp"), .linkedLibrary("cap")]
+        ),
+        .target(
+            name: "Images",
+            dependencies: ["LinuxSystem", "OCI", .product(name: "Crypto", package: "swift-crypto")],
+            swiftSettings: swift,
+            linkerSettings: [
+                .linkedLibrary("z"), .linkedLibrary("zstd"), .linkedLibrary("bz2"), .linkedLibrary("lzma"),
+            ]
+        ),
+        .target(name: "Runner", dependencies: ["Images", "Runtime", "OCI", "LinuxSystem"], swiftSettings: swift),
+        .target(name: "Build", dependencies: ["Runner", "Images", "Runtime", "OCI", "LinuxSystem"], swiftSettings: swift),
+        .executableTarget(
+            name: "minirun",
+            dependencies: ["Build", "Runner", "Images", "Runtime", "OCI", "LinuxSystem"],
+            swiftSettings: swift
+        ),
+    ],
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,103 @@
+// The GNU and kernel interfaces that `import Glibc` does not show to Swift, and the few functions that must be C:
+// variadic calls, macros, and everything that runs between a clone and an exec.
+#ifndef MINIRUN_CLINUX_H
+#define MINIRUN_CLINUX_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1
+#endif
+
+#include <bzlib.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <lzma.h>
+#include <poll.h>
+#include <sched.h>
+#include <seccomp.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/capability.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <sys/xattr.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+#include <zlib.h>
+#include <zstd.h>
+
+// Structures that glibc declares differently with and without _GNU_SOURCE (rusage's enum, utsname) stay out of this
+// header: Swift's own Glibc module has them without, and the compiler refuses two definitions of one type.
+
+/// errno is a macro, which Swift cannot import.
+int linux_errno(void);
+void linux_set_errno(int code);
+
+/// strerror(3) without its shared buffer: always fills `text`.
+void linux_error_text(int code, char *text, size_t size);
+
+// The functions of this target have the prefix `linux_`; each returns -1 and sets errno on failure, as libc does.
+
+/// openat2(2): `resolve` takes RESOLVE_* bits.
+int linux_openat2(int dirfd, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve);
+
+/// openat(2), which is variadic.
+int linux_openat(int dirfd, const char *path, int flags, mode_t mode);
+
+/// fcntl(2) F_DUPFD_CLOEXEC, and F_GETFL / F_SETFL with an int.
+int linux_duplicate(int fd, int lowest);
+int linux_fcntl(int fd, int command, int argument);
+
+/// The parts of a device number.
+unsigned int linux_major(dev_t device);
+unsigned int linux_minor(dev_t device);
+dev_t linux_makedev(unsigned int major, unsigned int minor);
+
+/// pidfd_send_signal(2) without siginfo.
+int linux_pidfd_send_signal(int pidfd, int signal);
+
+/// pidfd_open(2).
+int linux_pidfd_open(pid_t pid);
+
+/// close_range(2) over every descriptor from `first` on.
+int linux_close_from(unsigned int first);
+
+/// memfd_create(2) with MFD_CLOEXEC.
+int linux_memfd_create(const char *name, unsigned int flags);
+
+/// linkat(2) of an O_TMPFILE descriptor to a name, through /proc/self/fd.
+int linux_link_descriptor(int fd, int dirfd, const char *name);
+
+/// renameat2(2) with RENAME_NOREPLACE and the like.
+int linux_renameat2(int olddirfd, const char *oldpath, int newdirfd, const char *newpath, unsigned int flags);
+
+/// fchmodat2-like chmod that never follows a symbolic link: through an O_PATH descriptor and /proc/self/fd.
+int linux_chmod_descriptor(int fd, mode_t mode);
+
+/// ioctl(2) with TIOCGWINSZ and TIOCSWINSZ.
+int linux_get_window_size(int fd, struct winsize *size);
+int linux_set_window_size(int fd, const struct winsize *size);
+
+/// FICLONE: makes `destination` share `source`'s blocks where the file system can.
+int linux_clone_file(int source, int destination);
+
+/// The WIF* and W* macros, which Swift cannot import.
+int linux_exit_code(int wait_status);
+int linux_term_signal(int wait_status);
+
+#endif

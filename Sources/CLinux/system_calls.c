@@ -1,0 +1,63 @@
+#define _GNU_SOURCE 1
+#include "include/CLinux.h"
+
+#include <linux/fs.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+int linux_errno(void) { return errno; }
+void linux_set_errno(int code) { errno = code; }
+void linux_error_text(int code, char *text, size_t size) { 
+    char buffer[128];
+    snprintf(text, size, "%s", strerror_r(code, buffer, sizeof buffer));
+ }
+
+int linux_openat2(int dirfd, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve) {
+    struct open_how how = {.flags = flags | O_CLOEXEC, .mode = mode, .resolve = resolve};
+    return (int)syscall(SYS_openat2, dirfd, path, &how, sizeof how);
+}
+
+int linux_openat(int dirfd, const char *path, int flags, mode_t mode) { return openat(dirfd, path, flags, mode); }
+
+int linux_duplicate(int fd, int lowest) { return fcntl(fd, F_DUPFD_CLOEXEC, lowest); }
+int linux_fcntl(int fd, int command, int argument) { return fcntl(fd, command, argument); }
+
+unsigned int linux_major(dev_t device) { return major(device); }
+unsigned int linux_minor(dev_t device) { return minor(device); }
+dev_t linux_makedev(unsigned int major, unsigned int minor) { return makedev(major, minor); }
+
+int linux_pidfd_send_signal(int pidfd, int signal) {
+    return (int)syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0);
+}
+
+int linux_pidfd_open(pid_t pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }
+
+int linux_close_from(unsigned int first) { return (int)syscall(SYS_close_range, first, ~0U, 0); }
+
+int linux_memfd_create(const char *name, unsigned int flags) { return memfd_create(name, flags | MFD_CLOEXEC); }
+
+static void descriptor_path(char out[32], int fd) { snprintf(out, 32, "/proc/self/fd/%d", fd); }
+
+int linux_link_descriptor(int fd, int dirfd, const char *name) {
+    char path[32];
+    descriptor_path(path, fd);
+    return linkat(AT_FDCWD, path, dirfd, name, AT_SYMLINK_FOLLOW);
+}
+
+int linux_renameat2(int olddirfd, const char *oldpath, int newdirfd, const char *newpath, unsigned int flags) {
+    return renameat2(olddirfd, oldpath, newdirfd, newpath, flags);
+}
+
+int linux_chmod_descriptor(int fd, mode_t mode) {
+    char path[32];
+    descriptor_path(path, fd);
+    return chmod(path, mode);
+}
+
+int linux_get_window_size(int fd, struct winsize *size) { return ioctl(fd, TIOCGWINSZ, size); }
+int linux_set_window_size(int fd, const struct winsize *size) { return ioctl(fd, TIOCSWINSZ, size); }
+int linux_clone_file(int source, int destination) { return ioctl(destination, FICLONE, source); }
+
+int linux_exit_code(int wait_status) { return WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : -1; }
+int linux_term_signal(int wait_status) { return WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : 0; }

@@ -1,0 +1,183 @@
+import CLinux
+
+/// An open file descriptor with one owner, who closes it by letting it go.
+///
+/// Every descriptor is opened with O_CLOEXEC: nothing of the engine's is ever inherited by accident (CVE-2024-21626).
+/// Closing by letting go ignores the kernel's answer; where data could be lost, call `sync()` before.
+package struct FileDescriptor: ~Copyable, Sendable {
+    /// The number, for calls that only borrow it. It is invalid once the owner is gone.
+    package let raw: CInt
+
+    /// Takes over a descriptor that the caller owned until now.
+    package init(owning raw: CInt) { self.raw = raw }
+
+    deinit { close(raw) }
+
+    /// Gives the number away: the caller must close it.
+    package consuming func release() -> CInt {
+        let number = raw
+        discard self
+        return number
+    }
+
+    /// fcntl(2) F_DUPFD_CLOEXEC.
+    package func duplicate() throws(SystemError) -> FileDescriptor {
+        FileDescriptor(owning: try retrying("duplicating a descriptor") { linux_duplicate(raw, 3) })
+    }
+
+    /// open(2) by path from the working folder, or by an absolute path. For paths that the engine or its caller chose;
+    /// paths that an image or a container chose go through `openInRoot`.
+    package static func open(_ path: String, _ flags: CInt = O_RDONLY, mode: mode_t = 0o600) throws(SystemError)
+        -> FileDescriptor
+    {
+        try openAt(AT_FDCWD, path, flags, mode: mode)
+    }
+
+    /// openat(2) of `path`, which may hold bytes that are not UTF-8.
+    package static func openAt(
+        _ directory: CInt,
+        _ path: UnsafePointer<CChar>,
+        _ flags: CInt = O_RDONLY,
+        mode: mode_t = 0o600
+    ) throws(SystemError) -> FileDescriptor {
+        FileDescriptor(
+            owning: try retrying("opening", String(cString: path)) { linux_openat(directory, path, flags | O_CLOEXEC, mode) }
+        )
+    }
+
+    /// openat2(2) with RESOLVE_IN_ROOT: `path` is resolved as if `root` were the root folder, so no symbolic link and no
+    /// `..` in it leads outside, whoever changes the tree meanwhile. Magic links of procfs are refused.
+    package static func openInRoot(
+        _ root: CInt,
+        _ path: UnsafePointer<CChar>,
+        _ flags: CInt = O_RDONLY,
+        mode: mode_t = 0
+    ) throws(SystemError) -> FileDescriptor {
+        // EAGAIN: the kernel saw a rename while it resolved `..` and could not prove that it stayed inside.
+        var attempts = 0
+        while true {
+            do {
+                return FileDescriptor(
+                    owning: try retrying("opening", String(cString: path)) {
+                        linux_openat2(
+                            root, path, UInt64(UInt32(bitPattern: flags)), UInt64(mode),
+                            UInt64(RESOLVE_IN_ROOT) | UInt64(RESOLVE_NO_MAGICLINKS)
+                        )
+                    }
+                )
+            } catch {
+                attempts += 1
+                if error.code != EAGAIN || attempts > 128 { throw error }
+            }
+        }
+    }
+
+    /// openat2(2) with RESOLVE_BENEATH and no symbolic links at all: for a name that must be what it says.
+    package static func openBeneath(
+        _ directory: CInt,
+        _ path: UnsafePointer<CChar>,
+        _ flags: CInt = O_RDONLY,
+        mode: mode_t = 0
+    ) throws(SystemError) -> FileDescriptor {
+        FileDescriptor(
+            owning: try retrying("opening", String(cString: path)) {
+                linux_openat2(
+                    directory, path, UInt64(UInt32(bitPattern: flags)), UInt64(mode),
+                    UInt64(RESOLVE_BENEATH) | UInt64(RESOLVE_NO_SYMLINKS) | UInt64(RESOLVE_NO_MAGICLINKS)
+                )
+            }
+        )
+    }
+
+    /// An unnamed file in `directory` (O_TMPFILE) that vanishes unless `linkUnnamed` gives it a name.
+    package static func unnamed(in directory: CInt, mode: mode_t = 0o600) throws(SystemError) -> FileDescriptor {
+        FileDescriptor(
+            owning: try retrying("creating a temporary file") { linux_openat(directory, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, mode) }
+        )
+    }
+
+    /// Gives an `unnamed` file a name. Fails with EEXIST if the name is taken.
+    package func linkUnnamed(into directory: CInt, as name: String) throws(SystemError) {
+        try retrying("naming", name) { linux_link_descriptor(raw, directory, name) }
+    }
+
+    /// A file in memory (memfd_create(2)).
+    package static func inMemory(_ name: String) throws(SystemError) -> FileDescriptor {
+        FileDescriptor(owning: try retrying("creating a file in memory") { linux_memfd_create(name, 0) })
+    }
+
+    /// read(2) into `buffer`; 0 is the end of the file.
+    package func read(into buffer: UnsafeMutableRawBufferPointer) throws(SystemError) -> Int {
+        try retrying("reading") { CLinux.read(raw, buffer.baseAddress, buffer.count) }
+    }
+
+    /// pread(2): does not move the file's offset.
+    package func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int64) throws(SystemError) -> Int {
+        try retrying("reading") { pread(raw, buffer.baseAddress, buffer.count, Int(offset)) }
+    }
+
+    /// Reads to the end of the file; fails with EFBIG past `limit` bytes, so that no file can fill the memory.
+    package func readAll(limit: Int = 64 << 20) throws(SystemError) -> [UInt8] {
+        var bytes: [UInt8] = []
+        var status = stat()
+        if fstat(raw, &status) == 0, status.st_size > 0 {
+            if status.st_size > limit { throw SystemError("reading", code: EFBIG) }
+            bytes.reserveCapacity(Int(status.st_size) + 1)
+        }
+        var failure: SystemError?
+        while failure == nil {
+            let room = Swift.max(bytes.capacity - bytes.count, 16384)
+            let before = bytes.count
+            bytes.append(contentsOf: repeatElement(0, count: room))
+            let count = bytes.withUnsafeMutableBytes { all -> Int in
+                do throws(SystemError) {
+                    return try read(into: UnsafeMutableRawBufferPointer(rebasing: all[before...]))
+                } catch {
+                    failure = error
+                    return 0
+                }
+            }
+            bytes.removeLast(room - count)
+            if count == 0 { break }
+            if bytes.count > limit { throw SystemError("reading", code: EFBIG) }
+        }
+        if let failure { throw failure }
+        return bytes
+    }
+
+    /// Writes all of `bytes`, in as many write(2) calls as it takes.
+    package func write(_ bytes: UnsafeRawBufferPointer) throws(SystemError) {
+        var rest = bytes
+        while !rest.isEmpty {
+            let count = try retrying("writing") { CLinux.write(raw, rest.baseAddress, rest.count) }
+            rest = UnsafeRawBufferPointer(rebasing: rest[count...])
+        }
+    }
+
+    /// Writes all of `bytes`.
+    package func write(_ bytes: some Collection<UInt8>) throws(SystemError) {
+        var failure: SystemError?
+        let done: Void? = bytes.withContiguousStorageIfAvailable { buffer in
+            do throws(SystemError) { try write(UnsafeRawBufferPointer(buffer)) } catch { failure = error }
+        }
+        if let failure { throw failure }
+        if done == nil { try write(Array(bytes)) }
+    }
+
+    /// Writes the text as UTF-8.
+    package func write(_ text: String) throws(SystemError) { try write(Array(text.utf8)) }
+
+    /// fsync(2): when it returns, the file's data and size survive a power cut (its name may not: sync the folder too).
+    package func sync() throws(SystemError) { try retrying("syncing") { fsync(raw) } }
+
+    /// fstat(2).
+    package func status() throws(SystemError) -> FileStatus {
+        var status = stat()
+        try retrying("reading the status of a descriptor") { fstat(raw, &status) }
+        return FileStatus(status)
+    }
+
+    /// lseek(2) to the start.
+    package func rewind() throws(SystemError) { try retrying("seeking") { lseek(raw, 0, SEEK_SET) } }
+}
+

@@ -1,0 +1,127 @@
+import CLinux
+
+/// Whole-file and folder operations on paths of the engine's own: the store, the state folder, the caller's files.
+package enum Files {
+    /// The whole file, at most `limit` bytes.
+    package static func read(_ path: String, limit: Int = 64 << 20) throws(SystemError) -> [UInt8] {
+        do {
+            return try FileDescriptor.open(path).readAll(limit: limit)
+        } catch {
+            throw SystemError(error.operation, path, code: error.code)
+        }
+    }
+
+    /// The whole file as text; bytes that are not UTF-8 are replaced.
+    package static func readText(_ path: String, limit: Int = 64 << 20) throws(SystemError) -> String {
+        String(decoding: try read(path, limit: limit), as: UTF8.self)
+    }
+
+    /// Replaces a file by new content in one step: a reader sees the old or the new, never a part. With `durable`, a power
+    /// cut after the return leaves the new content.
+    package static func replace(_ path: String, with bytes: [UInt8], mode: mode_t = 0o644, durable: Bool = false)
+        throws(SystemError)
+    {
+        let temporary = "\(path).\(getpid()).tmp"
+        unlink(temporary)
+        do {
+            let file = try FileDescriptor.open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: mode)
+            try file.write(bytes)
+            try retrying("changing the mode of", temporary) { fchmod(file.raw, mode) }
+            if durable { try file.sync() }
+            try retrying("renaming", path) { rename(temporary, path) }
+        } catch {
+            unlink(temporary)
+            throw error
+        }
+        if durable { try syncDirectory(of: path) }
+    }
+
+    /// Creates or truncates a file and writes it. For files that nobody reads before they are whole.
+    package static func write(_ path: String, _ bytes: [UInt8], mode: mode_t = 0o644) throws(SystemError) {
+        try FileDescriptor.open(path, O_WRONLY | O_CREAT | O_TRUNC, mode: mode).write(bytes)
+    }
+
+    /// fsync(2) of the folder that holds `path`, so that its name survives a power cut.
+    package static func syncDirectory(of path: String) throws(SystemError) {
+        try FileDescriptor.open(parent(of: path), O_RDONLY | O_DIRECTORY).sync()
+    }
+
+    /// The path without its last component; "." for a bare name.
+    package static func parent(of path: String) -> String {
+        guard let slash = path.lastIndex(of: "/") else { return "." }
+        return slash == path.startIndex ? "/" : String(path[..<slash])
+    }
+
+    /// Creates a folder and those above it that are missing. One that exists keeps its mode.
+    package static func makeDirectories(_ path: String, mode: mode_t = 0o755) throws(SystemError) {
+        if mkdir(path, mode) == 0 { return }
+        switch errno {
+        case EEXIST:
+            // A link to a folder is fine: the caller may have put the store on another disk.
+            if (try? FileStatus.following(path))?.kind == .directory { return }
+            throw SystemError("creating folder", path, code: ENOTDIR)
+        case ENOENT where path.contains("/"):
+            try makeDirectories(parent(of: path), mode: mode)
+            if mkdir(path, mode) != 0, errno != EEXIST { throw SystemError("creating folder", path) }
+        default: throw SystemError("creating folder", path)
+        }
+    }
+
+    /// The names in a folder, without "." and "..", in no order. Names that are not UTF-8 are repaired: use
+    /// `Directory.entries` where that matters.
+    package static func list(_ path: String) throws(SystemError) -> [String] {
+        let directory = try FileDescriptor.open(path, O_RDONLY | O_DIRECTORY)
+        return try Directory.entries(directory.raw).map(\.text)
+    }
+
+    /// unlink(2); a file that is not there is no error.
+    package static func remove(_ path: String) throws(SystemError) {
+        if unlink(path) != 0, errno != ENOENT { throw SystemError("removing", path) }
+    }
+
+    /// Removes a folder and all below it without following links and without leaving its file system (a forgotten mount
+    /// is never emptied). Nothing there is no error.
+    package static func removeTree(_ path: String) throws(SystemError) {
+        let status: FileStatus
+        do {
+            status = try FileStatus.of(path)
+        } catch {
+            if error.code == ENOENT { return }
+            throw error
+        }
+        guard status.kind == .directory else { return try remove(path) }
+        try Directory.removeContents(try FileDescriptor.open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW), device: status.device)
+        if rmdir(path) != 0, errno != ENOENT { throw SystemError("removing folder", path) }
+    }
+
+    /// The absolute form of a path, with "." and ".." and doubled slashes resolved as text; links stay.
+    package static func absolute(_ path: String, from base: String? = nil) -> String {
+        let full = path.hasPrefix("/") ? path : (base ?? workingDirectory) + "/" + path
+        var parts: [Substring] = []
+        for part in full.split(separator: "/") where part != "." {
+            if part == ".." { _ = parts.popLast() } else { parts.append(part) }
+        }
+        return "/" + parts.joined(separator: "/")
+    }
+
+    /// getcwd(3), or "/" where it is gone.
+    package static var workingDirectory: String {
+        withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(PATH_MAX)) { buffer in
+            guard let base = buffer.baseAddress, getcwd(base, buffer.count) != nil else { return "/" }
+            return String(cString: base)
+        }
+    }
+
+    /// readlink(2).
+    package static func linkTarget(_ path: UnsafePointer<CChar>, in directory: CInt = AT_FDCWD) throws(SystemError) -> [UInt8] {
+        var target = [UInt8](repeating: 0, count: Int(PATH_MAX))
+        let count = try retrying("reading the link", String(cString: path)) {
+            target.withUnsafeMutableBytes { buffer in
+                guard let base = buffer.bindMemory(to: CChar.self).baseAddress else { return -1 }
+                return readlinkat(directory, path, base, buffer.count)
+            }
+        }
+        target.removeLast(target.count - count)
+        return target
+    }
+}

@@ -1,0 +1,78 @@
+/// One image: its configuration and its layers, the base's first (image-spec, manifest.md).
+package struct ImageManifest: Equatable, Sendable {
+    package var mediaType: MediaType
+    package var configuration: Descriptor
+    package var layers: [Descriptor]
+    package var annotations: [String: String]
+
+    package init(configuration: Descriptor, layers: [Descriptor], annotations: [String: String] = [:]) {
+        mediaType = .imageManifest
+        self.configuration = configuration
+        self.layers = layers
+        self.annotations = annotations
+    }
+
+    /// Reads a manifest. One that could be taken for an index as well is refused (CVE-2021-41190), and so is schema 1.
+    package init(_ json: JSON) throws(EngineError) {
+        if json["manifests"] != nil { throw EngineError(.invalid, "a manifest with \"manifests\" is ambiguous") }
+        if json["schemaVersion"]?.int == 1 || json["fsLayers"] != nil {
+            throw EngineError(.unsupported, "image manifest schema 1 is not supported")
+        }
+        guard json["schemaVersion"]?.int == 2, let configuration = json["config"], let layers = json["layers"]?.array else {
+            throw EngineError(.invalid, "invalid image manifest")
+        }
+        mediaType = MediaType(rawValue: json["mediaType"]?.string ?? MediaType.imageManifest.rawValue)
+        self.configuration = try Descriptor(configuration)
+        guard layers.count <= 1000 else { throw EngineError(.invalid, "an image of \(layers.count) layers") }
+        self.layers = []
+        for layer in layers { self.layers.append(try Descriptor(layer)) }
+        annotations = json["annotations"]?.stringMap ?? [:]
+    }
+
+    package var json: JSON {
+        var members: [(key: String, value: JSON)] = [
+            ("schemaVersion", 2), ("mediaType", .string(mediaType.rawValue)), ("config", configuration.json),
+            ("layers", .array(layers.map(\.json))),
+        ]
+        if !annotations.isEmpty { members.append(("annotations", .sortedStrings(annotations))) }
+        return .object(members)
+    }
+}
+
+/// A list of manifests: an image for several platforms, or a whole layout (image-spec, image-index.md).
+package struct ImageIndex: Equatable, Sendable {
+    package var manifests: [Descriptor]
+    package var annotations: [String: String]
+
+    package init(manifests: [Descriptor] = [], annotations: [String: String] = [:]) {
+        self.manifests = manifests
+        self.annotations = annotations
+    }
+
+    package init(_ json: JSON) throws(EngineError) {
+        if json["layers"] != nil || json["config"] != nil {
+            throw EngineError(.invalid, "an index with \"layers\" or \"config\" is ambiguous")
+        }
+        guard let entries = json["manifests"]?.array else { throw EngineError(.invalid, "invalid image index") }
+        manifests = []
+        for entry in entries { manifests.append(try Descriptor(entry)) }
+        annotations = json["annotations"]?.stringMap ?? [:]
+    }
+
+    package var json: JSON {
+        var members: [(key: String, value: JSON)] = [
+            ("schemaVersion", 2), ("mediaType", .string(MediaType.imageIndex.rawValue)),
+            ("manifests", .array(manifests.map(\.json))),
+        ]
+        if !annotations.isEmpty { members.append(("annotations", .sortedStrings(annotations))) }
+        return .object(members)
+    }
+
+    /// The entry for `platform`; attestations (platform unknown/unknown) and artifacts never count. An entry that names no
+    /// platform serves any if it is alone.
+    package func manifest(for platform: Platform) -> Descriptor? {
+        let images = manifests.filter { $0.platform?.architecture != "unknown" }
+        return images.first { $0.platform?.serves(platform) ?? false }
+            ?? (images.count == 1 && images[0].platform == nil ? images[0] : nil)
+    }
+}

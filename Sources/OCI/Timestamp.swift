@@ -1,0 +1,68 @@
+/// RFC 3339 times in UTC, as the specifications' JSON has them.
+package enum Timestamp {
+    /// `2024-02-29T12:00:00.5Z` for nanoseconds since 1970; trailing zeros of the fraction are left out, as Go does.
+    package static func rfc3339(nanoseconds: UInt64) -> String {
+        let seconds = nanoseconds / 1_000_000_000
+        let (year, month, day) = civil(days: Int(seconds / 86400))
+        let rest = Int(seconds % 86400)
+        func pad(_ value: Int, _ width: Int = 2) -> String {
+            let text = String(value)
+            return String(repeating: "0", count: max(0, width - text.count)) + text
+        }
+        var fraction = pad(Int(nanoseconds % 1_000_000_000), 9)
+        while fraction.hasSuffix("0") { fraction.removeLast() }
+        return "\(pad(year, 4))-\(pad(month))-\(pad(day))T\(pad(rest / 3600)):\(pad(rest / 60 % 60)):\(pad(rest % 60))"
+            + (fraction.isEmpty ? "" : ".\(fraction)") + "Z"
+    }
+
+    /// Nanoseconds since 1970 of an RFC 3339 time with any offset; nil where it is none or lies before 1970.
+    package static func nanoseconds(rfc3339 text: String) -> UInt64? {
+        let bytes = Array(text.utf8)
+        func number(_ range: Range<Int>) -> Int? {
+            guard range.upperBound <= bytes.count else { return nil }
+            return Int(String(decoding: bytes[range], as: UTF8.self))
+        }
+        guard let year = number(0..<4), let month = number(5..<7), let day = number(8..<10), let hour = number(11..<13),
+            let minute = number(14..<16), let second = number(17..<19), (1...12).contains(month), (1...31).contains(day)
+        else { return nil }
+        var at = 19
+        var nanoseconds = 0
+        if at < bytes.count, bytes[at] == UInt8(ascii: ".") {
+            at += 1
+            var scale = 100_000_000
+            while at < bytes.count, (0x30...0x39).contains(bytes[at]) {
+                nanoseconds += Int(bytes[at] - 0x30) * scale
+                scale /= 10
+                at += 1
+            }
+        }
+        guard at < bytes.count else { return nil }
+        var offset = 0
+        if bytes[at] != UInt8(ascii: "Z") && bytes[at] != UInt8(ascii: "z") {
+            guard let hours = number((at + 1)..<(at + 3)), let minutes = number((at + 4)..<(at + 6)) else { return nil }
+            offset = (hours * 3600 + minutes * 60) * (bytes[at] == UInt8(ascii: "-") ? -1 : 1)
+        }
+        let seconds = days(year, month, day) * 86400 + hour * 3600 + minute * 60 + second - offset
+        return seconds < 0 ? nil : UInt64(seconds) * 1_000_000_000 + UInt64(nanoseconds)
+    }
+
+    // Howard Hinnant's calendar arithmetic over 400-year eras that begin on 1 March.
+    private static func civil(days: Int) -> (Int, Int, Int) {
+        let shifted = days + 719_468
+        let era = shifted / 146_097
+        let dayOfEra = shifted - era * 146_097
+        let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36524 - dayOfEra / 146_096) / 365
+        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
+        let shiftedMonth = (5 * dayOfYear + 2) / 153
+        let month = shiftedMonth < 10 ? shiftedMonth + 3 : shiftedMonth - 9
+        return (yearOfEra + era * 400 + (month <= 2 ? 1 : 0), month, dayOfYear - (153 * shiftedMonth + 2) / 5 + 1)
+    }
+
+    private static func days(_ year: Int, _ month: Int, _ day: Int) -> Int {
+        let shiftedYear = month <= 2 ? year - 1 : year
+        let era = (shiftedYear >= 0 ? shiftedYear : shiftedYear - 399) / 400
+        let yearOfEra = shiftedYear - era * 400
+        let dayOfYear = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1
+        return era * 146_097 + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - 719_468
+    }
+}
