@@ -23,6 +23,30 @@ int linux_openat(int dirfd, const char *path, int flags, mode_t mode) { return o
 int linux_duplicate(int fd, int lowest) { return fcntl(fd, F_DUPFD_CLOEXEC, lowest); }
 int linux_fcntl(int fd, int command, int argument) { return fcntl(fd, command, argument); }
 
+int linux_pipe(int *reading, int *writing) {
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0) return -1;
+    *reading = ends[0];
+    *writing = ends[1];
+    return 0;
+}
+
+int linux_socket_pair(int *one, int *other) {
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) return -1;
+    *one = ends[0];
+    *other = ends[1];
+    return 0;
+}
+
+const int linux_o_path = O_PATH;
+const int linux_sc_processors_configured = _SC_NPROCESSORS_CONF;
+
+void linux_ignore_signal(int number) { signal(number, SIG_IGN); }
+
+char **linux_environment(void) { return environ; }
+const int linux_spawn_setsid = POSIX_SPAWN_SETSID;
+
 unsigned int linux_major(dev_t device) { return major(device); }
 unsigned int linux_minor(dev_t device) { return minor(device); }
 dev_t linux_makedev(unsigned int major, unsigned int minor) { return makedev(major, minor); }

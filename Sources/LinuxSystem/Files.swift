@@ -74,6 +74,11 @@ package enum Files {
         return try Directory.entries(directory.raw).map(\.text)
     }
 
+    /// Whether this process may read a file or list a folder.
+    package static func isReadable(_ path: String) -> Bool {
+        do throws(SystemError) { return try FileDescriptor.open(path).raw >= 0 } catch { return false }
+    }
+
     /// unlink(2); a file that is not there is no error.
     package static func remove(_ path: String) throws(SystemError) {
         if unlink(path) != 0, errno != ENOENT { throw SystemError("removing", path) }

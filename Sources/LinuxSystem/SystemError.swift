@@ -57,3 +57,11 @@ package func retrying<R: FixedWidthInteger & SignedInteger>(
         throw SystemError(operation(), path(), code: code)
     }
 }
+
+extension SystemError {
+    /// ENOENT and others, for those above who may not import the C library.
+    package static let notFound = ENOENT
+    package static let notFolder = ENOTDIR
+    package static let exists = EEXIST
+    package static let denied = EACCES
+}

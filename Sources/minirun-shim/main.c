@@ -1,1 +1,209 @@
-int main(void) { return 0; }
+// The monitor: checks the plan, clones the container, waits for it, and says how it ended.
+
+#include "shim.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static step_function *const child_steps[LP_OPERATIONS] = {
+    [LP_NEW_SESSION] = step_new_session,
+    [LP_PROPAGATION] = step_propagation,
+    [LP_LAYER] = step_layer,
+    [LP_OVERLAY] = step_overlay,
+    [LP_ROOT_FOLDER] = step_root_folder,
+    [LP_LOOPBACK] = step_loopback,
+    [LP_OOM_SCORE] = step_oom_score,
+    [LP_FILE_SYSTEM] = step_file_system,
+    [LP_BIND] = step_bind,
+    [LP_FOLDER] = step_folder,
+    [LP_LINK] = step_link,
+    [LP_DEVICE] = step_device,
+    [LP_CONSOLE] = step_console,
+    [LP_BARRIER] = step_barrier,
+    [LP_ENTER_CGROUP] = step_enter_cgroup,
+    [LP_UNSHARE] = step_unshare,
+    [LP_SYSCTL] = step_sysctl,
+    [LP_MASK] = step_mask,
+    [LP_READ_ONLY] = step_read_only,
+    [LP_ROOT_READ_ONLY] = step_root_read_only,
+    [LP_PIVOT_ROOT] = step_pivot_root,
+    [LP_HOSTNAME] = step_hostname,
+    [LP_DOMAINNAME] = step_domainname,
+    [LP_RLIMIT] = step_rlimit,
+    [LP_OWN_PIPES] = step_own_pipes,
+    [LP_WORKING_FOLDER] = step_working_folder,
+    [LP_NO_NEW_PRIVILEGES] = step_no_new_privileges,
+    [LP_SECCOMP] = step_seccomp,
+    [LP_BOUNDING_SET] = step_bounding_set,
+    [LP_IDS] = step_ids,
+    [LP_CAPABILITIES] = step_capabilities,
+    [LP_INIT] = step_init,
+    [LP_EXEC] = step_exec,
+};
+
+static char detail[sizeof((struct lp_message *)0)->detail];
+
+int fail_with(int code, const char *text) {
+    strncpy(detail, text, sizeof detail - 1);
+    errno = code;
+    return -1;
+}
+
+const char *failure_detail(void) { return detail; }
+
+uint64_t now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (uint64_t)time.tv_sec * 1000000000U + (uint64_t)time.tv_nsec;
+}
+
+// Sends one message to the engine, with a descriptor unless that is -1. MSG_NOSIGNAL: the engine may be gone.
+int send_message(struct lp_message *message, int descriptor) {
+    struct iovec part = {.iov_base = message, .iov_len = sizeof *message};
+    union {
+        struct cmsghdr header;
+        char space[CMSG_SPACE(sizeof(int))];
+    } control;
+    struct msghdr envelope = {.msg_iov = &part, .msg_iovlen = 1};
+    if (descriptor >= 0) {
+        memset(&control, 0, sizeof control);
+        envelope.msg_control = &control;
+        envelope.msg_controllen = sizeof control;
+        struct cmsghdr *header = CMSG_FIRSTHDR(&envelope);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(sizeof(int));
+        memcpy(CMSG_DATA(header), &descriptor, sizeof descriptor);
+    }
+    return sendmsg(LP_CONTROL_FD, &envelope, MSG_NOSIGNAL) < 0 ? -1 : 0;
+}
+
+_Noreturn void report_failure(struct shim *shim, int code) {
+    struct lp_message message = {.kind = LP_MESSAGE_FAILED, .step = shim->current, .error = code};
+    strncpy(message.detail, detail, sizeof message.detail - 1);
+    send_message(&message, -1);
+    _exit(255);
+}
+
+const char *text_of(const struct shim *shim, const struct lp_step *step, int index) {
+    return step->text[index] ? shim->plan + step->text[index] : "";
+}
+
+// Maps the plan and checks that every offset lies inside: the plan comes from the engine, but a version that does not fit must
+// end here and not as a wild pointer.
+static void load_plan(struct shim *shim) {
+    struct stat status;
+    if (fstat(LP_PLAN_FD, &status) != 0) report_failure(shim, errno);
+    size_t size = (size_t)status.st_size;
+    if (size < sizeof(struct lp_header) || size > 16U << 20) report_failure(shim, EPROTO);
+    shim->plan = mmap(NULL, size, PROT_READ, MAP_PRIVATE, LP_PLAN_FD, 0);
+    if (shim->plan == MAP_FAILED) report_failure(shim, errno);
+    close(LP_PLAN_FD);
+    const struct lp_header *header = shim->header = (const struct lp_header *)shim->plan;
+    if (header->magic != LP_MAGIC || header->version != LP_VERSION || header->size != size ||
+        header->steps % 8 != 0 || header->steps > size ||
+        header->step_count > (size - header->steps) / sizeof(struct lp_step) || shim->plan[size - 1] != 0) {
+        fail_with(EPROTO, "the shim and the engine are of different versions");
+        report_failure(shim, EPROTO);
+    }
+    shim->steps = (const struct lp_step *)(shim->plan + header->steps);
+    for (uint32_t i = 0; i < header->step_count; i++) {
+        const struct lp_step *step = &shim->steps[i];
+        for (int t = 0; t < LP_TEXTS; t++)
+            if (step->text[t] >= size) report_failure(shim, EPROTO);
+        if (step->blob > size || step->blob_size > size - step->blob) report_failure(shim, EPROTO);
+    }
+}
+
+// The container's side of the clone: walks all steps that are the child's, and does not come back.
+static _Noreturn void become_container(struct shim *shim) {
+    umask(0); // modes in the plan are meant as they are
+    for (shim->current++; shim->current < shim->header->step_count; shim->current++) {
+        const struct lp_step *step = &shim->steps[shim->current];
+        step_function *walk = step->operation < LP_OPERATIONS ? child_steps[step->operation] : NULL;
+        if (!walk) report_failure(shim, ENOSYS);
+        if (walk(shim, step) != 0) report_failure(shim, errno);
+    }
+    report_failure(shim, ENOEXEC); // a plan ends with LP_EXEC
+}
+
+// Clones the child with the namespaces of the LP_CLONE step. Returns its pid, as this namespace sees it.
+static pid_t clone_child(struct shim *shim, int *pidfd) {
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) report_failure(shim, errno);
+    const struct lp_step *step = &shim->steps[shim->current];
+    int cgroup = -1;
+    // Into the cgroup at birth: moving a process costs the kernel an RCU grace period, many times the whole start.
+    if (step->text[0] && (cgroup = open(text_of(shim, step, 0), O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0)
+        report_failure(shim, errno);
+    struct clone_args arguments = {
+        .flags = step->number[0] | CLONE_PIDFD | (cgroup >= 0 ? CLONE_INTO_CGROUP : 0),
+        .cgroup = cgroup >= 0 ? (uint64_t)cgroup : 0,
+        .pidfd = (uint64_t)(uintptr_t)pidfd,
+        .exit_signal = SIGCHLD,
+    };
+    long pid = syscall(SYS_clone3, &arguments, sizeof arguments);
+    if (pid < 0) report_failure(shim, errno);
+    if (pid == 0) {
+        close(pair[0]);
+        shim->barrier = pair[1];
+        become_container(shim);
+    }
+    close(pair[1]);
+    shim->barrier = pair[0];
+    return (pid_t)pid;
+}
+
+int main(void) {
+    // The engine may be killed at any moment. From here on that kills this process too, and with it the container; if it has
+    // happened already, the control socket says so.
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    struct pollfd control = {.fd = LP_CONTROL_FD, .events = POLLIN};
+    if (poll(&control, 1, 0) < 0 || control.revents & (POLLHUP | POLLERR | POLLNVAL)) _exit(255);
+    fcntl(LP_CONTROL_FD, F_SETFD, FD_CLOEXEC);
+    prctl(PR_SET_NAME, "minirun-shim");
+
+    struct lp_message message = {.time = {now()}};
+    struct shim shim = {.root = -1, .barrier = -1, .wanted_umask = 022};
+    load_plan(&shim);
+    if (shim.header->step_count == 0 || shim.steps[0].operation != LP_CLONE) report_failure(&shim, EPROTO);
+
+    int pidfd = -1;
+    pid_t child = clone_child(&shim, &pidfd);
+    // The container's descriptors are the container's: whoever reads its output sees the end when it closes it.
+    for (int fd = 0; fd <= 2; fd++) close(fd);
+
+    // The child says when it passed the barrier. The end of the file comes when its last descriptor of the pair closes: at its
+    // exec, or at its end.
+    uint64_t time;
+    ssize_t count;
+    while ((count = recv(shim.barrier, &time, sizeof time, 0)) > 0 || (count < 0 && errno == EINTR))
+        if (count == (ssize_t)sizeof time) message.time[1] = time;
+    message.kind = LP_MESSAGE_STARTED;
+    send_message(&message, pidfd);
+
+    int status = 0;
+    while (waitpid(child, &status, 0) < 0 && errno == EINTR) {}
+    struct rusage usage;
+    getrusage(RUSAGE_CHILDREN, &usage);
+    message.kind = LP_MESSAGE_EXITED;
+    message.status = status;
+    message.user_time = (uint64_t)usage.ru_utime.tv_sec * 1000000U + (uint64_t)usage.ru_utime.tv_usec;
+    message.system_time = (uint64_t)usage.ru_stime.tv_sec * 1000000U + (uint64_t)usage.ru_stime.tv_usec;
+    message.peak_memory = (uint64_t)usage.ru_maxrss * 1024U;
+    send_message(&message, -1);
+    _exit(0);
+}

@@ -18,6 +18,7 @@
 #include <seccomp.h>
 #include <signal.h>
 #include <stdint.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +28,7 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -62,6 +64,25 @@ int linux_openat(int dirfd, const char *path, int flags, mode_t mode);
 /// fcntl(2) F_DUPFD_CLOEXEC, and F_GETFL / F_SETFL with an int.
 int linux_duplicate(int fd, int lowest);
 int linux_fcntl(int fd, int command, int argument);
+
+/// pipe2(2) with O_CLOEXEC.
+int linux_pipe(int *reading, int *writing);
+
+/// socketpair(2) of SOCK_SEQPACKET, with SOCK_CLOEXEC.
+int linux_socket_pair(int *one, int *other);
+
+/// O_PATH, which has an unsigned value that Swift does not import as a flag.
+extern const int linux_o_path;
+
+/// _SC_NPROCESSORS_CONF, for sysconf(3).
+extern const int linux_sc_processors_configured;
+
+/// signal(2) with SIG_IGN.
+void linux_ignore_signal(int number);
+
+/// environ, and POSIX_SPAWN_SETSID as a number.
+char **linux_environment(void);
+extern const int linux_spawn_setsid;
 
 /// The parts of a device number.
 unsigned int linux_major(dev_t device);
@@ -99,5 +120,11 @@ int linux_clone_file(int source, int destination);
 /// The WIF* and W* macros, which Swift cannot import.
 int linux_exit_code(int wait_status);
 int linux_term_signal(int wait_status);
+
+#include "bpf_device.h"
+#include "spawn_monitor.h"
+
+// What only the layer code needs.
+#include <zstd_errors.h>
 
 #endif

@@ -1,0 +1,21 @@
+// Starting the shim: the only clone that the engine itself makes.
+#ifndef MINIRUN_SPAWN_MONITOR_H
+#define MINIRUN_SPAWN_MONITOR_H
+
+#include <sys/types.h>
+
+/// Opens a program so that nobody who gets hold of it through /proc/PID/exe can write to it: a detached, read-only mount of
+/// the file (CVE-2019-5736). Where the caller may not mount, a sealed copy in memory.
+int linux_open_protected_program(const char *path);
+
+/// Clones a process into a new pid namespace, gives it the descriptors `stdio[0..2]` as 0 to 2, `control` as 3 and `plan`
+/// as 4, and executes the open program `program` in it, with an empty environment and all signals unblocked.
+///
+/// Between the clone and the exec only C runs, in the caller's memory, while the caller waits (CLONE_VFORK). Returns the pid,
+/// and a pidfd in *pidfd; -1 with errno where the clone or the exec failed.
+pid_t linux_spawn_monitor(int program, const int stdio[3], int control, int plan, int *pidfd);
+
+/// Receives one message and, if one comes with it, a descriptor (-1 otherwise). 0 at the end.
+ssize_t linux_receive(int socket, void *message, size_t size, int *descriptor);
+
+#endif

@@ -1,0 +1,73 @@
+import CLinux
+import LinuxSystem
+import OCI
+
+extension LayerUnpacking {
+    /// An entry whose name begins with ".wh.": what it is by type does not matter.
+    func whiteOut(_ name: ArraySlice<UInt8>, below parent: ArraySlice<UInt8>, _ entry: TarEntry) throws {
+        if name.elementsEqual(WhiteoutName.opaque) {
+            guard let folder = try resolve(parent, create: true) else { return }
+            try makeOpaque(folder)
+            folder.markWritten()
+            return
+        }
+        if name.starts(with: WhiteoutName.reserved) { return }
+        let hidden = name.dropFirst(WhiteoutName.prefix.count)
+        if hidden.isEmpty || hidden == [0x2e] || hidden == [0x2e, 0x2e] { throw LayerPath.invalidWhiteout(name) }
+        // Where the merged tree has no such folder there is nothing to hide.
+        guard let folder = try resolve(parent, create: false) else { return }
+        try hide(hidden, in: folder)
+        summary.files += 1
+    }
+
+    /// Hides what the layers below have under a name, and spares what this layer has.
+    private func hide(_ name: ArraySlice<UInt8>, in folder: LayerFolder) throws {
+        if let child = folder.folders[Array(name)] {
+            if child.isWritten { return try makeOpaque(child) }
+            // It was only made on the way to whiteouts.
+            try remove(LayerPath.cString(name), from: folder)
+        }
+        // Overlayfs shows a whiteout that hides nothing as a broken file, where the folder is in one layer only.
+        guard try below(name, in: folder) != nil else { return }
+        let cName = LayerPath.cString(name)
+        if mknodat(try descriptor(of: folder), cName, mode_t(S_IFCHR), 0) != 0 {
+            // A file of this layer hides it as well, and so does a whiteout.
+            if errno == EEXIST { return }
+            throw SystemError("creating whiteout")
+        }
+        folder.hasWhiteouts = true
+        forgetResolved()
+    }
+
+    /// Hides all that the layers below have in a folder. Whiteouts in it then have nothing to hide any more, nor have the
+    /// folders below it that were only made for whiteouts.
+    func makeOpaque(_ folder: LayerFolder) throws {
+        if folder.isOpaque { return }
+        if folder === tree { return try hideRoot() }
+        let directory = try descriptor(of: folder)
+        try retrying("hiding the content of") { fsetxattr(directory, OverlayForm.opaqueAttribute, "y", 1, 0) }
+        folder.isOpaque = true
+        var pending = [folder]
+        while let next = pending.popLast() {
+            next.lowerLayers = []
+            for child in Array(next.folders.values) {
+                if child.isWritten { pending.append(child) } else { try remove(LayerPath.cString(child.name), from: next) }
+            }
+            if next.hasWhiteouts { try removeWhiteouts(from: next) }
+        }
+    }
+
+    /// Overlayfs does not look for the attribute on a layer's root: there, every name is hidden by itself.
+    private func hideRoot() throws {
+        guard lower.count > 0 else { return }
+        for name in try lower.names(in: lower.root()) { try hide(name[...], in: tree) }
+    }
+
+    private func removeWhiteouts(from folder: LayerFolder) throws {
+        let directory = try descriptor(of: folder)
+        for entry in try Directory.entries(directory) where OverlayForm.isWhiteout(try FileStatus.of(entry.name, in: directory)) {
+            try retrying("removing a whiteout from") { unlinkat(directory, entry.name, 0) }
+        }
+        folder.hasWhiteouts = false
+    }
+}

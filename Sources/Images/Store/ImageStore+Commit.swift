@@ -1,0 +1,75 @@
+import LinuxSystem
+import OCI
+
+extension ImageStore {
+    /// Makes an image of blobs that are in the store: writes its manifest and gives it its names. When it returns, the image
+    /// survives a power cut. Without references it is there, and only its id finds it.
+    ///
+    /// The caller holds a lease since before it wrote the first blob.
+    @discardableResult
+    package func commit(manifest: ImageManifest, references: [ImageReference]) throws -> StoredImage {
+        let target = try ingest(manifest.json.bytes(), mediaType: manifest.mediaType)
+        return try commit(target: target, references: references).image
+    }
+
+    /// Gives names to a manifest, or to an index, that was stored as it came. All of the image for `platform` must be there;
+    /// of an index other platforms' may be missing.
+    ///
+    /// - Returns: the image, and what names pointed to before where that was another image.
+    @discardableResult
+    package func commit(target: Descriptor, references: [ImageReference], platform: Platform? = nil) throws
+        -> (image: StoredImage, replaced: [(reference: ImageReference, image: Digest)])
+    {
+        guard var image = try image(target, platform: platform) else {
+            throw EngineError(.notFound, "no matching manifest for \(platform ?? .host) in the manifest list entries")
+        }
+        try checkComplete(image)
+        try Files.syncDirectory(of: blobPath(target.digest))
+        let plain = Descriptor(
+            mediaType: target.mediaType, digest: target.digest, size: target.size, annotations: target.annotations)
+        let (names, before) = try updateIndex { index in
+            var before: [(ImageReference, Descriptor)] = []
+            for reference in references {
+                let name = try reference.withoutTagBesideDigest
+                if let old = index.point(name, to: plain) { before.append((name, old)) }
+            }
+            if references.isEmpty { index.keep(plain) }
+            return (index.references(to: target.digest), before)
+        }
+        image.references = names
+        return (image, before.compactMap { name, old in
+            guard let id = try? self.image(old, platform: platform)?.id, id != image.id else { return nil }
+            return (name, id)
+        })
+    }
+
+    /// Throws unless all blobs of the image are there and its parts agree.
+    private func checkComplete(_ image: StoredImage) throws {
+        for (blob, _) in try image.layers {
+            guard hasBlob(blob.digest, size: blob.size) else {
+                throw EngineError(.corrupt, "blob \(blob.digest) is not in the store")
+            }
+        }
+    }
+
+    /// Gives an image one more name, which it may have had another image until now.
+    package func tag(_ image: StoredImage, as reference: ImageReference) throws {
+        if reference.digest != nil {
+            throw EngineError(.invalid, "refusing to create a tag with a digest reference")
+        }
+        try lease().during {
+            guard hasBlob(image.target.digest) else { throw EngineError(.notFound, "No such image: \(image.id)") }
+            _ = try updateIndex { $0.point(reference, to: image.target) }
+        }
+    }
+}
+
+extension ImageReference {
+    /// `name:tag@digest` as `name@digest`: a digest says it all.
+    fileprivate var withoutTagBesideDigest: ImageReference {
+        get throws {
+            guard let digest, tag != nil else { return self }
+            return try ImageReference("\(repository)@\(digest)")
+        }
+    }
+}

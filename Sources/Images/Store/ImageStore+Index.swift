@@ -1,0 +1,74 @@
+import LinuxSystem
+import OCI
+
+/// index.json: one entry for each reference, and one without a name for an image that lost its last one.
+///
+/// A reference stands in `org.opencontainers.image.ref.name` in full (`docker.io/library/python:3.8-slim`), which skopeo
+/// and umoci take as what follows `oci:DIR:`, and in containerd's `io.containerd.image.name`.
+extension ImageStore {
+    package static let referenceAnnotation = "org.opencontainers.image.ref.name"
+    package static let containerdAnnotation = "io.containerd.image.name"
+
+    func index() throws -> ImageIndex {
+        do {
+            return try ImageIndex(JSON.parse(Files.read(indexPath)))
+        } catch let error as EngineError {
+            throw EngineError(.corrupt, "reading \(indexPath): \(error.message)")
+        }
+    }
+
+    /// Changes index.json, alone: nobody else changes it meanwhile. When it returns, the change survives a power cut.
+    func updateIndex<R>(_ change: (inout ImageIndex) throws -> R) throws -> R {
+        try FileLock(path("index.lock"), .exclusive).during {
+            let before = try index()
+            var after = before
+            let result = try change(&after)
+            if after != before { try Files.replace(indexPath, with: after.json.bytes(), durable: true) }
+            return result
+        }
+    }
+}
+
+extension Descriptor {
+    /// The name under which an index has this entry: ours, or another tool's where it is a whole name.
+    package var reference: ImageReference? {
+        for key in [ImageStore.referenceAnnotation, ImageStore.containerdAnnotation] {
+            if let text = annotations[key], text.contains("/"), let name = try? ImageReference(text) { return name }
+        }
+        return nil
+    }
+
+    /// The entry for a reference to this descriptor; with nil, one without a name.
+    func named(_ reference: ImageReference?) -> Descriptor {
+        var entry = self
+        entry.annotations[ImageStore.referenceAnnotation] = reference?.description
+        entry.annotations[ImageStore.containerdAnnotation] = reference?.description
+        return entry
+    }
+}
+
+extension ImageIndex {
+    /// Points `reference` to `target` and returns what it pointed to before, if that was something else. What loses its last
+    /// name stays, without one: a container or a person may still know its id.
+    mutating func point(_ reference: ImageReference, to target: Descriptor) -> Descriptor? {
+        let before = manifests.first { $0.reference == reference }
+        if before?.digest == target.digest { return nil }
+        manifests.removeAll { $0.reference == reference || ($0.reference == nil && $0.digest == target.digest) }
+        manifests.append(target.named(reference))
+        guard let before else { return nil }
+        keep(before)
+        return before
+    }
+
+    /// Takes the name away from what it points to, which stays without one if it was the last.
+    mutating func remove(_ reference: ImageReference) {
+        let named = manifests.filter { $0.reference == reference }
+        manifests.removeAll { $0.reference == reference }
+        for entry in named { keep(entry) }
+    }
+
+    /// Adds an entry without a name unless there is one already.
+    mutating func keep(_ target: Descriptor) {
+        if !manifests.contains(where: { $0.digest == target.digest }) { manifests.append(target.named(nil)) }
+    }
+}

@@ -1,0 +1,163 @@
+import CLinux
+import OCI
+
+/// What one step of a decoder did.
+struct DecodingStep {
+    var consumed: Int
+    var produced: Int
+    /// A gzip member, zstd frame, bzip2 or xz stream is complete. Another may follow after `reset()`.
+    var ended: Bool
+}
+
+/// A decompression library behind one interface: bytes in, bytes out, as much as fits.
+protocol StreamDecoder: AnyObject {
+    func decode(_ input: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer) throws -> DecodingStep
+    /// Prepares for the next member of the same file.
+    func reset() throws
+}
+
+func corruptStream(_ format: CompressionFormat) -> EngineError {
+    EngineError(.corrupt, "the \(format.rawValue) data is corrupt")
+}
+
+/// gzip (RFC 1952) by zlib.
+final class GzipDecoder: StreamDecoder {
+    // zlib checks that its state and the stream stay where they were.
+    private let stream = UnsafeMutablePointer<z_stream>.allocate(capacity: 1)
+
+    init() throws {
+        stream.initialize(to: z_stream())
+        // 15 is the largest window, 16 asks for gzip headers and their checksums.
+        guard inflateInit2_(stream, 15 + 16, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size)) == Z_OK else {
+            throw EngineError(.failed, "starting zlib failed")
+        }
+    }
+
+    deinit {
+        inflateEnd(stream)
+        stream.deallocate()
+    }
+
+    func decode(_ input: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer) throws -> DecodingStep {
+        stream.pointee.next_in = UnsafeMutablePointer(mutating: input.bindMemory(to: UInt8.self).baseAddress)
+        stream.pointee.avail_in = UInt32(input.count)
+        stream.pointee.next_out = output.bindMemory(to: UInt8.self).baseAddress
+        stream.pointee.avail_out = UInt32(output.count)
+        let code = inflate(stream, Z_NO_FLUSH)
+        guard code == Z_OK || code == Z_STREAM_END || code == Z_BUF_ERROR else { throw corruptStream(.gzip) }
+        return DecodingStep(
+            consumed: input.count - Int(stream.pointee.avail_in),
+            produced: output.count - Int(stream.pointee.avail_out),
+            ended: code == Z_STREAM_END
+        )
+    }
+
+    func reset() throws {
+        if inflateReset(stream) != Z_OK { throw corruptStream(.gzip) }
+    }
+}
+
+/// zstd (RFC 8878) by libzstd, which passes over skippable frames by itself.
+final class ZstdDecoder: StreamDecoder {
+    private let context: OpaquePointer
+
+    init() throws {
+        guard let context = ZSTD_createDCtx() else { throw EngineError(.failed, "starting zstd failed") }
+        self.context = context
+        // 128 MiB: what the format asks every decoder to take, and what bounds our memory.
+        ZSTD_DCtx_setParameter(context, ZSTD_d_windowLogMax, 27)
+    }
+
+    deinit { ZSTD_freeDCtx(context) }
+
+    func decode(_ input: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer) throws -> DecodingStep {
+        var source = ZSTD_inBuffer(src: input.baseAddress, size: input.count, pos: 0)
+        var target = ZSTD_outBuffer(dst: output.baseAddress, size: output.count, pos: 0)
+        let left = ZSTD_decompressStream(context, &target, &source)
+        if ZSTD_isError(left) != 0 {
+            if ZSTD_getErrorCode(left) == ZSTD_error_frameParameter_windowTooLarge {
+                throw EngineError(.unsupported, "the zstd data needs a window of more than 128 MiB")
+            }
+            throw corruptStream(.zstd)
+        }
+        return DecodingStep(consumed: source.pos, produced: target.pos, ended: left == 0)
+    }
+
+    // A finished frame leaves the context ready for the next.
+    func reset() throws {}
+}
+
+/// bzip2 by libbz2.
+final class Bzip2Decoder: StreamDecoder {
+    // libbz2 too checks that its stream stays where it was.
+    private let stream = UnsafeMutablePointer<bz_stream>.allocate(capacity: 1)
+
+    init() throws {
+        stream.initialize(to: bz_stream())
+        try start()
+    }
+
+    deinit {
+        BZ2_bzDecompressEnd(stream)
+        stream.deallocate()
+    }
+
+    private func start() throws {
+        guard BZ2_bzDecompressInit(stream, 0, 0) == BZ_OK else { throw EngineError(.failed, "starting bzip2 failed") }
+    }
+
+    func decode(_ input: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer) throws -> DecodingStep {
+        stream.pointee.next_in = UnsafeMutablePointer(mutating: input.bindMemory(to: CChar.self).baseAddress)
+        stream.pointee.avail_in = UInt32(input.count)
+        stream.pointee.next_out = output.bindMemory(to: CChar.self).baseAddress
+        stream.pointee.avail_out = UInt32(output.count)
+        let code = BZ2_bzDecompress(stream)
+        guard code == BZ_OK || code == BZ_STREAM_END else { throw corruptStream(.bzip2) }
+        return DecodingStep(
+            consumed: input.count - Int(stream.pointee.avail_in),
+            produced: output.count - Int(stream.pointee.avail_out),
+            ended: code == BZ_STREAM_END
+        )
+    }
+
+    func reset() throws {
+        BZ2_bzDecompressEnd(stream)
+        stream.pointee = bz_stream()
+        try start()
+    }
+}
+
+/// xz by liblzma.
+final class XzDecoder: StreamDecoder {
+    private var stream = lzma_stream()
+
+    init() throws { try start() }
+
+    deinit { lzma_end(&stream) }
+
+    private func start() throws {
+        // xz -9 takes 65 MiB; the limit keeps a hostile header from asking for 4 GiB.
+        guard lzma_stream_decoder(&stream, 256 << 20, 0) == LZMA_OK else {
+            throw EngineError(.failed, "starting xz failed")
+        }
+    }
+
+    func decode(_ input: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer) throws -> DecodingStep {
+        stream.next_in = input.bindMemory(to: UInt8.self).baseAddress
+        stream.avail_in = input.count
+        stream.next_out = output.bindMemory(to: UInt8.self).baseAddress
+        stream.avail_out = output.count
+        let code = lzma_code(&stream, LZMA_RUN)
+        if code == LZMA_MEMLIMIT_ERROR {
+            throw EngineError(.unsupported, "the xz data needs more than 256 MiB of memory")
+        }
+        guard code == LZMA_OK || code == LZMA_STREAM_END || code == LZMA_BUF_ERROR else { throw corruptStream(.xz) }
+        return DecodingStep(
+            consumed: input.count - stream.avail_in,
+            produced: output.count - stream.avail_out,
+            ended: code == LZMA_STREAM_END
+        )
+    }
+
+    func reset() throws { try start() }
+}

@@ -1,0 +1,155 @@
+import OCI
+
+/// The records of PAX extended headers (POSIX.1-2001 pax), those that mean something to an unpacker.
+struct PaxRecords {
+    /// Only these keys are kept; the others are comments, or times that no layer uses.
+    private static let known: Set<String> = ["path", "linkpath", "size", "uid", "gid", "mtime"]
+
+    private(set) var values: [String: [UInt8]] = [:]
+    /// SCHILY.xattr.* as they are.
+    private(set) var xattrs: [String: [UInt8]] = [:]
+    /// LIBARCHIVE.xattr.* decoded; bsdtar writes them beside the others, which win.
+    private(set) var encodedXattrs: [String: [UInt8]] = [:]
+    /// GNU.sparse.offset and GNU.sparse.numbytes of format 0.0, whose order counts.
+    private(set) var sparseNumbers: [Int64] = []
+
+    var isEmpty: Bool { values.isEmpty && xattrs.isEmpty && encodedXattrs.isEmpty && sparseNumbers.isEmpty }
+
+    subscript(key: String) -> [UInt8]? { values[key] }
+
+    /// What a local header makes of the global ones: its own records win, and an empty value takes one back.
+    func merged(over global: PaxRecords) -> PaxRecords {
+        if global.isEmpty { return self }
+        var result = self
+        result.values.merge(global.values) { own, _ in own }
+        result.xattrs.merge(global.xattrs) { own, _ in own }
+        result.encodedXattrs.merge(global.encodedXattrs) { own, _ in own }
+        return result
+    }
+
+    /// A decimal number, or nil where there is no such record.
+    func number(_ key: String) throws -> Int64? {
+        guard let bytes = values[key], !bytes.isEmpty else { return nil }
+        return try PaxRecords.decimal(bytes[...], key)
+    }
+
+    static func decimal(_ bytes: ArraySlice<UInt8>, _ key: String) throws -> Int64 {
+        let isNegative = bytes.first == UInt8(ascii: "-")
+        let digits = isNegative ? bytes.dropFirst() : bytes
+        guard (1...18).contains(digits.count) else { throw corruptTar("its \(key) is not a number") }
+        var value: Int64 = 0
+        for digit in digits {
+            guard (0x30...0x39).contains(digit) else { throw corruptTar("its \(key) is not a number") }
+            value = value * 10 + Int64(digit - 0x30)
+        }
+        return isNegative ? -value : value
+    }
+
+    /// A time with a fraction, rounded towards the past so that nanoseconds are never negative.
+    func time(_ key: String) throws -> (seconds: Int64, nanoseconds: Int32)? {
+        guard let bytes = values[key], !bytes.isEmpty else { return nil }
+        let point = bytes.firstIndex(of: UInt8(ascii: ".")) ?? bytes.endIndex
+        let isNegative = bytes.first == UInt8(ascii: "-")
+        var seconds = try PaxRecords.decimal(bytes[..<point], key)
+        var nanoseconds: Int32 = 0
+        var scale: Int32 = 100_000_000
+        for digit in bytes[point...].dropFirst() {
+            guard (0x30...0x39).contains(digit) else { throw corruptTar("its \(key) is not a number") }
+            nanoseconds += Int32(digit - 0x30) * scale
+            scale /= 10
+        }
+        if isNegative, nanoseconds > 0 {
+            seconds -= 1
+            nanoseconds = 1_000_000_000 - nanoseconds
+        }
+        return (seconds, nanoseconds)
+    }
+
+    /// Adds the records of one header's content: "LENGTH KEY=VALUE\n", LENGTH counting the whole record.
+    mutating func parse(_ content: [UInt8]) throws {
+        var rest = content[...]
+        while !rest.isEmpty {
+            // GNU and Go stop at padding; libarchive writes none.
+            guard let space = rest.prefix(20).firstIndex(of: 0x20) else { throw corruptTar("a PAX record has no length") }
+            let length = try PaxRecords.decimal(rest[..<space], "PAX record length")
+            guard length > space - rest.startIndex + 1, length <= rest.count else {
+                throw corruptTar("a PAX record's length is wrong")
+            }
+            let record = rest[(space + 1)..<(rest.startIndex + Int(length))]
+            rest = rest[record.endIndex...]
+            guard record.last == 0x0a, let equals = record.firstIndex(of: UInt8(ascii: "=")), equals > record.startIndex
+            else { throw corruptTar("a PAX record is not KEY=VALUE") }
+            let key = record[..<equals]
+            if key.contains(0) { throw corruptTar("a PAX key holds a NUL") }
+            try add(String(decoding: key, as: UTF8.self), Array(record[(equals + 1)...].dropLast()))
+        }
+    }
+
+    private mutating func add(_ key: String, _ value: [UInt8]) throws {
+        if PaxRecords.known.contains(key) {
+            // The same bytes must not mean one name here and a shorter one to the kernel.
+            if value.contains(0) { throw corruptTar("its \(key) holds a NUL") }
+            values[key] = value
+        } else if key.hasPrefix("SCHILY.xattr.") {
+            xattrs[String(key.dropFirst(13))] = value
+        } else if key.hasPrefix("LIBARCHIVE.xattr.") {
+            guard let name = PaxRecords.percentDecoded(key.dropFirst(17)), let value = Base64.decode(value) else {
+                throw corruptTar("an extended attribute is not encoded as libarchive does")
+            }
+            encodedXattrs[name] = value
+        } else if key == "GNU.sparse.offset" || key == "GNU.sparse.numbytes" {
+            let isOffset = key == "GNU.sparse.offset"
+            guard isOffset == sparseNumbers.count.isMultiple(of: 2) else { throw corruptTar("its sparse map is out of order") }
+            sparseNumbers.append(try PaxRecords.decimal(value[...], key))
+        } else if key.hasPrefix("GNU.sparse.") {
+            if value.contains(0) { throw corruptTar("its \(key) holds a NUL") }
+            values[key] = value
+        }
+    }
+
+    private static func percentDecoded(_ text: Substring) -> String? {
+        var bytes: [UInt8] = []
+        var rest = Array(text.utf8)[...]
+        while let byte = rest.popFirst() {
+            guard byte == UInt8(ascii: "%") else {
+                bytes.append(byte)
+                continue
+            }
+            guard rest.count >= 2, let value = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16), value != 0
+            else { return nil }
+            bytes.append(value)
+            rest = rest.dropFirst(2)
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+}
+
+/// RFC 4648 section 4, with or without padding, as libarchive writes it.
+enum Base64 {
+    static func decode(_ text: [UInt8]) -> [UInt8]? {
+        var bytes: [UInt8] = []
+        var bits: UInt32 = 0
+        var count = 0
+        for character in text where character != UInt8(ascii: "=") {
+            guard let value = value(character) else { return nil }
+            bits = (bits << 6 | value) & 0xffffff
+            count += 6
+            if count >= 8 {
+                count -= 8
+                bytes.append(UInt8(truncatingIfNeeded: bits >> UInt32(count)))
+            }
+        }
+        return bytes
+    }
+
+    private static func value(_ character: UInt8) -> UInt32? {
+        switch character {
+        case 0x41...0x5a: UInt32(character) - 0x41
+        case 0x61...0x7a: UInt32(character) - 0x61 + 26
+        case 0x30...0x39: UInt32(character) - 0x30 + 52
+        case UInt8(ascii: "+"): 62
+        case UInt8(ascii: "/"): 63
+        default: nil
+        }
+    }
+}

@@ -1,0 +1,32 @@
+import OCI
+
+/// An image in an archive or a layout: readable where it is, without a store.
+package struct TransportImage: ImageContent, Sendable {
+    /// From a docker archive it is made up: each layer's descriptor has the digest of the plain tar.
+    package let manifest: ImageManifest
+    package let configuration: ImageConfiguration
+    package let configurationBytes: [UInt8]
+    /// The names that it has there.
+    package let references: [ImageReference]
+    let origin: Origin
+
+    enum Origin: Sendable {
+        /// A manifest in an OCI layout; `target` is what index.json points to: the manifest or an index.
+        case layout(OCILayout, target: Descriptor, manifest: Descriptor)
+        /// A file for each layer, by diff id.
+        case docker(any ArchiveFiles, paths: [Digest: String])
+    }
+
+    /// The configuration's digest.
+    package var id: Digest { manifest.configuration.digest }
+
+    package func open(layer: Descriptor) throws -> any ByteSource {
+        switch origin {
+        case .layout(let layout, _, _): return try layout.open(layer)
+        case .docker(let files, let paths):
+            guard let path = paths[layer.digest] else { throw EngineError(.notFound, "no layer \(layer.digest)") }
+            guard let file = try files.open(path) else { throw files.missing(path) }
+            return VerifiedSource(DecompressingSource(file.source), digest: layer.digest, size: nil, subject: "layer")
+        }
+    }
+}

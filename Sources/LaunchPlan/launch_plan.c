@@ -1,0 +1,1 @@
+#include "include/launch_plan.h"

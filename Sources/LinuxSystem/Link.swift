@@ -1,0 +1,14 @@
+import CLinux
+
+/// Symbolic links of the engine's own.
+package enum Link {
+    /// symlink(2): EEXIST where the name is taken, so that making one is a way to take a name.
+    package static func create(_ path: String, to target: String) throws(SystemError) {
+        try retrying("linking", path) { symlink(target, path) }
+    }
+
+    /// readlink(2), as text.
+    package static func target(_ path: String) throws(SystemError) -> String {
+        String(decoding: try Files.linkTarget(path), as: UTF8.self)
+    }
+}

@@ -1,0 +1,55 @@
+import CLinux
+
+/// A started shim: its control socket and its pid. It is the init of an outer pid namespace, so that its end, and the end of
+/// the process that holds this value, is the end of everything in the container.
+package struct MonitorProcess: ~Copyable {
+    /// A SOCK_SEQPACKET socket; messages as `launch_plan.h` says.
+    package let control: FileDescriptor
+    package let pid: pid_t
+    package let pidfd: FileDescriptor
+
+    /// Starts the program with the given plan and 0 to 2. Call it from the main thread: the kernel ends the monitor when the
+    /// *thread* that started it ends (PR_SET_PDEATHSIG, prctl(2)).
+    package init(program: borrowing FileDescriptor, plan: [UInt8], stdio: (CInt, CInt, CInt)) throws(SystemError) {
+        let memory = try FileDescriptor.inMemory("launch-plan")
+        try memory.write(plan)
+        var ends: (CInt, CInt) = (-1, -1)
+        try retrying("creating a socket pair") { linux_socket_pair(&ends.0, &ends.1) }
+        let control = FileDescriptor(owning: ends.0)
+        let theirs = FileDescriptor(owning: ends.1)
+        var pidfd: CInt = -1
+        let descriptors: [CInt] = [stdio.0, stdio.1, stdio.2]
+        let pid = try retrying("starting the shim") {
+            linux_spawn_monitor(program.raw, descriptors, theirs.raw, memory.raw, &pidfd)
+        }
+        self.control = control
+        self.pid = pid
+        self.pidfd = FileDescriptor(owning: pidfd)
+    }
+
+    /// Opens the shim so that a container cannot write to it.
+    package static func openProgram(_ path: String) throws(SystemError) -> FileDescriptor {
+        FileDescriptor(owning: try retrying("opening", path) { linux_open_protected_program(path) })
+    }
+
+    /// Receives one message of `size` bytes into `message`, and a descriptor that came with it. False at the end.
+    package func receive(_ message: UnsafeMutableRawPointer, size: Int) throws(SystemError) -> (received: Bool, descriptor: CInt) {
+        var descriptor: CInt = -1
+        let count = try retrying("receiving from the shim") { linux_receive(control.raw, message, size, &descriptor) }
+        return (count == size, descriptor)
+    }
+
+    /// Sends one message. The shim may be gone: that shows when its end is read.
+    package func send(_ message: UnsafeRawBufferPointer) {
+        _ = CLinux.send(control.raw, message.baseAddress, message.count, Int32(MSG_NOSIGNAL))
+    }
+
+    /// Kills the shim and with it the container, and waits for its end.
+    package consuming func kill() {
+        _ = linux_pidfd_send_signal(pidfd.raw, SIGKILL)
+        _ = try? Subprocess.wait(for: pid)
+    }
+
+    /// Waits for the shim's end.
+    package consuming func wait() { _ = try? Subprocess.wait(for: pid) }
+}

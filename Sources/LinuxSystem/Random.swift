@@ -1,0 +1,12 @@
+import CLinux
+
+/// The kernel's random numbers (getrandom(2)).
+package enum Random {
+    /// At most 256 bytes, which the kernel gives in one piece.
+    package static func bytes(_ count: Int) throws(SystemError) -> [UInt8] {
+        precondition(count <= 256)
+        var bytes = [UInt8](repeating: 0, count: count)
+        try retrying("reading random bytes") { getrandom(&bytes, count, 0) }
+        return bytes
+    }
+}

@@ -1,0 +1,51 @@
+import CLinux
+
+/// Signals as something to read: blocked for the process and delivered through a descriptor (signalfd(2)).
+///
+/// Block before the first thread exists; a thread that does not block them would get them instead.
+package struct SignalDescriptor: ~Copyable {
+    package let descriptor: FileDescriptor
+
+    /// Takes over the given signals.
+    package init(_ signals: [CInt]) throws(SystemError) {
+        var set = sigset_t()
+        sigemptyset(&set)
+        for signal in signals { sigaddset(&set, signal) }
+        try retrying("blocking signals") { sigprocmask(SIG_BLOCK, &set, nil) }
+        descriptor = FileDescriptor(
+            owning: try retrying("watching signals") { signalfd(-1, &set, Int32(SFD_CLOEXEC | SFD_NONBLOCK)) }
+        )
+    }
+
+    /// The next signal that has come, or nil.
+    package func next() throws(SystemError) -> CInt? {
+        var info = signalfd_siginfo()
+        let size = MemoryLayout<signalfd_siginfo>.size
+        let count = read(descriptor.raw, &info, size)
+        if count == size { return CInt(info.ssi_signo) }
+        if count < 0, errno == EAGAIN || errno == EINTR { return nil }
+        throw SystemError("reading a signal")
+    }
+
+    /// All signals that a foreground container's caller may send it: everything but those that cannot be caught, those that a
+    /// program gets for its own faults, SIGCHLD, and SIGPIPE.
+    package static var forwardable: [CInt] {
+        let kept: Set<CInt> = [SIGKILL, SIGSTOP, SIGCHLD, SIGPIPE, SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS, SIGABRT]
+        return (1..<32).filter { !kept.contains($0) } + Array(34...64)
+    }
+}
+
+/// Signals through a pidfd: they can never reach another process that got the same number (pidfd_send_signal(2)).
+package enum ProcessSignal {
+    package static func send(_ signal: CInt, to pidfd: CInt) throws(SystemError) {
+        if linux_pidfd_send_signal(pidfd, signal) != 0, errno != ESRCH { throw SystemError("sending signal \(signal)") }
+    }
+
+    /// The pid behind a pidfd, in this process's namespace; 0 where it has ended.
+    package static func pid(of pidfd: CInt) throws(SystemError) -> CInt {
+        for line in try Files.readText("/proc/self/fdinfo/\(pidfd)").split(separator: "\n") where line.hasPrefix("Pid:") {
+            return CInt(line.dropFirst(4).drop { $0 == "\t" || $0 == " " }) ?? 0
+        }
+        return 0
+    }
+}

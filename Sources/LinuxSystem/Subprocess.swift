@@ -1,0 +1,191 @@
+import CLinux
+
+/// How a process ended.
+package enum ExitStatus: Equatable, Sendable {
+    case exited(Int32)
+    case signalled(Int32)
+
+    /// From a status of wait(2).
+    package init(waitStatus: Int32) {
+        let signal = linux_term_signal(waitStatus)
+        self = signal != 0 ? .signalled(signal) : .exited(linux_exit_code(waitStatus))
+    }
+
+    /// The code a shell would show: 128 + n after signal n.
+    package var code: Int32 {
+        switch self {
+        case .exited(let code): code
+        case .signalled(let signal): 128 + signal
+        }
+    }
+}
+
+/// Runs other programs (hooks, credential helpers, tools in tests) and waits for them.
+package enum Subprocess {
+    package struct Result: Sendable {
+        package let status: ExitStatus
+        package let output: [UInt8]
+        package let error: [UInt8]
+
+        package var outputText: String { String(decoding: output, as: UTF8.self) }
+        package var errorText: String { String(decoding: error, as: UTF8.self) }
+    }
+
+    /// Runs a program found in the PATH, feeds it `input`, and collects what it prints. The child gets no other descriptors
+    /// of ours (all are O_CLOEXEC) and default signal actions.
+    ///
+    /// - Parameters:
+    ///   - environment: `NAME=value`; nil passes ours on.
+    ///   - timeout: milliseconds after which the child is killed; nil waits for ever.
+    package static func run(
+        _ arguments: [String],
+        environment: [String]? = nil,
+        directory: String? = nil,
+        input: [UInt8] = [],
+        timeout: Int? = nil
+    ) throws(SystemError) -> Result {
+        let stdin = try Pipe()
+        let stdout = try Pipe()
+        let stderr = try Pipe()
+        let pid = try start(
+            arguments,
+            environment: environment,
+            directory: directory,
+            descriptors: [stdin.reading.raw, stdout.writing.raw, stderr.writing.raw]
+        )
+        let channels = Channels(stdin: stdin.keepWriting(), stdout: stdout.keepReading(), stderr: stderr.keepReading())
+        let collected = try channels.exchange(input, deadline: timeout.map { Clock.monotonic + UInt64($0) * 1_000_000 }, child: pid)
+        return Result(status: try wait(for: pid), output: collected.output, error: collected.error)
+    }
+
+    /// Starts a program with the given descriptors as its 0, 1 and 2. The caller must `wait(for:)` it.
+    package static func start(
+        _ arguments: [String],
+        environment: [String]? = nil,
+        directory: String? = nil,
+        descriptors: [CInt],
+        newSession: Bool = false
+    ) throws(SystemError) -> pid_t {
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        for (number, descriptor) in descriptors.enumerated() {
+            posix_spawn_file_actions_adddup2(&actions, descriptor, CInt(number))
+        }
+        if let directory { posix_spawn_file_actions_addchdir_np(&actions, directory) }
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
+        var signals = sigset_t()
+        sigemptyset(&signals)
+        posix_spawnattr_setsigmask(&attributes, &signals)
+        sigfillset(&signals)
+        posix_spawnattr_setsigdefault(&attributes, &signals)
+        let flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | (newSession ? Int32(linux_spawn_setsid) : 0)
+        posix_spawnattr_setflags(&attributes, Int16(flags))
+        var pid: pid_t = 0
+        let code = CStrings.with(arguments) { argv in
+            CStrings.with(environment ?? []) { envp in
+                posix_spawnp(&pid, argv[0]!, &actions, &attributes, argv, environment == nil ? linux_environment() : envp)
+            }
+        }
+        if code != 0 { throw SystemError("starting", arguments.first, code: code) }
+        return pid
+    }
+
+    /// waitpid(2).
+    package static func wait(for pid: pid_t) throws(SystemError) -> ExitStatus {
+        var status: Int32 = 0
+        try retrying("waiting for process \(pid)") { waitpid(pid, &status, 0) }
+        return ExitStatus(waitStatus: status)
+    }
+}
+
+/// A NULL-terminated array of C strings for the length of a call.
+package enum CStrings {
+    package static func with<R>(_ strings: [String], _ body: (UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>) -> R) -> R {
+        var pointers: [UnsafeMutablePointer<CChar>?] = strings.map { strdup($0) }
+        defer { for pointer in pointers { free(pointer) } }
+        pointers.append(nil)
+        return pointers.withUnsafeMutableBufferPointer { buffer in
+            guard let base = buffer.baseAddress else { preconditionFailure("an array with an element has an address") }
+            return body(base)
+        }
+    }
+}
+
+/// A pipe with both its ends.
+package struct Pipe: ~Copyable {
+    package let reading: FileDescriptor
+    package let writing: FileDescriptor
+
+    package init() throws(SystemError) {
+        var ends: (CInt, CInt) = (-1, -1)
+        try retrying("creating a pipe") { linux_pipe(&ends.0, &ends.1) }
+        reading = FileDescriptor(owning: ends.0)
+        writing = FileDescriptor(owning: ends.1)
+    }
+
+    /// Closes the writing end.
+    package consuming func keepReading() -> FileDescriptor { reading }
+    /// Closes the reading end.
+    package consuming func keepWriting() -> FileDescriptor { writing }
+}
+
+/// Our ends of a child's three descriptors.
+private struct Channels: ~Copyable {
+    var stdin: FileDescriptor?
+    let stdout: FileDescriptor
+    let stderr: FileDescriptor
+
+    init(stdin: consuming FileDescriptor, stdout: consuming FileDescriptor, stderr: consuming FileDescriptor) {
+        self.stdin = consume stdin
+        self.stdout = stdout
+        self.stderr = stderr
+    }
+
+    /// Writes and reads as the child is ready, so that neither side waits for the other for ever.
+    consuming func exchange(_ input: [UInt8], deadline: UInt64?, child: pid_t) throws(SystemError)
+        -> (output: [UInt8], error: [UInt8])
+    {
+        var written = 0
+        var collected: (output: [UInt8], error: [UInt8]) = ([], [])
+        var open = (output: true, error: true)
+        if input.isEmpty { stdin = nil }
+        linux_ignore_signal(SIGPIPE)
+        while open.output || open.error {
+            var polls = [
+                pollfd(fd: open.output ? stdout.raw : -1, events: Int16(POLLIN), revents: 0),
+                pollfd(fd: open.error ? stderr.raw : -1, events: Int16(POLLIN), revents: 0),
+                pollfd(fd: stdin.descriptorNumber, events: Int16(POLLOUT), revents: 0),
+            ]
+            let wait = deadline.map { Int32(clamping: (Int64(bitPattern: $0) - Int64(bitPattern: Clock.monotonic)) / 1_000_000 + 1) } ?? -1
+            if poll(&polls, 3, deadline == nil ? -1 : max(0, wait)) == 0 { kill(child, SIGKILL) }
+            if polls[0].revents != 0 { open.output = try Channels.append(stdout, to: &collected.output) }
+            if polls[1].revents != 0 { open.error = try Channels.append(stderr, to: &collected.error) }
+            if polls[2].revents != 0, let raw = stdin.descriptorNumberIfOpen {
+                let count = input.withUnsafeBytes { write(raw, $0.baseAddress! + written, min(65536, input.count - written)) }
+                if count > 0 { written += count }
+                if count < 0 && errno != EINTR && errno != EAGAIN || written == input.count { stdin = nil }
+            }
+        }
+        return collected
+    }
+
+    private static func append(_ file: borrowing FileDescriptor, to bytes: inout [UInt8]) throws(SystemError) -> Bool {
+        var chunk = [UInt8](repeating: 0, count: 65536)
+        let count = try retrying("reading") { read(file.raw, &chunk, chunk.count) }
+        bytes += chunk[..<count]
+        return count > 0
+    }
+}
+
+extension Optional where Wrapped == FileDescriptor, Wrapped: ~Copyable {
+    fileprivate var descriptorNumber: CInt { descriptorNumberIfOpen ?? -1 }
+    fileprivate var descriptorNumberIfOpen: CInt? {
+        switch self {
+        case .some(let file): file.raw
+        case .none: nil
+        }
+    }
+}

@@ -1,0 +1,78 @@
+import OCI
+import Runtime
+
+/// The options as docker's `inspect` shows them, with the keys that scripts ask for.
+extension ContainerOptions {
+    func inspectedConfig(_ image: ContainerConfiguration, _ spec: RuntimeSpec, image name: String) -> JSON {
+        [
+            "Hostname": .string(spec.hostname ?? ""), "Domainname": .string(domainname ?? ""),
+            "User": .string(user ?? image.user), "AttachStdin": .bool(interactive), "AttachStdout": true, "AttachStderr": true,
+            "ExposedPorts": .object(image.exposedPorts.map { (key: $0, value: [:]) }),
+            "Tty": .bool(terminal), "OpenStdin": .bool(interactive), "StdinOnce": .bool(interactive),
+            "Env": .strings(spec.process.env.filter { !$0.hasPrefix("HOSTNAME=") && !$0.hasPrefix("HOME=") }),
+            "Cmd": (command.isEmpty && entrypoint == nil ? image.cmd : command).map { .strings($0) } ?? .null,
+            "Image": .string(name), "Volumes": .object(image.volumes.map { (key: $0, value: [:]) }),
+            "WorkingDir": .string(workingFolder ?? image.workingDir),
+            "Entrypoint": (entrypoint ?? image.entrypoint).map { .strings($0) } ?? .null,
+            "Labels": .sortedStrings(image.labels.merging(labels) { $1 }),
+            "StopSignal": (stopSignal ?? image.stopSignal).map { .string($0) } ?? .null,
+            "StopTimeout": stopTimeout.map { .number($0) } ?? .null,
+        ]
+    }
+
+    func inspectedHostConfig(_ spec: RuntimeSpec) -> JSON {
+        var securityOptions: [String] = noNewPrivileges ? ["no-new-privileges"] : []
+        if seccomp == .unconfined { securityOptions.append("seccomp=unconfined") }
+        return [
+            "Binds": .strings(mounts.compactMap(\.bindText)), "NetworkMode": .string(network.rawValue),
+            "AutoRemove": .bool(removeAtEnd), "CapAdd": .strings(addedCapabilities), "CapDrop": .strings(droppedCapabilities),
+            "ExtraHosts": .strings(addedHosts), "GroupAdd": .strings(addedGroups), "Privileged": .bool(privileged),
+            "ReadonlyRootfs": .bool(readOnlyRoot), "SecurityOpt": .strings(securityOptions),
+            "ShmSize": .number(sharedMemorySize), "Sysctls": .sortedStrings(sysctls), "Init": .bool(initProcess),
+            "Memory": .number(resources.memory.limit ?? 0), "MemorySwap": .number(resources.memory.swap ?? 0),
+            "MemoryReservation": .number(resources.memory.reservation ?? 0),
+            "CpuShares": .number(resources.cpu.shares ?? 0), "CpuPeriod": .number(resources.cpu.period ?? 0),
+            "CpuQuota": .number(resources.cpu.quota ?? 0), "CpusetCpus": .string(resources.cpu.cpus ?? ""),
+            "CpusetMems": .string(resources.cpu.mems ?? ""), "PidsLimit": resources.pidsLimit.map { .number($0) } ?? .null,
+            "OomScoreAdj": .number(oomScoreAdj ?? 0),
+            "Ulimits": .array(
+                limits.map { limit in
+                    [
+                        "Name": .string(limit.type.dropFirst(7).lowercased()), "Soft": .number(Int64(bitPattern: limit.soft)),
+                        "Hard": .number(Int64(bitPattern: limit.hard)),
+                    ]
+                }
+            ),
+            "Devices": .array(
+                devices.map {
+                    [
+                        "PathOnHost": .string($0.source), "PathInContainer": .string($0.destination),
+                        "CgroupPermissions": .string($0.access),
+                    ]
+                }
+            ),
+            "Runtime": "minirun", "RestartPolicy": ["Name": "no", "MaximumRetryCount": 0],
+            "MaskedPaths": .strings(spec.linux.maskedPaths), "ReadonlyPaths": .strings(spec.linux.readonlyPaths),
+        ]
+    }
+
+    var inspectedMounts: JSON {
+        .array(
+            mounts.compactMap { mount in
+                guard case .bind(let source, _) = mount.kind else { return nil }
+                return [
+                    "Type": "bind", "Source": .string(source), "Destination": .string(mount.destination),
+                    "Mode": .string(mount.readOnly ? "ro" : ""), "RW": .bool(!mount.readOnly),
+                    "Propagation": .string(mount.propagation ?? "rprivate"),
+                ]
+            }
+        )
+    }
+}
+
+extension MountRequest {
+    fileprivate var bindText: String? {
+        guard case .bind(let source, _) = kind else { return nil }
+        return "\(source):\(destination)" + (readOnly ? ":ro" : "")
+    }
+}

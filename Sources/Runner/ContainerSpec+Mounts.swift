@@ -1,0 +1,66 @@
+import OCI
+
+extension ContainerSpec {
+    /// The default mounts, the engine's three files, and what the caller asks for: the nearer the root the earlier, so that
+    /// none covers another that was meant to lie in it.
+    func mounts() throws(EngineError) -> [RuntimeSpec.Mount] {
+        var mounts = DockerDefaults.mounts(sharedMemorySize: options.sharedMemorySize)
+        if options.privileged {
+            for index in mounts.indices where ["/sys", "/sys/fs/cgroup"].contains(mounts[index].destination) {
+                mounts[index].options.removeAll { $0 == "ro" }
+            }
+        }
+        mounts += ["resolv.conf", "hostname", "hosts"].map {
+            .init("/etc/\($0)", type: "bind", source: "\(folder)/\($0)", options: ["rbind", "rprivate"])
+        }
+        let requested = try options.mounts.map { request throws(EngineError) in try mount(request) }
+        for (index, mount) in requested.enumerated() where requested[..<index].contains(where: { $0.destination == mount.destination }) {
+            throw EngineError(.invalid, "Duplicate mount point: \(mount.destination)")
+        }
+        // The caller's word stands for a default at the same place, /dev/shm for instance.
+        mounts.removeAll { mount in requested.contains { $0.destination == mount.destination } }
+        let depth: (RuntimeSpec.Mount) -> Int = { $0.destination.split(separator: "/").count }
+        return mounts + requested.enumerated().sorted { (depth($0.1), $0.0) < (depth($1.1), $1.0) }.map(\.1)
+    }
+
+    private func mount(_ request: MountRequest) throws(EngineError) -> RuntimeSpec.Mount {
+        let destination = try ContainerSpec.checked(request.destination)
+        switch request.kind {
+        case .tmpfs(let options):
+            var all = ["noexec", "nosuid", "nodev"]
+            for option in options {
+                // `exec` and the like take the default back.
+                all.removeAll { $0 == "no" + option }
+                if !["rw", "exec", "suid", "dev"].contains(option) { all.append(option) }
+            }
+            if request.readOnly { all.append("ro") }
+            return .init(destination, type: "tmpfs", source: "tmpfs", options: all)
+        case .bind(let source, _):
+            var all = [request.recursive ? "rbind" : "bind", request.propagation ?? "rprivate"]
+            if request.readOnly { all.append(request.recursive && request.readOnlyRecursive ? "rro" : "ro") }
+            return .init(destination, type: "bind", source: source, options: all)
+        }
+    }
+
+    /// A destination that a mount may cover. /proc and /sys are the kernel's word on what the container may do: something else
+    /// in their place makes the engine, and programs in the container, write to files of somebody's choice (CVE-2019-16884).
+    static func checked(_ destination: String) throws(EngineError) -> String {
+        guard destination.hasPrefix("/") else {
+            throw EngineError(.invalid, "invalid mount path: '\(destination)' mount path must be absolute")
+        }
+        var parts: [Substring] = []
+        for part in destination.split(separator: "/") where part != "." {
+            if part == ".." { _ = parts.popLast() } else { parts.append(part) }
+        }
+        let path = "/" + parts.joined(separator: "/")
+        if path == "/" { throw EngineError(.invalid, "invalid specification: destination can't be '/'") }
+        let allowed = [
+            "/proc/cpuinfo", "/proc/diskstats", "/proc/meminfo", "/proc/stat", "/proc/swaps", "/proc/uptime", "/proc/loadavg",
+            "/proc/slabinfo", "/proc/sys/kernel/ns_last_pid", "/proc/sys/crypto/fips_enabled",
+        ]
+        if path == "/proc" || path.hasPrefix("/proc/") && !allowed.contains(path) {
+            throw EngineError(.invalid, "\"\(path)\" cannot be mounted because it is inside /proc")
+        }
+        return path
+    }
+}

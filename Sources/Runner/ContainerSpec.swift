@@ -1,0 +1,174 @@
+import OCI
+import Runtime
+
+/// Turns an image's configuration and what the caller wants into a runtime specification, as docker does.
+///
+/// Pure: what it needs of the host and of the image's files comes in as values, so golden tests need no root.
+package struct ContainerSpec: Sendable {
+    /// Facts of the host that show in a container.
+    package struct Host: Sendable {
+        package var hostname: String
+        package var processors: Int
+        package var capabilities: CapabilitySet
+        package var kernel: KernelVersion
+        /// Every device node below /dev, for `--privileged`.
+        package var devices: [RuntimeSpec.Device] = []
+
+        package init(hostname: String, processors: Int, capabilities: CapabilitySet, kernel: KernelVersion) {
+            self.hostname = hostname
+            self.processors = processors
+            self.capabilities = capabilities
+            self.kernel = kernel
+        }
+    }
+
+    package let id: String
+    package let configuration: ContainerConfiguration
+    package let options: ContainerOptions
+    package let users: UserDatabase
+    package let host: Host
+    /// The folder that holds `rootfs`, `hosts`, `hostname` and `resolv.conf`.
+    package let folder: String
+    /// The nodes that `--device` stands for.
+    package var requestedDevices: [(device: RuntimeSpec.Device, access: LinuxResources.Access)] = []
+    package var consoleSize: (width: UInt16, height: UInt16)?
+
+    package init(
+        id: String,
+        configuration: ContainerConfiguration,
+        options: ContainerOptions,
+        users: UserDatabase,
+        host: Host,
+        folder: String
+    ) {
+        self.id = id
+        self.configuration = configuration
+        self.options = options
+        self.users = users
+        self.host = host
+        self.folder = folder
+    }
+
+    /// The whole specification.
+    package func specification() throws -> RuntimeSpec {
+        let capabilities = try self.capabilities()
+        var spec = RuntimeSpec(
+            process: try process(capabilities),
+            root: .init(path: "\(folder)/rootfs", readonly: options.readOnlyRoot)
+        )
+        spec.hostname = hostname
+        spec.domainname = options.domainname
+        spec.mounts = try mounts()
+        spec.annotations = options.annotations
+        spec.linux = try linux()
+        return spec
+    }
+
+    package var hostname: String {
+        options.hostname ?? (options.network == .host ? host.hostname : String(id.prefix(12)))
+    }
+
+    /// The words to execute: docker's rules for ENTRYPOINT, CMD, `--entrypoint` and arguments.
+    package func arguments() throws(EngineError) -> [String] {
+        let entrypoint = options.entrypoint ?? configuration.entrypoint ?? []
+        let command = options.command.isEmpty && options.entrypoint == nil ? configuration.cmd ?? [] : options.command
+        let arguments = entrypoint + command
+        if arguments.isEmpty { throw EngineError(.invalid, "no command specified") }
+        return arguments
+    }
+
+    private func process(_ capabilities: CapabilitySet) throws -> RuntimeSpec.Process {
+        var process = RuntimeSpec.Process(args: try arguments())
+        let identity = try users.identity(options.user ?? configuration.user, addedGroups: options.addedGroups)
+        process.user = identity.user
+        process.env = environment(home: identity.home)
+        process.terminal = options.terminal
+        process.consoleSize = consoleSize
+        process.cwd = workingFolder
+        process.noNewPrivileges = options.noNewPrivileges
+        process.rlimits = options.limits
+        process.oomScoreAdj = options.oomScoreAdj
+        // A user other than root starts with none; the bounding set still limits what a setuid program gives.
+        process.capabilities.bounding = capabilities.names
+        if identity.user.uid == 0 {
+            process.capabilities.permitted = capabilities.names
+            process.capabilities.effective = capabilities.names
+        }
+        return process
+    }
+
+    private var workingFolder: String {
+        let path = options.workingFolder ?? configuration.workingDir
+        if path.isEmpty { return "/" }
+        return path.hasPrefix("/") ? path : "/" + path
+    }
+
+    /// docker's order: PATH, HOSTNAME, TERM; the image's; the caller's in place of these; HOME if none is set.
+    private func environment(home: String) -> [String] {
+        var entries = [DockerDefaults.path, "HOSTNAME=\(hostname)"]
+        if options.terminal { entries.append("TERM=xterm") }
+        for entry in configuration.env + options.environment {
+            let name = entry.prefix { $0 != "=" }
+            if let index = entries.firstIndex(where: { $0.prefix { $0 != "=" } == name }) {
+                entries[index] = entry
+            } else {
+                entries.append(entry)
+            }
+        }
+        entries.removeAll { $0 == "HOME=" }
+        if !entries.contains(where: { $0.hasPrefix("HOME=") }) { entries.append("HOME=\(home)") }
+        return entries
+    }
+
+    /// What the container may hold.
+    private func capabilities() throws -> CapabilitySet {
+        if options.privileged { return host.capabilities }
+        return try CapabilitySet.adjusted(
+            add: options.addedCapabilities,
+            drop: options.droppedCapabilities,
+            available: host.capabilities
+        )
+    }
+
+    private func linux() throws -> RuntimeSpec.Linux {
+        var linux = RuntimeSpec.Linux()
+        linux.namespaces = [(.mount, nil), (.uts, nil), (.pid, nil), (.ipc, nil), (.cgroup, nil)]
+        if options.network == .none { linux.namespaces.append((.network, nil)) }
+        linux.cgroupsPath = "/minirun/\(id)"
+        linux.resources = options.resources
+        linux.sysctl = try sysctls()
+        if options.privileged {
+            linux.devices = host.devices
+            linux.resources.devices = [.init(allow: true)]
+        } else {
+            linux.devices = requestedDevices.map(\.device)
+            linux.resources.devices = DockerDefaults.deviceRules + requestedDevices.map(Self.rule)
+        }
+        if !options.privileged, !options.systemPathsUnconfined {
+            linux.maskedPaths = DockerDefaults.maskedPaths(processors: host.processors)
+            linux.readonlyPaths = DockerDefaults.readonlyPaths
+        }
+        return linux
+    }
+
+    private static func rule(_ request: (device: RuntimeSpec.Device, access: LinuxResources.Access)) -> LinuxResources.DeviceRule {
+        .init(
+            allow: true, request.device.type == "b" ? .block : .character, major: request.device.major,
+            minor: request.device.minor, access: request.access
+        )
+    }
+
+    private func sysctls() throws(EngineError) -> [String: String] {
+        var settings = options.network == .none ? DockerDefaults.networkSysctls : [:]
+        for (key, value) in options.sysctls {
+            guard DockerDefaults.isNamespaced(key) else {
+                throw EngineError(.invalid, "sysctl \"\(key)\" is not in a separate kernel namespace")
+            }
+            if options.network == .host, key.hasPrefix("net.") {
+                throw EngineError(.invalid, "sysctl \"\(key)\" not allowed in host network namespace")
+            }
+            settings[key] = value
+        }
+        return settings
+    }
+}

@@ -1,0 +1,216 @@
+import LinuxSystem
+import OCI
+
+/// The containers on the disk, and who is at work on each.
+///
+/// ```
+/// ROOT/containers/ID/        state.json, config.json (with rootfs/: an OCI bundle), upper/ and work/ of its overlay,
+///                            hosts, hostname, resolv.conf
+/// ROOT/containers/names/NAME a link to the id; making one takes the name
+/// STATE/active/ID            locked by the engine that runs the container, holds its name; gone when it is done
+/// STATE/boot                 there since the first command after a boot
+/// ```
+///
+/// A container whose `active` file nobody has locked has lost its engine, and so its processes: the next command cleans it up.
+package struct ContainerStore: Sendable {
+    package let root: String
+    package let state: String
+
+    package init(root: String, state: String) {
+        self.root = root
+        self.state = state
+    }
+
+    package func folder(_ id: String) -> String { "\(root)/containers/\(id)" }
+    private func namePath(_ name: String) -> String { "\(root)/containers/names/\(name)" }
+    private func activePath(_ id: String) -> String { "\(state)/active/\(id)" }
+
+    // MARK: Life of one container
+
+    /// A container that is this process's own until it lets go of this value.
+    package struct Claim: ~Copyable {
+        let lock: FileLock
+        package let id: String
+        package let name: String
+    }
+
+    /// Takes an id and a name for a new container, before anything else of it exists: whoever dies from here on leaves a
+    /// trace that the next command follows.
+    package func claim(id: String, name wanted: String?) throws -> Claim {
+        if let wanted { try ContainerName.check(wanted) }
+        for _ in 0..<100 {
+            let name = try wanted ?? ContainerName.random()
+            do {
+                return try claim(id: id, exactly: name)
+            } catch let error as EngineError where error.kind == .conflict && wanted == nil {
+                continue
+            }
+        }
+        throw EngineError(.failed, "no free container name was found")
+    }
+
+    private func claim(id: String, exactly name: String) throws -> Claim {
+        try Files.makeDirectories("\(state)/active", mode: 0o700)
+        try Files.makeDirectories("\(root)/containers/names", mode: 0o700)
+        let path = activePath(id)
+        let lock = try lockNew(path, holding: name)
+        try take(name, for: id)
+        return Claim(lock: lock, id: id, name: name)
+    }
+
+    /// Makes the name's link, or leaves nothing.
+    private func take(_ name: String, for id: String) throws {
+        do {
+            try Link.create(namePath(name), to: id)
+        } catch {
+            guard error.code == SystemError.exists else { throw error }
+            let other = (try? Link.target(namePath(name))) ?? ""
+            try Files.remove(activePath(id))
+            throw EngineError(
+                .conflict,
+                "Conflict. The container name \"/\(name)\" is already in use by container \"\(other)\". "
+                    + "You have to remove (or rename) that container to be able to reuse that name."
+            )
+        }
+    }
+
+    /// Creates an `active` file and locks it.
+    private func lockNew(_ path: String, holding name: String) throws -> FileLock {
+        while true {
+            try Files.replace(path, with: Array(name.utf8), mode: 0o600)
+            guard let lock = try FileLock.attempt(path, .exclusive) else { continue }
+            // Between the two calls a recovering command may have taken the file for an orphan and removed it: then it is
+            // another, empty file that we have locked.
+            if (try? Files.readText(path)) == name { return lock }
+        }
+    }
+
+    /// Writes the state file in one step.
+    package func write(_ record: ContainerRecord) throws {
+        try Files.replace("\(folder(record.id))/state.json", with: record.json.bytes(), mode: 0o600)
+    }
+
+    /// The container stays, as `ps -a` shows it; this process is done with it.
+    package func release(_ claim: consuming Claim) throws { try Files.remove(activePath(claim.id)) }
+
+    /// Removes a container of this process with all that is on the disk of it.
+    package func remove(_ claim: consuming Claim) throws { try erase(id: claim.id, name: claim.name) }
+
+    private func erase(id: String, name: String) throws {
+        try Files.removeTree(folder(id))
+        if !name.isEmpty, (try? Link.target(namePath(name))) == id { try Files.remove(namePath(name)) }
+        try Files.remove(activePath(id))
+    }
+
+    // MARK: All containers
+
+    /// All containers, the newest first.
+    package func all() throws -> [ContainerRecord] {
+        var records: [ContainerRecord] = []
+        for id in try ids() { if let record = try record(id) { records.append(record) } }
+        return records.sorted { $0.created > $1.created }
+    }
+
+    private func ids() throws -> [String] {
+        do {
+            return try Files.list("\(root)/containers").filter { $0 != "names" }
+        } catch {
+            if error.code == SystemError.notFound { return [] }
+            throw error
+        }
+    }
+
+    /// The state of one container; nil where it has gone, or has not come so far.
+    package func record(_ id: String) throws -> ContainerRecord? {
+        do {
+            return try ContainerRecord(JSON.parse(try Files.read("\(folder(id))/state.json")))
+        } catch let error as SystemError where error.code == SystemError.notFound {
+            return nil
+        }
+    }
+
+    /// Finds a container by its name, its id, or the beginning of its id.
+    package func find(_ text: String) throws -> ContainerRecord {
+        let missing = EngineError(.notFound, "No such container: \(text)")
+        guard !text.isEmpty, !text.contains("/") else { throw missing }
+        if let id = try? Link.target(namePath(text)), let record = try record(id) { return record }
+        let matches = try ids().filter { $0.hasPrefix(text) }
+        if matches.count > 1 {
+            throw EngineError(.invalid, "Multiple IDs found with provided prefix: \(text)")
+        }
+        guard let id = matches.first, let record = try record(id) else { throw missing }
+        return record
+    }
+
+    /// Removes a container that no engine runs.
+    package func remove(_ record: ContainerRecord) throws {
+        let path = activePath(record.id)
+        try Files.makeDirectories("\(state)/active", mode: 0o700)
+        guard let lock = try FileLock.attempt(path, .exclusive) else {
+            throw EngineError(
+                .conflict,
+                "cannot remove container \"/\(record.name)\": container is running: stop the container before removing or force remove"
+            )
+        }
+        try erase(id: record.id, name: record.name)
+        _ = consume lock
+    }
+
+    /// Whether an engine is at work on the container.
+    package func isActive(_ id: String) -> Bool {
+        guard FileStatus.exists(activePath(id)) else { return false }
+        do {
+            guard let lock = try FileLock.attempt(activePath(id), .exclusive) else { return true }
+            _ = consume lock
+            return false
+        } catch {
+            return true
+        }
+    }
+
+    // MARK: After a crash
+
+    /// Cleans up after engines that were killed and after a reboot. `forget` removes what a container had in the kernel: its
+    /// cgroup, with whatever may still run in it.
+    package func recover(forget: (String) throws -> Void) throws {
+        if !FileStatus.exists("\(state)/boot") { try recoverAfterBoot() }
+        let active: [String]
+        do { active = try Files.list("\(state)/active") } catch {
+            if error.code == SystemError.notFound { return }
+            throw error
+        }
+        for id in active where id.utf8.count == 64 {
+            guard let lock = try FileLock.attempt(activePath(id), .exclusive) else { continue }
+            try forget(id)
+            try settle(id)
+            _ = consume lock
+        }
+    }
+
+    /// STATE lies on a tmpfs: after a boot nothing runs, whatever the state files say.
+    private func recoverAfterBoot() throws {
+        try Files.makeDirectories("\(state)/active", mode: 0o700)
+        for id in try ids() where id.utf8.count == 64 {
+            guard let lock = try FileLock.attempt(activePath(id), .exclusive) else { continue }
+            if let record = try? record(id), record.status == .exited { try Files.remove(activePath(id)) } else { try settle(id) }
+            _ = consume lock
+        }
+        try Files.write("\(state)/boot", [])
+    }
+
+    /// What a container is whose engine is gone: removed if it was to be removed or never came into being, else ended by
+    /// SIGKILL.
+    private func settle(_ id: String) throws {
+        let name = (try? Files.readText(activePath(id))) ?? ""
+        guard var record = try? record(id), !record.removeAtEnd else { return try erase(id: id, name: name) }
+        if record.status != .exited {
+            record.status = .exited
+            record.exitCode = 137
+            record.error = "the engine was killed"
+            record.finished = Clock.realtime
+            record.pid = 0
+            try write(record)
+        }
+        try Files.remove(activePath(id))
+    }
+}

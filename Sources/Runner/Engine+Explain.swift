@@ -1,0 +1,34 @@
+import Images
+import LinuxSystem
+import OCI
+import Runtime
+
+extension Engine {
+    /// The run that would be carried out, without doing anything: no root is needed for an image that the caller can read.
+    ///
+    /// - Parameter store: nil for an image outside of any store.
+    package static func explain(_ request: RunRequest, image: RunnableImage, store: ImageStore?) throws -> PreparedRun {
+        let content = image.content
+        let id = String(repeating: "0", count: 64)
+        let root = store?.root ?? standardRoot
+        let chain = ImageStore.chainID(content.configuration.diffIDs)
+        let layers = chain.reversed().map { "\(root)/layers/dir/\($0.hex)/fs" }
+        let surroundings = PreparedRun.Surroundings(
+            id: id, folder: "\(root)/containers/\(id)", layers: layers,
+            host: try .current(withDevices: request.options.privileged), hierarchy: try .current()
+        )
+        return try PreparedRun(content.configuration.config, request.options, in: surroundings) { path in
+            // Unpacked layers where the caller may read them, else the blobs: the answer is the same.
+            if layers.allSatisfy({ Files.isReadable($0) }) {
+                return try LayerStack(directories: layers).read(path, limit: 1 << 20)
+            }
+            return try MergedTar.read(
+                path: path,
+                from: try content.layers.reversed().map { layer in
+                    { DecompressingSource(try content.open(layer: layer.blob)) }
+                },
+                limit: 1 << 20
+            )
+        }
+    }
+}

@@ -1,0 +1,52 @@
+import Images
+import LinuxSystem
+import OCI
+import Runtime
+
+/// One installation of minirun on this machine: its store, its containers, its shim. Every command works through one of
+/// these; nothing of it stays in memory afterwards.
+package struct Engine: Sendable {
+    package static let standardRoot = "/var/lib/minirun"
+    package static let standardState = "/run/minirun"
+
+    package let images: ImageStore
+    package let containers: ContainerStore
+    /// The folder for what a reboot ends.
+    package let state: String
+    /// The shim's path.
+    package let shim: String
+
+    /// Opens the store, creating it the first time.
+    package init(root: String = standardRoot, state: String = standardState, shim: String) throws {
+        images = try ImageStore(root: root)
+        self.state = Files.absolute(state)
+        containers = ContainerStore(root: images.root, state: self.state)
+        self.shim = shim
+    }
+
+    /// Cleans up after engines that were killed. Every command that changes something begins with it.
+    package func recover() throws {
+        try Files.makeDirectories(state, mode: 0o711)
+        // Only looked up when there is something to clean: reading the mount table costs more than the whole check.
+        var hierarchy: CgroupHierarchy?
+        try containers.recover { id in
+            let found = try hierarchy ?? CgroupHierarchy.current()
+            hierarchy = found
+            try Cgroup(CgroupName(container: id), in: found).remove()
+        }
+    }
+
+    /// Removes a container that does not run.
+    package func remove(_ container: ContainerRecord) throws { try containers.remove(container) }
+
+    /// The chain ids and image ids that containers need: a collection keeps them.
+    package func containerRoots() throws -> (layers: Set<Digest>, images: Set<Digest>) {
+        var layers: Set<Digest> = []
+        var images: Set<Digest> = []
+        for record in try containers.all() {
+            for text in record.layers { layers.insert(try Digest(text)) }
+            if let id = try? Digest(record.imageID) { images.insert(id) }
+        }
+        return (layers, images)
+    }
+}

@@ -1,0 +1,108 @@
+import Images
+import LinuxSystem
+import OCI
+import Runtime
+
+/// A run that is decided and not yet begun: the specification, the cgroup and the steps. `--explain` shows it, `run` carries
+/// it out.
+package struct PreparedRun: Sendable {
+    package let spec: RuntimeSpec
+    package let cgroup: CgroupPlan
+    package let plan: LaunchPlan
+
+    /// What is known of the container beside its options.
+    package struct Surroundings: Sendable {
+        package var id: String
+        package var folder: String
+        /// The unpacked layers, the top first.
+        package var layers: [String]
+        package var host: ContainerSpec.Host
+        package var hierarchy: CgroupHierarchy
+        /// Where compiled filters are kept; nil compiles anew.
+        package var filterCache: String?
+        /// For statistics, beside what the limits need.
+        package var controllers: Set<CgroupController> = []
+        package var consoleSize: (width: UInt16, height: UInt16)?
+
+        package init(id: String, folder: String, layers: [String], host: ContainerSpec.Host, hierarchy: CgroupHierarchy) {
+            self.id = id
+            self.folder = folder
+            self.layers = layers
+            self.host = host
+            self.hierarchy = hierarchy
+        }
+    }
+
+    /// - Parameter read: a file of the image, nil where there is none.
+    package init(
+        _ configuration: ContainerConfiguration,
+        _ options: ContainerOptions,
+        in surroundings: Surroundings,
+        read: (String) throws -> [UInt8]?
+    ) throws {
+        let users = UserDatabase(passwd: try read("/etc/passwd"), group: try read("/etc/group"))
+        var description = ContainerSpec(
+            id: surroundings.id, configuration: configuration, options: options, users: users, host: surroundings.host,
+            folder: surroundings.folder
+        )
+        description.consoleSize = surroundings.consoleSize
+        for request in options.devices { description.requestedDevices += try HostDevices.resolve(request) }
+        var spec = try description.specification()
+
+        cgroup = try CgroupPlan(
+            CgroupName(container: surroundings.id), in: surroundings.hierarchy, resources: spec.linux.resources,
+            controllers: surroundings.controllers
+        )
+        var context = LaunchContext(
+            root: .overlay(
+                layers: surroundings.layers, upper: "\(surroundings.folder)/upper", work: "\(surroundings.folder)/work",
+                mountPoint: "\(surroundings.folder)/rootfs",
+                // Nobody mounts the upper folder of a container that is removed at its end again: it need not reach the disk.
+                options: options.removeAtEnd ? "volatile" : ""
+            )
+        )
+        context.cgroupEntries = cgroup.entries
+        context.cgroupMounts = CgroupFileSystem.all(of: cgroup)
+        context.initProcess = options.initProcess
+        for case .bind(let source, create: true) in options.mounts.map(\.kind) { context.makeSources.insert(source) }
+        context.seccomp = try PreparedRun.filter(options, surroundings, &spec)
+        self.spec = spec
+        plan = try LaunchPlan(spec, in: context)
+    }
+
+    /// The filter, and in the specification the profile it comes from unless that is docker's own.
+    private static func filter(_ options: ContainerOptions, _ surroundings: Surroundings, _ spec: inout RuntimeSpec) throws
+        -> SeccompFilter?
+    {
+        if options.privileged { return nil }
+        let capabilities = try CapabilitySet(names: spec.process.capabilities.bounding)
+        let kernel = surroundings.host.kernel
+        let cache = surroundings.filterCache.map(SeccompCache.init(directory:))
+        switch options.seccomp {
+        case .unconfined: return nil
+        case .dockerDefault:
+            if let cache { return try cache.filter(forDockerDefaultWith: capabilities, kernel: kernel) }
+            return try SeccompFilter.compile(DockerProfile.configuration(capabilities: capabilities, kernel: kernel))
+        case .profile(let text):
+            guard let profile = try SeccompProfile.read(text) else { return nil }
+            let configuration = profile.configuration(for: .init(capabilities: capabilities, kernel: kernel))
+            spec.linux.seccomp = configuration
+            return try cache?.filter(for: configuration) ?? SeccompFilter.compile(configuration)
+        }
+    }
+}
+
+extension CgroupFileSystem {
+    /// What a container sees below /sys/fs/cgroup: the hierarchies in which it has a folder of its own, and no other, which
+    /// would be the host's.
+    package static func all(of plan: CgroupPlan) -> [CgroupFileSystem] {
+        if plan.hierarchy.mode == .unified { return [CgroupFileSystem(type: "cgroup2", name: "", options: "")] }
+        return plan.roots.compactMap { root in
+            let controllers = plan.hierarchy.mounts.filter { $0.value == root }.map(\.key.rawValue).sorted()
+            guard !controllers.isEmpty, let name = root.split(separator: "/").last.map(String.init) else { return nil }
+            return CgroupFileSystem(
+                type: "cgroup", name: name, options: controllers.joined(separator: ","), links: controllers.filter { $0 != name }
+            )
+        }
+    }
+}

@@ -1,0 +1,87 @@
+import LinuxSystem
+import OCI
+import Runtime
+
+/// What a run took and why it ended: `--report`.
+package struct RunReport: Sendable {
+    /// CLOCK_MONOTONIC in nanoseconds.
+    let began: UInt64
+    var prepared: UInt64 = 0
+    var finished: UInt64 = 0
+    var exitCode: Int32 = 0
+    var statistics: CgroupStatistics?
+    private var ending = Execution.Ending()
+
+    init(began: UInt64) { self.began = began }
+
+    mutating func take(_ ending: Execution.Ending) { self.ending = ending }
+
+    /// Why it ended, in words.
+    var reason: String {
+        if ending.lost { return "the shim was killed" }
+        switch ending.status {
+        case .exited(let code): return "exited with code \(code)"
+        case .signalled(let signal):
+            let kills = statistics?.memory?.outOfMemoryKills ?? 0
+            return kills > 0 ? "killed for want of memory (limit reached)" : "killed by signal \(signal)"
+        }
+    }
+
+    /// Durations in nanoseconds, sizes in bytes.
+    package var json: JSON {
+        let memory = statistics?.memory
+        return [
+            "exitCode": .number(exitCode), "reason": .string(reason), "wall": .number(ending.ended &- ending.started),
+            "cpu": ["user": .number(ending.usage.userTime * 1000), "system": .number(ending.usage.systemTime * 1000)],
+            "memory": [
+                "peak": .number(memory?.peak ?? ending.usage.peakMemory), "limit": memory?.limit.map { .number($0) } ?? .null,
+                "outOfMemoryKills": .number(memory?.outOfMemoryKills ?? 0),
+            ],
+            "io": [
+                "read": .number(sum(\.readBytes)), "written": .number(sum(\.writtenBytes)), "reads": .number(sum(\.reads)),
+                "writes": .number(sum(\.writes)),
+            ],
+            "pids": ["peak": statistics?.pids?.peak.map { .number($0) } ?? .null],
+            "phases": .object(phases.map { (key: $0.name, value: .number($0.duration)) }),
+        ]
+    }
+
+    private func sum(_ value: KeyPath<CgroupStatistics.IO, UInt64>) -> UInt64 {
+        statistics?.io.reduce(0) { $0 + $1[keyPath: value] } ?? 0
+    }
+
+    /// What the time went to, one after the other.
+    private var phases: [(name: String, duration: UInt64)] {
+        let marks: [(String, UInt64)] = [
+            ("prepare", prepared), ("shim", ending.shimBegan), ("mounts", ending.barrierPassed), ("execute", ending.started),
+            ("program", ending.ended), ("cleanup", finished),
+        ]
+        var before = began
+        return marks.filter { $0.1 != 0 }.map { name, time in
+            defer { before = time }
+            return (name, time &- before)
+        }
+    }
+
+    /// As a person reads it.
+    package var text: String {
+        func milliseconds(_ nanoseconds: UInt64) -> String {
+            let micro = nanoseconds / 1000
+            let rest = String(micro % 1000)
+            return "\(micro / 1000).\(String(repeating: "0", count: 3 - rest.count))\(rest) ms"
+        }
+        func kib(_ bytes: UInt64) -> String { "\(bytes / 1024) KiB" }
+        let memory = statistics?.memory
+        var lines = [
+            ("end", reason), ("wall", milliseconds(ending.ended &- ending.started)),
+            ("cpu", "user \(milliseconds(ending.usage.userTime * 1000)), system \(milliseconds(ending.usage.systemTime * 1000))"),
+            ("memory", "peak \(kib(memory?.peak ?? ending.usage.peakMemory))"),
+            ("io", "read \(kib(sum(\.readBytes))), written \(kib(sum(\.writtenBytes)))"),
+        ]
+        if let peak = statistics?.pids?.peak { lines.append(("processes", "peak \(peak)")) }
+        lines.append(("phases", phases.map { "\($0.name) \(milliseconds($0.duration))" }.joined(separator: ", ")))
+        return lines.map { name, value in
+            name + String(repeating: " ", count: 11 - name.count) + value + "\n"
+        }.joined()
+    }
+}

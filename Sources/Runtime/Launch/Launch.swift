@@ -1,0 +1,141 @@
+import LaunchPlan
+import LinuxSystem
+import OCI
+
+/// A launch under way: the shim walks the plan, and this end hears what becomes of it.
+package struct Launch: ~Copyable {
+    /// What the shim says.
+    package enum Event: ~Copyable {
+        /// The container's terminal was opened; this is its master.
+        case console(FileDescriptor)
+        /// The program was executed.
+        case started(Start)
+        /// A step failed. The container is gone, or will be in a moment.
+        case failed(LaunchFailure)
+        /// The program has ended.
+        case exited(ExitStatus, Usage)
+        /// The shim has ended without a word: it was killed, and with it the container.
+        case lost
+    }
+
+    package struct Start: ~Copyable {
+        /// Of the container's first process.
+        package let pidfd: FileDescriptor
+        /// CLOCK_MONOTONIC in ns: the shim's first instruction, and when it let the container pass the barrier.
+        package let shimBegan: UInt64
+        package let barrierPassed: UInt64
+    }
+
+    /// What the container's processes used, as wait4(2) counts it.
+    package struct Usage: Sendable {
+        /// Microseconds.
+        package var userTime: UInt64 = 0
+        package var systemTime: UInt64 = 0
+        /// Resident bytes of the biggest process.
+        package var peakMemory: UInt64 = 0
+
+        package init() {}
+    }
+
+    private let plan: LaunchPlan
+    private let monitor: MonitorProcess
+
+    /// Starts the shim. The container comes into being at once but stops at the plan's barrier until `go()`.
+    package init(_ plan: LaunchPlan, shim: borrowing FileDescriptor, stdio: (Int32, Int32, Int32)) throws {
+        self.plan = plan
+        monitor = try MonitorProcess(program: shim, plan: plan.encoded, stdio: stdio)
+    }
+
+    /// To poll(2) for events.
+    package var descriptor: Int32 { monitor.control.raw }
+
+    /// Lets the container pass the barrier: its cgroup exists and its state is written.
+    package func go() {
+        var message = lp_message()
+        message.kind = LP_MESSAGE_GO.rawValue
+        withUnsafeBytes(of: &message) { monitor.send($0) }
+    }
+
+    /// Waits for the next event.
+    package func next() throws -> Event {
+        var message = lp_message()
+        let (received, descriptor) = try monitor.receive(&message, size: MemoryLayout<lp_message>.size)
+        let carried: FileDescriptor? = descriptor >= 0 ? FileDescriptor(owning: descriptor) : nil
+        guard received else { return .lost }
+        switch lp_message_kind(rawValue: message.kind) {
+        case LP_MESSAGE_CONSOLE:
+            if let carried { return .console(carried) }
+        case LP_MESSAGE_STARTED:
+            if let carried {
+                return .started(Start(pidfd: carried, shimBegan: message.time.0, barrierPassed: message.time.1))
+            }
+        case LP_MESSAGE_FAILED:
+            let detail = withUnsafeBytes(of: &message.detail) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+            let step = plan.steps.indices.contains(Int(message.step)) ? plan.steps[Int(message.step)] : nil
+            return .failed(LaunchFailure(step: step, code: message.error, detail: detail))
+        case LP_MESSAGE_EXITED:
+            var usage = Usage()
+            usage.userTime = message.user_time
+            usage.systemTime = message.system_time
+            usage.peakMemory = message.peak_memory
+            return .exited(ExitStatus(waitStatus: message.status), usage)
+        default: break
+        }
+        throw EngineError(.failed, "the shim sent something unknown")
+    }
+
+    /// Ends the container at once, if it still runs, and the shim.
+    package consuming func kill() { monitor.kill() }
+
+    /// Waits for the shim's end, after the container's.
+    package consuming func finish() { monitor.wait() }
+}
+
+/// The step that failed, and why.
+package struct LaunchFailure: Error, CustomStringConvertible, Sendable {
+    /// Nil where the plan itself was refused.
+    package let step: LaunchStep?
+    /// errno.
+    package let code: Int32
+    package let detail: String
+
+    package init(step: LaunchStep?, code: Int32, detail: String) {
+        self.step = step
+        self.code = code
+        self.detail = detail
+    }
+
+    package var description: String { error.message }
+
+    /// As a person reads it, with the kind that docker's exit codes 126 and 127 are made of.
+    package var error: EngineError {
+        let reason = SystemError.text(code)
+        switch step {
+        case .execute(let arguments, _): return executing(arguments.first ?? "", reason)
+        case .workingFolder(let path, _, _):
+            return EngineError(.failed, "chdir to working folder \"\(path)\": " + (detail.isEmpty ? reason : detail))
+        case .bind(let bind) where code == SystemError.notFound:
+            return EngineError(.notFound, "binding \(bind.source) to \(bind.target): \(reason)")
+        case .bind(let bind) where code == SystemError.notFolder:
+            return EngineError(
+                .commandNotFound, "binding \(bind.source) to \(bind.target): \(reason)",
+                hint: "one of the two is a folder and the other is a file"
+            )
+        case .some(let step): return EngineError(.failed, "\(step): \(reason)" + (detail.isEmpty ? "" : " (\(detail))"))
+        case nil: return EngineError(.failed, "the shim refused the launch plan: " + (detail.isEmpty ? reason : detail))
+        }
+    }
+
+    private func executing(_ program: String, _ reason: String) -> EngineError {
+        let lower = reason.prefix(1).lowercased() + reason.dropFirst()
+        if code == SystemError.notFound {
+            return EngineError(
+                .commandNotFound,
+                program.contains("/")
+                    ? "exec: \"\(program)\": stat \(program): \(lower)" : "exec: \"\(program)\": executable file not found in $PATH"
+            )
+        }
+        let kind: EngineError.Kind = code == SystemError.notFolder ? .commandNotFound : .commandNotExecutable
+        return EngineError(kind, "exec: \"\(program)\": \(lower)")
+    }
+}

@@ -1,0 +1,64 @@
+import OCI
+
+extension LaunchStep {
+    /// The step as data for `--explain=json`: its name, the words that `--explain` shows, and what is not in these words.
+    var json: JSON {
+        var members: [(key: String, value: JSON)] = [("step", .string(name)), ("does", .string(description))]
+        switch self {
+        case .overlay(_, let upper, let work, _): members += [("upper", .string(upper)), ("work", .string(work))]
+        case .bind(let bind):
+            members += [
+                ("clear", .strings(bind.clear.names)), ("recursive", .bool(bind.recursive)),
+                ("propagation", .string(bind.propagation.rawValue)), ("createSource", .bool(bind.makeSource)),
+            ]
+        case .folder(_, let mode, let uid, let gid):
+            members += [("mode", .string(String(mode, radix: 8))), ("uid", .number(uid)), ("gid", .number(gid))]
+        case .console(let columns, let rows, _): members += [("columns", .number(columns)), ("rows", .number(rows))]
+        case .ids(_, _, _, let umask): members += [("umask", umask.map { .string(String($0, radix: 8)) } ?? .null)]
+        case .execute(let arguments, let environment):
+            members += [("args", .strings(arguments)), ("env", .strings(environment))]
+        default: break
+        }
+        return .object(members)
+    }
+
+    /// The case's name, as `--explain=json` and tests use it.
+    package var name: String {
+        switch self {
+        case .clone: "clone"
+        case .newSession: "newSession"
+        case .propagation: "propagation"
+        case .layer: "layer"
+        case .overlay: "overlay"
+        case .rootFolder: "rootFolder"
+        case .loopback: "loopback"
+        case .oomScore: "oomScore"
+        case .fileSystem: "fileSystem"
+        case .bind: "bind"
+        case .folder: "folder"
+        case .link: "link"
+        case .device: "device"
+        case .console: "console"
+        case .barrier: "barrier"
+        case .enterCgroup: "enterCgroup"
+        case .unshare: "unshare"
+        case .sysctl: "sysctl"
+        case .mask: "mask"
+        case .readOnly: "readOnly"
+        case .rootReadOnly: "rootReadOnly"
+        case .pivotRoot: "pivotRoot"
+        case .hostname: "hostname"
+        case .domainname: "domainname"
+        case .resourceLimit: "resourceLimit"
+        case .ownPipes: "ownPipes"
+        case .workingFolder: "workingFolder"
+        case .noNewPrivileges: "noNewPrivileges"
+        case .seccomp: "seccomp"
+        case .boundingSet: "boundingSet"
+        case .ids: "ids"
+        case .capabilities: "capabilities"
+        case .initProcess: "init"
+        case .execute: "execute"
+        }
+    }
+}

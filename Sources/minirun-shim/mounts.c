@@ -1,0 +1,218 @@
+// The mount tree: root, file systems, binds, masks. Detached mounts are made first and moved onto a held descriptor, so no
+// path is looked up twice.
+
+#include "shim.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+static int close_keeping_errno(int fd, int result) {
+    int code = errno;
+    close(fd);
+    errno = code;
+    return result;
+}
+
+// Moves a detached mount onto `target` and closes both.
+static int attach(int mount, int target) {
+    int result = move_mount(mount, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+    close_keeping_errno(target, 0);
+    return close_keeping_errno(mount, result);
+}
+
+int step_propagation(struct shim *shim, const struct lp_step *step) {
+    (void)shim;
+    return mount(NULL, "/", NULL, (unsigned long)step->number[0], NULL);
+}
+
+int step_layer(struct shim *shim, const struct lp_step *step) {
+    if (shim->layer_count == sizeof shim->layers / sizeof *shim->layers) return fail_with(E2BIG, "too many layers");
+    int fd = open(text_of(shim, step, 0), O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return -1;
+    shim->layers[shim->layer_count++] = fd;
+    return 0;
+}
+
+// Layers are given to overlayfs as /proc/self/fd/N: short, so that many fit into the one page of mount(2)'s options, and safe
+// from `:` and `,` in a path.
+int step_overlay(struct shim *shim, const struct lp_step *step) {
+    char options[4096];
+    size_t used = (size_t)snprintf(options, sizeof options, "lowerdir=");
+    for (uint32_t i = 0; i < shim->layer_count; i++)
+        used += (size_t)snprintf(options + used, sizeof options - used, "%s/proc/self/fd/%d", i ? ":" : "", shim->layers[i]);
+    const char *upper = text_of(shim, step, 1), *more = text_of(shim, step, 3);
+    int upper_fd = -1, work_fd = -1;
+    if (*upper) {
+        upper_fd = open(upper, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        work_fd = open(text_of(shim, step, 2), O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (upper_fd < 0 || work_fd < 0) return -1;
+        used += (size_t)snprintf(options + used, sizeof options - used, ",upperdir=/proc/self/fd/%d,workdir=/proc/self/fd/%d", upper_fd, work_fd);
+    }
+    if (*more) used += (size_t)snprintf(options + used, sizeof options - used, ",%s", more);
+    if (used >= sizeof options) return fail_with(E2BIG, "too many layers");
+    const char *target = text_of(shim, step, 0);
+    if (mount("overlay", target, "overlay", *upper ? 0 : MS_RDONLY, options) != 0) return -1;
+    if (upper_fd >= 0) close(upper_fd), close(work_fd);
+    while (shim->layer_count) close(shim->layers[--shim->layer_count]);
+    shim->root = open(target, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    return shim->root < 0 ? -1 : 0;
+}
+
+int step_root_folder(struct shim *shim, const struct lp_step *step) {
+    const char *path = text_of(shim, step, 0);
+    // pivot_root wants a mount point: the folder is bound onto itself.
+    int tree = open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+    if (tree < 0) return -1;
+    int target = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (target < 0) return close_keeping_errno(tree, -1);
+    if (attach(tree, target) != 0) return -1;
+    shim->root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    return shim->root < 0 ? -1 : 0;
+}
+
+// Passes "a=b,c" to the file system context, one fsconfig each. A key may not hold `=` or `,`; a value may hold `=`.
+static int configure(int context, const char *options) {
+    char word[256];
+    while (*options) {
+        size_t length = strcspn(options, ",");
+        if (length >= sizeof word) return fail_with(EINVAL, "an option of over 255 bytes");
+        memcpy(word, options, length);
+        word[length] = 0;
+        char *value = strchr(word, '=');
+        if (value) *value++ = 0;
+        if (fsconfig(context, value ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG, word, value, 0) != 0)
+            return fail_with(errno, word);
+        options += length + (options[length] == ',');
+    }
+    return 0;
+}
+
+// A detached mount of a new file system, or -1.
+static int make_file_system(const char *type, const char *source, const char *options, unsigned int attributes) {
+    int context = fsopen(type, FSOPEN_CLOEXEC);
+    if (context < 0) return -1;
+    if ((*source && fsconfig(context, FSCONFIG_SET_STRING, "source", source, 0) != 0) || configure(context, options) != 0 ||
+        fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) != 0)
+        return close_keeping_errno(context, -1);
+    return close_keeping_errno(context, fsmount(context, FSMOUNT_CLOEXEC, attributes));
+}
+
+int step_file_system(struct shim *shim, const struct lp_step *step) {
+    const char *path = text_of(shim, step, 1);
+    int target;
+    if (!strcmp(text_of(shim, step, 0), "proc") || !strcmp(text_of(shim, step, 0), "sysfs")) {
+        // An image whose /proc or /sys is a link would get it mounted elsewhere, and writes meant for the real one would go
+        // to files of the image's choice (CVE-2019-19921, CVE-2023-27561).
+        const char *name;
+        int parent = open_parent(shim, path, &name);
+        if (parent < 0) return -1;
+        if (mkdirat(parent, name, 0755) != 0 && errno != EEXIST) return close_keeping_errno(parent, -1);
+        target = openat(parent, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        close_keeping_errno(parent, 0);
+        if (target < 0) return fail_with(errno, "not a folder in the image");
+    } else {
+        target = open_target(shim, path, true);
+        if (target < 0) return -1;
+    }
+    int mount = make_file_system(text_of(shim, step, 0), text_of(shim, step, 2), text_of(shim, step, 3), (unsigned int)step->number[0]);
+    if (mount < 0) return close_keeping_errno(target, -1);
+    return attach(mount, target);
+}
+
+static int set_attributes(int mount, uint64_t set, uint64_t clear, uint64_t propagation, bool recursive) {
+    struct mount_attr attributes = {.attr_set = set, .attr_clr = clear, .propagation = propagation};
+    return mount_setattr(mount, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0), &attributes, sizeof attributes);
+}
+
+int step_bind(struct shim *shim, const struct lp_step *step) {
+    const char *source = text_of(shim, step, 0);
+    uint64_t flags = step->number[2];
+    unsigned int clone = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (flags & LP_BIND_RECURSIVE ? AT_RECURSIVE : 0);
+    int tree = open_tree(AT_FDCWD, source, clone);
+    if (tree < 0 && errno == ENOENT && flags & LP_BIND_MAKE_FOLDER) {
+        char path[4096];
+        if (strlen(source) >= sizeof path) return fail_with(ENAMETOOLONG, source);
+        strcpy(path, source);
+        for (char *at = path + 1; (at = strchr(at, '/')); *at++ = '/') {
+            *at = 0;
+            mkdir(path, 0755);
+        }
+        if (mkdir(path, 0755) != 0 && errno != EEXIST) return -1;
+        tree = open_tree(AT_FDCWD, source, clone);
+    }
+    if (tree < 0) return -1;
+    struct stat status;
+    if (fstat(tree, &status) != 0) return close_keeping_errno(tree, -1);
+    // Private first, of the whole tree: a mount event of the host must not reach the container by default, nor the other way.
+    if (set_attributes(tree, 0, 0, step->number[3] ? step->number[3] : MS_PRIVATE, true) != 0) return close_keeping_errno(tree, -1);
+    if ((step->number[0] | step->number[1]) &&
+        set_attributes(tree, step->number[0], step->number[1], 0, flags & LP_BIND_SET_RECURSIVE) != 0)
+        return close_keeping_errno(tree, -1);
+    int target = open_target(shim, text_of(shim, step, 1), S_ISDIR(status.st_mode));
+    if (target < 0) return close_keeping_errno(tree, -1);
+    return attach(tree, target);
+}
+
+int step_mask(struct shim *shim, const struct lp_step *step) {
+    int target = open_in_root(shim, text_of(shim, step, 0), O_PATH);
+    if (target < 0) return errno == ENOENT || errno == ENOTDIR ? 0 : -1;
+    struct stat status;
+    if (fstat(target, &status) != 0) return close_keeping_errno(target, -1);
+    int cover;
+    if (S_ISDIR(status.st_mode)) {
+        cover = make_file_system("tmpfs", "tmpfs", "nr_inodes=1,size=4k", MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+    } else {
+        // The container's own /dev/null, which must be the real one: an image or a volume could have put a link or a file
+        // there, and the bind would then open what it leads to (CVE-2025-31133).
+        int null = open_in_root(shim, "/dev/null", O_PATH | O_NOFOLLOW);
+        if (null < 0) return close_keeping_errno(target, -1);
+        if (fstat(null, &status) != 0 || !S_ISCHR(status.st_mode) || status.st_rdev != makedev(1, 3)) {
+            close(null);
+            close(target);
+            return fail_with(EINVAL, "/dev/null in the container is not the null device");
+        }
+        cover = open_tree(null, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+        close_keeping_errno(null, 0);
+    }
+    if (cover < 0) return close_keeping_errno(target, -1);
+    return attach(cover, target);
+}
+
+int step_read_only(struct shim *shim, const struct lp_step *step) {
+    int target = open_in_root(shim, text_of(shim, step, 0), O_PATH);
+    if (target < 0) return errno == ENOENT || errno == ENOTDIR ? 0 : -1;
+    int tree = open_tree(target, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE);
+    if (tree < 0) return close_keeping_errno(target, -1);
+    if (set_attributes(tree, MOUNT_ATTR_RDONLY, 0, 0, true) != 0) {
+        close_keeping_errno(tree, 0);
+        return close_keeping_errno(target, -1);
+    }
+    return attach(tree, target);
+}
+
+int step_root_read_only(struct shim *shim, const struct lp_step *step) {
+    (void)step;
+    return set_attributes(shim->root, MOUNT_ATTR_RDONLY, 0, 0, false);
+}
+
+int step_pivot_root(struct shim *shim, const struct lp_step *step) {
+    (void)step;
+    if (fchdir(shim->root) != 0) return -1;
+    // The old root lands on top of the new one ("." on "."), where it is unmounted: no folder is needed for it. The process's
+    // working folder is then the new root.
+    if (syscall(SYS_pivot_root, ".", ".") != 0) return -1;
+    // A private old root: its unmounting must not reach the host's mounts.
+    if (mount(NULL, ".", NULL, MS_REC | MS_SLAVE, NULL) != 0) return -1;
+    if (umount2(".", MNT_DETACH) != 0) return -1;
+    if (chdir("/") != 0) return -1;
+    close(shim->root);
+    shim->root = -1;
+    return 0;
+}

@@ -1,0 +1,30 @@
+/// The options of the verbs on containers, apart from `run`.
+enum ContainerOptions {
+    static func list() -> [Option] {
+        [
+            .flag("all", short: "a", "Show all containers (default shows just running)"),
+            .list("filter", short: "f", .filter, "Filter output based on conditions provided"),
+            .value("format", .text, FormatOptions.table),
+            .value("last", short: "n", .integer, "Show n last created containers (includes all states)", default: "-1"),
+            .flag("latest", short: "l", "Show the latest created container (includes all states)"),
+            .flag("no-trunc", "Don't truncate output"),
+            .flag("quiet", short: "q", "Only display container IDs"),
+            .flag("size", short: "s", "Display total file sizes"),
+        ]
+    }
+
+    static func remove() -> [Option] {
+        [
+            .flag("force", short: "f", "Force the removal of a running container (uses SIGKILL)"),
+            .flag("volumes", short: "v", "Remove anonymous volumes associated with the container"),
+        ]
+    }
+
+    /// `container inspect`.
+    static func inspect() -> [Option] {
+        [
+            .value("format", short: "f", .text, FormatOptions.object),
+            .flag("size", short: "s", "Display total file sizes"),
+        ]
+    }
+}

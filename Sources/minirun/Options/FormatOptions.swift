@@ -1,0 +1,20 @@
+/// Options that several verbs share.
+enum FormatOptions {
+    /// `--format` of verbs that print a table.
+    static let table = """
+        Format output using a custom template:
+        'table':            Print output in table format with column headers (default)
+        'table TEMPLATE':   Print output in table format using the given Go template
+        'json':             Print in JSON format
+        'TEMPLATE':         Print output using the given Go template.
+        """
+
+    /// `--format` of verbs that print an object.
+    static let object = """
+        Format output using a custom template:
+        'json':             Print in JSON format
+        'TEMPLATE':         Print output using the given Go template.
+        """
+
+    static let platform = "Set platform if server is multi-platform capable"
+}

@@ -1,0 +1,73 @@
+/// The options of the verbs on images.
+enum ImageOptions {
+    static func list() -> [Option] {
+        [
+            .flag("all", short: "a", "Show all images (default hides intermediate and dangling images)"),
+            .flag("digests", "Show digests"),
+            .list("filter", short: "f", .filter, "Filter output based on conditions provided"),
+            .value("format", .text, FormatOptions.table),
+            .flag("no-trunc", "Don't truncate output"),
+            .flag("quiet", short: "q", "Only show image IDs"),
+        ]
+    }
+
+    static func inspect() -> [Option] {
+        [
+            .value("format", short: "f", .text, FormatOptions.object),
+            .value(
+                "platform",
+                .platform,
+                "Inspect a specific platform of the multi-platform image. Formatted as \"os[/arch[/variant]]\" "
+                    + "(e.g., \"linux/amd64\")"
+            ),
+        ]
+    }
+
+    static func history() -> [Option] {
+        [
+            .value("format", .text, FormatOptions.table),
+            .flag("human", short: "H", "Print sizes and dates in human readable format", default: true),
+            .flag("no-trunc", "Don't truncate output"),
+            .flag("quiet", short: "q", "Only show image IDs"),
+        ]
+    }
+
+    static func remove() -> [Option] {
+        [
+            .flag("force", short: "f", "Force removal of the image"),
+            .flag("no-prune", "Do not delete untagged parents"),
+        ]
+    }
+
+    static func load() -> [Option] {
+        [
+            .value("input", short: "i", .file, "Read from tar archive file, instead of STDIN"),
+            .value(
+                "platform",
+                .platform,
+                "Load only the given platform. Formatted as \"os[/arch[/variant]]\" (e.g., \"linux/amd64\")"
+            ),
+            .flag("quiet", short: "q", "Suppress the load output"),
+        ]
+    }
+
+    static func save() -> [Option] {
+        [
+            .value("output", short: "o", .file, "Write to a file, instead of STDOUT"),
+            .value(
+                "platform",
+                .platform,
+                "Save only the given platform. Formatted as \"os[/arch[/variant]]\" (e.g., \"linux/amd64\")"
+            ),
+        ]
+    }
+
+    /// `import`.
+    static func importing() -> [Option] {
+        [
+            .list("change", short: "c", .text, "Apply Dockerfile instruction to the created image"),
+            .value("message", short: "m", .text, "Set commit message for imported image"),
+            .value("platform", .platform, FormatOptions.platform),
+        ]
+    }
+}
