@@ -118,31 +118,30 @@ package struct FileDescriptor: ~Copyable, Sendable {
 
     /// Reads to the end of the file; fails with EFBIG past `limit` bytes, so that no file can fill the memory.
     package func readAll(limit: Int = 64 << 20) throws(SystemError) -> [UInt8] {
-        var bytes: [UInt8] = []
         var status = stat()
+        var room = 4096
         if fstat(raw, &status) == 0, status.st_size > 0 {
             if status.st_size > limit { throw SystemError("reading", code: EFBIG) }
-            bytes.reserveCapacity(Int(status.st_size) + 1)
+            // One more than there should be: a read of 0 then says that it was all.
+            room = Int(status.st_size) + 1
         }
-        var failure: SystemError?
-        while failure == nil {
-            let room = Swift.max(bytes.capacity - bytes.count, 16384)
-            let before = bytes.count
-            bytes.append(contentsOf: repeatElement(0, count: room))
-            let count = bytes.withUnsafeMutableBytes { all -> Int in
-                do throws(SystemError) {
-                    return try read(into: UnsafeMutableRawBufferPointer(rebasing: all[before...]))
-                } catch {
-                    failure = error
-                    return 0
-                }
-            }
-            bytes.removeLast(room - count)
-            if count == 0 { break }
+        var bytes: [UInt8] = []
+        while true {
+            let chunk = try readChunk(room)
+            if chunk.isEmpty { return bytes }
+            if bytes.isEmpty { bytes = chunk } else { bytes += chunk }
             if bytes.count > limit { throw SystemError("reading", code: EFBIG) }
+            room = max(4096, bytes.count)
+        }
+    }
+
+    private func readChunk(_ size: Int) throws(SystemError) -> [UInt8] {
+        var failure: SystemError?
+        let chunk = [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
+            do throws(SystemError) { count = try read(into: UnsafeMutableRawBufferPointer(buffer)) } catch { failure = error }
         }
         if let failure { throw failure }
-        return bytes
+        return chunk
     }
 
     /// Writes all of `bytes`, in as many write(2) calls as it takes.

@@ -25,10 +25,16 @@ extension LinuxResources {
         members.add("cpu", cpu.json)
         if let pidsLimit { members.add("pids", .object([(key: "limit", value: .number(pidsLimit))])) }
         members.add("blockIO", blockIO.json)
-        members.add("hugepageLimits", hugepageLimits.map { ["pageSize": .string($0.pageSize), "limit": .number($0.limit)] })
+        members.add(
+            "hugepageLimits",
+            hugepageLimits.map { ["pageSize": .string($0.pageSize), "limit": .number($0.limit)] }
+        )
         members.add("network", network.json)
         members.add("rdma", .object(rdma.sorted { $0.key < $1.key }.map { (key: $0.key, value: $0.value.json) }))
-        members.add("unified", .object(unified.sorted { $0.key < $1.key }.map { (key: $0.key, value: .string($0.value)) }))
+        members.add(
+            "unified",
+            .object(unified.sorted { $0.key < $1.key }.map { (key: $0.key, value: .string($0.value)) })
+        )
         return members.json
     }
 }
@@ -40,16 +46,17 @@ extension LinuxResources.DeviceRule {
         guard let kind = Kind(rawValue: type.isEmpty ? "a" : type == "u" ? "c" : type) else {
             throw reader.error("the type \"\(type)\" is none of a, b and c")
         }
-        guard let access = LinuxResources.Access(try reader.string("access") ?? "rwm") else {
+        guard let access = LinuxResources.Access(try reader.string("access") ?? "") else {
             throw reader.error("\"access\" has other letters than r, w and m")
         }
+        let allow = try reader.bool("allow") ?? false
         self.init(
-            allow: try reader.bool("allow") ?? false,
+            allow: allow,
             kind,
             major: try reader.deviceNumber("major"),
             minor: try reader.deviceNumber("minor"),
-            // Go's form of "all of it" is the empty string.
-            access: access.isEmpty ? .all : access
+            // Without letters, a denial is about all of them and a permission about none; "a" is about everything.
+            access: access.isEmpty && (!allow || kind == .all) ? .all : access
         )
     }
 
@@ -59,7 +66,7 @@ extension LinuxResources.DeviceRule {
         if kind != .all { members.add("type", .string(kind.rawValue)) }
         members.add("major", major)
         members.add("minor", minor)
-        members.add("access", .string(access.text))
+        if !access.isEmpty { members.add("access", .string(access.text)) }
         return members.json
     }
 }

@@ -27,7 +27,7 @@ extension Engine {
         let options = request.options
         let id = try ContainerName.newID()
         // Held until the container's record names its layers: nothing is collected in between.
-        var lease: StoreLease? = try images.lease()
+        let lease = Held(try images.lease())
         let image = try image(request.image, platform: request.platform)
         let layers = try images.unpackedLayers(of: image.content, events: events)
         var surroundings = PreparedRun.Surroundings(
@@ -51,7 +51,7 @@ extension Engine {
         )
         do {
             try created(id)
-            try run.carryOut { lease = nil }
+            try run.carryOut { lease.release() }
         } catch {
             try run.abandon(claim, error)
             throw (error as? LaunchFailure)?.error ?? error
@@ -77,6 +77,13 @@ extension Engine {
         record.mounts = request.options.inspectedMounts
         return record
     }
+}
+
+/// A lease that one of several hands lets go: a closure may not consume what it captures.
+private final class Held {
+    private var lease: StoreLease?
+    init(_ lease: consuming StoreLease) { self.lease = consume lease }
+    func release() { lease = nil }
 }
 
 /// A foreground run between its claim and its end: who has to undo what, whichever way it ends.

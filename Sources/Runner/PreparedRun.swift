@@ -106,3 +106,13 @@ extension CgroupFileSystem {
         }
     }
 }
+
+extension PreparedRun {
+    /// The run in words: the cgroup, then the steps of the launch.
+    package var text: String { "cgroup:\n" + cgroup.text.split(separator: "\n").map { "  \($0)\n" }.joined() + "launch:\n" + plan.text }
+
+    /// The run as data: the specification, the cgroup and the steps.
+    package var json: JSON {
+        ["spec": spec.json, "cgroup": .strings(cgroup.text.split(separator: "\n").map(String.init)), "launch": plan.json]
+    }
+}

@@ -1,5 +1,46 @@
+import CLinux
+import LinuxSystem
+
 /// Where the program starts. Synchronous on purpose: an async root would start threads before the first clone.
 @main
 struct Main {
-    static func main() {}
+    static func main() {
+        // A reader of our output that goes away is an error of that write, not the end of a container.
+        Signals.ignore(SIGPIPE)
+        exit(run(Array(CommandLine.arguments.dropFirst())))
+    }
+
+    /// Carries one command line out; the result is the exit code.
+    static func run(_ arguments: [String]) -> Int32 {
+        var helpPath: String?
+        do {
+            switch try Commands.table.parse(arguments, width: { Terminal.size(1)?.columns ?? 80 }) {
+            case .version:
+                Console.print("minirun version \(Version.number)\n")
+                return 0
+            case .text(let text, let toStandardError):
+                if toStandardError { Console.complain(text) } else { Console.print(text) }
+                return toStandardError ? 1 : 0
+            case .verb(let verb, let parsed):
+                if verb.forms.contains("run") { helpPath = parsed.path }
+                return try verb.run(parsed)
+            }
+        } catch {
+            let report = ErrorReport(error, helpPath: helpPath)
+            Console.complain(report.text + "\n")
+            return report.exitCode
+        }
+    }
+}
+
+/// The release.
+enum Version {
+    static let number = "0.1.0"
+}
+
+/// Where the program writes. Results go to 1, everything else to 2.
+enum Console {
+    static func print(_ text: String) { try? StandardStream.output.write(text) }
+
+    static func complain(_ text: String) { try? StandardStream.error.write(text) }
 }

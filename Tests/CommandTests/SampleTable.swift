@@ -34,7 +34,7 @@ enum SampleTable {
             usage: "[OPTIONS]",
             arguments: .none,
             common: true,
-            options: ContainerOptions.list,
+            options: ContainerListOptions.list,
             run: nothing
         ),
         Verb(
@@ -81,7 +81,7 @@ enum SampleTable {
             usage: "[OPTIONS] CONTAINER [CONTAINER...]",
             arguments: .atLeast(1),
             completes: .container,
-            options: ContainerOptions.remove,
+            options: ContainerListOptions.remove,
             run: nothing
         ),
         Verb(
@@ -90,7 +90,7 @@ enum SampleTable {
             usage: "[OPTIONS] CONTAINER [CONTAINER...]",
             arguments: .atLeast(1),
             completes: .container,
-            options: ContainerOptions.inspect,
+            options: ContainerListOptions.inspect,
             run: nothing
         ),
         Verb(

@@ -195,7 +195,7 @@ import Testing
         #expect(loaded.map(\.image.manifestDigest) == [image.manifestDigest, other.manifestDigest])
         let one = MemorySink()
         try fixture.store.save(["x:2"], to: one)
-        #expect(try StoreFixture().store.load(one.bytes).map { $0.references.map(\.familiar) } == [["x:2"]])
+        #expect(try second.store.load(one.bytes).map { $0.references.map(\.familiar) } == [["x:2"]])
         #expect(message { try fixture.store.save(["z"], to: one) } == "No such image: z:latest")
     }
 

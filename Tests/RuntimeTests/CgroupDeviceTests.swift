@@ -11,7 +11,9 @@ struct CgroupDeviceTests {
     typealias Access = LinuxResources.Access
 
     /// Runs a program as the kernel would, on one request.
-    static func run(_ program: DeviceProgram, _ kind: Rule.Kind, _ major: UInt32, _ minor: UInt32, _ access: Access) -> Bool? {
+    static func run(_ program: DeviceProgram, _ kind: Rule.Kind, _ major: UInt32, _ minor: UInt32, _ access: Access)
+        -> Bool?
+    {
         let request: [UInt32] = [access.rawValue << 16 | (kind == .block ? 1 : 2), major, minor]
         var registers = [UInt32](repeating: 0xDEAD, count: 11)
         var at = 0
@@ -44,7 +46,10 @@ struct CgroupDeviceTests {
         [],
         Rule.everything,
         Rule.docker + Rule.runtimeDefaults,
-        [Rule(allow: true), Rule(allow: false, .block, major: 8, access: .write), Rule(allow: false, .character, major: 1, minor: 3)],
+        [
+            Rule(allow: true), Rule(allow: false, .block, major: 8, access: .write),
+            Rule(allow: false, .character, major: 1, minor: 3),
+        ],
         [Rule(allow: true, .character, access: .read), Rule(allow: true, .character, major: 1, access: .write)],
         [Rule(allow: true, .block, minor: 0, access: [.read, .write]), Rule(allow: true, .all, major: 10)],
         [Rule(allow: true, .character, major: UInt32.max, minor: UInt32.max)],
@@ -72,7 +77,9 @@ struct CgroupDeviceTests {
         #expect(!docker.allows(.character, major: 10, minor: 229, .read))
         #expect(!docker.allowsByDefault)
         // A later, broader denial takes back what narrower rules gave.
-        let taken = try DevicePolicy([Rule(allow: true, .character, major: 1, minor: 3), Rule(allow: false, .character, major: 1, access: .write)])
+        let taken = try DevicePolicy([
+            Rule(allow: true, .character, major: 1, minor: 3), Rule(allow: false, .character, major: 1, access: .write),
+        ])
         #expect(taken.exceptions.map(\.text) == ["c 1:3 rm"])
         #expect(try DevicePolicy(Rule.docker + Rule.everything + Rule.runtimeDefaults).isUnrestricted)
         // In a list of denials, a part of the request suffices.
@@ -83,7 +90,9 @@ struct CgroupDeviceTests {
 
     @Test func holesAreRefused() {
         let error = #expect(throws: EngineError.self) {
-            try DevicePolicy([Rule(allow: true, .character, major: 1), Rule(allow: false, .character, major: 1, minor: 11)])
+            try DevicePolicy([
+                Rule(allow: true, .character, major: 1), Rule(allow: false, .character, major: 1, minor: 11),
+            ])
         }
         #expect(error?.message == "cannot deny device c 1:11 rwm: it is part of the broader rule c 1:* rwm")
     }

@@ -65,7 +65,10 @@ struct CgroupHierarchyTests {
         )
         #expect(found.mounts == [.memory: "/sys/fs/cgroup/memory", .pids: "/mnt/a\\b"])
         #expect(found.unified?.directory == "/mnt/two")
-        #expect(Self.hierarchy("50 1 0:32 / /mnt/my\\040cgroups rw - cgroup cgroup rw,cpu").mounts[.cpu] == "/mnt/my cgroups")
+        #expect(
+            Self.hierarchy("50 1 0:32 / /mnt/my\\040cgroups rw - cgroup cgroup rw,cpu").mounts[.cpu]
+                == "/mnt/my cgroups"
+        )
     }
 
     @Test func thisMachine() throws {
@@ -105,14 +108,19 @@ struct CgroupResourcesTests {
         let json = try JSON.parse(Self.text)
         let resources = try LinuxResources(json)
         #expect(resources.json == json)
-        #expect(resources.devices[1] == LinuxResources.DeviceRule(allow: true, .character, major: 1, minor: 3, access: [.read, .write]))
+        #expect(
+            resources.devices[1]
+                == LinuxResources.DeviceRule(allow: true, .character, major: 1, minor: 3, access: [.read, .write])
+        )
         #expect(resources.memory.swap == -1)
         #expect(try LinuxResources(resources.json) == resources)
         #expect(LinuxResources().json.text() == "{}")
     }
 
     @Test func goForms() throws {
-        let resources = try LinuxResources(JSON.parse(#"{"devices":[{"allow":true,"major":-1,"minor":-1,"access":""}],"memory":null}"#))
+        let resources = try LinuxResources(
+            JSON.parse(#"{"devices":[{"allow":true,"major":-1,"minor":-1,"access":""}],"memory":null}"#)
+        )
         #expect(resources.devices == LinuxResources.DeviceRule.everything)
     }
 

@@ -26,7 +26,12 @@ struct CgroupPlanTests {
         var resources = LinuxResources()
         resources.devices = LinuxResources.DeviceRule.everything
         change(&resources)
-        let plan = try CgroupPlan(CgroupName(container: "x"), in: hierarchy, resources: resources, controllers: controllers)
+        let plan = try CgroupPlan(
+            CgroupName(container: "x"),
+            in: hierarchy,
+            resources: resources,
+            controllers: controllers
+        )
         return plan.text.replacing("/sys/fs/cgroup/", with: "").replacing("minirun/x", with: "*")
     }
 
@@ -63,7 +68,9 @@ struct CgroupPlanTests {
         #expect(plan.contains("\nfilter devices of * with"))
         var withoutDevices = Self.hybrid
         withoutDevices.mounts[.devices] = nil
-        #expect(try Self.text(withoutDevices) { $0.devices = [] }.hasPrefix("mkdir unified/*\nfilter devices of unified/*"))
+        #expect(
+            try Self.text(withoutDevices) { $0.devices = [] }.hasPrefix("mkdir unified/*\nfilter devices of unified/*")
+        )
         var withoutV2 = Self.v1
         withoutV2.mounts[.devices] = nil
         let error = #expect(throws: EngineError.self) { try Self.text(withoutV2) { $0.devices = [] } }
@@ -188,18 +195,27 @@ struct CgroupPlanTests {
     static let bare = CgroupHierarchy(unified: CgroupHierarchy.Unified(directory: "/sys/fs/cgroup", controllers: []))
     static let refusals: [Refusal] = [
         Refusal(hierarchy: bare, message: "--memory: the memory controller is not available") { $0.memory.limit = 1 },
-        Refusal(hierarchy: CgroupHierarchy(mounts: [.cpu: "/c"]), message: "--memory: the memory controller is not available") {
+        Refusal(
+            hierarchy: CgroupHierarchy(mounts: [.cpu: "/c"]),
+            message: "--memory: the memory controller is not available"
+        ) {
             $0.memory.limit = 1
         },
         Refusal(hierarchy: bare, message: "--pids-limit: the pids controller is not available") { $0.pidsLimit = 4 },
         Refusal(hierarchy: bare, message: "--cpus: the cpu controller is not available") { $0.cpu.quota = 4000 },
-        Refusal(hierarchy: bare, message: "--cpuset-cpus: the cpuset controller is not available") { $0.cpu.cpus = "0" },
+        Refusal(hierarchy: bare, message: "--cpuset-cpus: the cpuset controller is not available") {
+            $0.cpu.cpus = "0"
+        },
         Refusal(hierarchy: bare, message: "--device-read-bps: the blkio controller is not available") {
             $0.blockIO.throttleReadBps = [LinuxResources.ThrottleDevice(major: 1, minor: 2, rate: 3)]
         },
         Refusal(hierarchy: v2, message: "--cpu-rt-runtime: cgroup v2 has no such limit") { $0.cpu.realtimeRuntime = 1 },
-        Refusal(hierarchy: v2, message: "network.classID: the net_cls controller is not available") { $0.network.classID = 1 },
-        Refusal(hierarchy: v1, message: "--memory-swap: it needs a limit for memory too (--memory)") { $0.memory.swap = 1 },
+        Refusal(hierarchy: v2, message: "network.classID: the net_cls controller is not available") {
+            $0.network.classID = 1
+        },
+        Refusal(hierarchy: v1, message: "--memory-swap: it needs a limit for memory too (--memory)") {
+            $0.memory.swap = 1
+        },
         Refusal(hierarchy: v2, message: "--memory-swap: 1 is less than the memory limit 2, which it includes") {
             $0.memory.limit = 2
             $0.memory.swap = 1
@@ -215,7 +231,9 @@ struct CgroupPlanTests {
         Refusal(hierarchy: v2, message: "unified setting cgroup.procs: it is no file of a controller") {
             $0.unified = ["cgroup.procs": "1"]
         },
-        Refusal(hierarchy: v2, message: "unified setting ../x.y: it is no file of a controller") { $0.unified = ["../x.y": "1"] },
+        Refusal(hierarchy: v2, message: "unified setting ../x.y: it is no file of a controller") {
+            $0.unified = ["../x.y": "1"]
+        },
         Refusal(hierarchy: v1, message: "--cpu-shares: an idle cgroup has no shares") {
             $0.cpu.idle = 1
             $0.cpu.shares = 2
@@ -250,7 +268,9 @@ struct CgroupPlanTests {
         #expect(try written(0, 0) == [])
     }
 
-    @Test(arguments: [0: 1, 2: 1, 3: 2, 100: 17, 512: 59, 1024: 100, 2048: 174, 65536: 3023, 262_144: 10_000, 1 << 40: 10_000])
+    @Test(arguments: [
+        0: 1, 2: 1, 3: 2, 100: 17, 512: 59, 1024: 100, 2048: 174, 65536: 3023, 262_144: 10_000, 1 << 40: 10_000,
+    ])
     func weights(_ shares: UInt64, _ weight: UInt64) { #expect(CgroupUnits.weight(shares: shares) == weight) }
 
     @Test(arguments: [10: 1, 100: 910, 500: 4950, 1000: 10_000])

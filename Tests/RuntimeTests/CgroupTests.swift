@@ -29,7 +29,7 @@ struct CgroupTests {
         #expect(result.status.code == 137)
         let memory = try #require(try cgroup.statistics().memory)
         #expect(memory.limit == 32 << 20)
-        #expect(memory.outOfMemoryKills == 1)
+        #expect(memory.outOfMemoryKills >= 1)
         #expect(memory.peak ?? 0 > 30 << 20)
         try cgroup.remove()
         #expect(try leftovers("memory") == [])
@@ -65,7 +65,9 @@ struct CgroupTests {
             resources.blockIO.throttleWriteIOPS = []
         }
         let cgroup = try Cgroup.create(plan)
-        #expect(try CgroupSandbox.run(in: cgroup, "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done").status == .exited(0))
+        #expect(
+            try CgroupSandbox.run(in: cgroup, "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done").status == .exited(0)
+        )
         let statistics = try cgroup.statistics()
         #expect(statistics.cpu?.usage ?? 0 > 1_000_000)
         #expect(statistics.cpu?.user ?? 0 > 0)
@@ -100,8 +102,13 @@ struct CgroupTests {
     }
 
     @Test func removeKillsTreesThatFork() throws {
-        let cgroup = try Cgroup.create(try sandbox.plan("forks", controllers: [.pids, .freezer]) { $0.pidsLimit = 200 })
-        let process = try CgroupSandbox.start(in: cgroup, "while :; do sh -c 'sleep 60' & sleep 0.001; done 2>/dev/null")
+        let cgroup = try Cgroup.create(
+            try sandbox.plan("forks", controllers: [.pids, .freezer]) { $0.pidsLimit = 200 }
+        )
+        let process = try CgroupSandbox.start(
+            in: cgroup,
+            "while :; do sh -c 'sleep 60' & sleep 0.001; done 2>/dev/null"
+        )
         let pids = try #require(cgroup.directory(of: .pids))
         try #require(mkdir("\(pids)/inner", 0o755) == 0)
         try cgroup.remove()
@@ -136,11 +143,19 @@ struct CgroupTests {
             for worker in 0..<4 {
                 group.addTask {
                     for round in 0..<50 {
-                        let name = try CgroupName("minirun-test-\(getpid())-race/\(worker)-\(round)", removesParents: true)
+                        let name = try CgroupName(
+                            "minirun-test-\(getpid())-race/\(worker)-\(round)",
+                            removesParents: true
+                        )
                         var resources = LinuxResources()
                         resources.devices = LinuxResources.DeviceRule.everything
                         resources.pidsLimit = 5
-                        let plan = try CgroupPlan(name, in: sandbox.hierarchy, resources: resources, controllers: [.cpuset])
+                        let plan = try CgroupPlan(
+                            name,
+                            in: sandbox.hierarchy,
+                            resources: resources,
+                            controllers: [.cpuset]
+                        )
                         try Cgroup.create(plan).remove()
                     }
                 }

@@ -30,13 +30,23 @@ struct CgroupUnifiedTests {
         hierarchy.unified?.controllers = nil
         var resources = LinuxResources()
         resources.rdma = ["mlx": LinuxResources.RDMA(handles: 1)]
-        let plan = try CgroupPlan(try sandbox.name("missing"), in: hierarchy, resources: resources, controllers: [.rdma])
+        let plan = try CgroupPlan(
+            try sandbox.name("missing"),
+            in: hierarchy,
+            resources: resources,
+            controllers: [.rdma]
+        )
         let error = #expect(throws: EngineError.self) { try Cgroup.create(plan) }
         #expect(error?.message == "cannot apply rdma: the rdma controller is not available")
         #expect(Cgroup(plan.name, in: hierarchy).directories == [])
     }
 
-    @Test(.enabled(if: CgroupSandbox.unified?.hierarchy.unified?.controllers?.contains("hugetlb") == true, "needs hugetlb"))
+    @Test(
+        .enabled(
+            if: CgroupSandbox.unified?.hierarchy.unified?.controllers?.contains("hugetlb") == true,
+            "needs hugetlb"
+        )
+    )
     func controllersAreHandedDown() throws {
         let root = try #require(sandbox.hierarchy.unified?.directory)
         let before = try Files.readText("\(root)/cgroup.subtree_control").contains("hugetlb")
@@ -49,7 +59,12 @@ struct CgroupUnifiedTests {
     }
 
     /// minirun in a container: its cgroup is the root of what it sees, and has processes of its own.
-    @Test(.enabled(if: CgroupSandbox.unified?.hierarchy.unified?.controllers?.contains("hugetlb") == true, "needs hugetlb"))
+    @Test(
+        .enabled(
+            if: CgroupSandbox.unified?.hierarchy.unified?.controllers?.contains("hugetlb") == true,
+            "needs hugetlb"
+        )
+    )
     func noInternalProcesses() throws {
         let root = try #require(sandbox.hierarchy.unified?.directory)
         let before = try Files.readText("\(root)/cgroup.subtree_control").contains("hugetlb")
@@ -57,8 +72,10 @@ struct CgroupUnifiedTests {
         defer { if !before { try? Files.overwrite("\(root)/cgroup.subtree_control", "-hugetlb") } }
         let outer = try Cgroup.create(
             try CgroupPlan(
-                try CgroupName("minirun-test-\(getpid())-outer"), in: sandbox.hierarchy,
-                resources: LinuxResources(), controllers: []
+                try CgroupName("minirun-test-\(getpid())-outer"),
+                in: sandbox.hierarchy,
+                resources: LinuxResources(),
+                controllers: []
             )
         )
         let process = try CgroupSandbox.start(in: outer, "exec sleep 60")
@@ -70,7 +87,8 @@ struct CgroupUnifiedTests {
         let refused = try CgroupPlan(try CgroupName(container: "x"), in: stranger, resources: resources)
         let error = #expect(throws: EngineError.self) { try Cgroup.create(refused) }
         #expect(
-            error?.message == "cannot apply hugepageLimits: processes in \(seen.directory) keep the hugetlb controller from being enabled"
+            error?.message
+                == "cannot apply hugepageLimits: processes in \(seen.directory) keep the hugetlb controller from being enabled"
         )
 
         let owner = CgroupHierarchy(unified: seen, ownPath: "/")

@@ -126,19 +126,24 @@ package final class BlobWriter: ByteSink {
         let digest = hashing.digest
         if store.hasBlob(digest, size: count) { return (digest, count) }
         try file.sync()
-        let path = store.blobPath(digest)
-        // A file of another size under this name can only be damage: the right one takes its place.
-        if FileStatus.exists(path) { try Files.remove(path) }
-        do throws(SystemError) {
-            if let temporary {
-                try retrying("naming", path) { link(temporary, path) }
-            } else {
-                try file.linkUnnamed(into: AT_FDCWD, as: path)
+        do throws(SystemError) { try name(store.blobPath(digest)) } catch {
+            guard error.code == EEXIST else { throw error }
+            // Somebody else stored the same content meanwhile; or else what stands there is damaged, and gives way in one step
+            // so that no reader ever misses it.
+            if !store.hasBlob(digest, size: count) {
+                let other = "\(store.temporaryFolder)/mend.\(getpid()).\(UInt64.random(in: 0 ... .max))"
+                try name(other)
+                try retrying("renaming", other) { rename(other, store.blobPath(digest)) }
             }
-        } catch {
-            // Somebody else stored the same content meanwhile.
-            if error.code != EEXIST { throw error }
         }
         return (digest, count)
+    }
+
+    private func name(_ path: String) throws(SystemError) {
+        if let temporary {
+            try retrying("naming", path) { link(temporary, path) }
+        } else {
+            try file.linkUnnamed(into: AT_FDCWD, as: path)
+        }
     }
 }

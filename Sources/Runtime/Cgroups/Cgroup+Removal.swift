@@ -3,8 +3,8 @@ import LinuxSystem
 import OCI
 
 extension Cgroup {
-    /// Kills what is left in the cgroup and removes it from every hierarchy, and the folder above it if that is empty and
-    /// minirun's. One that does not exist is removed already.
+    /// Kills what is left in the cgroup and removes it from every hierarchy, and the folder above it if that is empty
+    /// and minirun's. One that does not exist is removed already.
     ///
     /// With no process left this is one rmdir(2) for each hierarchy. Processes die in their own time after SIGKILL, so
     /// this waits for them, at most `timeout` milliseconds: one in an uninterruptible sleep outlives it.
@@ -43,12 +43,15 @@ extension Cgroup {
         switch errno {
         case ENOENT: return true
         case EBUSY, ENOTEMPTY: return false
-        default: throw SystemError("removing the cgroup", directory)
+        case let code:
+            // On a read-only mount rmdir fails before it looks whether there is anything.
+            guard FileStatus.exists(directory) else { return true }
+            throw SystemError("removing the cgroup", directory, code: code)
         }
     }
 
     /// Removes a cgroup and those that its processes made in it.
-    private static func removeTree(_ directory: String) throws -> Bool {
+    static func removeTree(_ directory: String) throws -> Bool {
         try tree(directory).reduce(true) { try removeDirectory($1) && $0 }
     }
 
@@ -110,7 +113,9 @@ extension Cgroup {
         let deadline = Clock.monotonic + UInt64(max(timeout, 0)) * 1_000_000
         if let unified = unifiedDirectory {
             try Files.overwrite("\(unified)/cgroup.freeze", frozen ? "1" : "0")
-            try waitUntil(deadline) { try Files.readText("\(unified)/cgroup.events").contains("frozen \(frozen ? 1 : 0)") }
+            try waitUntil(deadline) {
+                try Files.readText("\(unified)/cgroup.events").contains("frozen \(frozen ? 1 : 0)")
+            }
         } else if try freezeV1(frozen ? "FROZEN" : "THAWED", in: hierarchy.mounts[.freezer]) {
             guard let directory = directory(of: .freezer) else { return }
             try waitUntil(deadline) {

@@ -15,7 +15,8 @@ package struct Cgroup: Sendable {
 
     /// Carries a plan out. If it throws, nothing of it is left behind.
     ///
-    /// A folder that exists already is taken over if no process is in it, as an engine that was killed may leave one.
+    /// A folder that exists already is an error if a process is in it. Else it is made anew, as an engine that was
+    /// killed may leave one; below a folder of the caller's it is taken as it is.
     package static func create(_ plan: CgroupPlan) throws -> Cgroup {
         var made: [String] = []
         do {
@@ -59,14 +60,16 @@ package struct Cgroup: Sendable {
         }
     }
 
-    /// The names of the cgroups in a folder below the roots, in any hierarchy: what engines that were killed left behind
-    /// is among them.
+    /// The names of the cgroups in a folder below the roots, in any hierarchy: what engines that were killed left
+    /// behind is among them.
     package static func names(in parent: String, of hierarchy: CgroupHierarchy) throws(SystemError) -> Set<String> {
         var names: Set<String> = []
         for root in hierarchy.directories {
             do throws(SystemError) {
                 let folder = try FileDescriptor.open("\(root)/\(parent)", O_RDONLY | O_DIRECTORY)
-                for entry in try Directory.entries(folder.raw) where entry.type == UInt8(DT_DIR) { names.insert(entry.text) }
+                for entry in try Directory.entries(folder.raw) where entry.type == UInt8(DT_DIR) {
+                    names.insert(entry.text)
+                }
             } catch {
                 if error.code != ENOENT { throw error }
             }
@@ -80,7 +83,10 @@ package struct Cgroup: Sendable {
         for _ in 0..<100 {
             if mkdir(directory, 0o755) == 0 { return made.append(directory) }
             switch errno {
-            case EEXIST: return try checkUnused(directory)
+            case EEXIST:
+                try checkUnused(directory)
+                // Of minirun's own it is a leftover, with the limits of then; elsewhere its owner prepared it.
+                guard name.removesParents, try removeTree(directory) else { return }
             case ENOENT:
                 for parent in name.parentDirectories(in: root) {
                     if mkdir(parent, 0o755) == 0 {

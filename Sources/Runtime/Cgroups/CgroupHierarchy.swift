@@ -2,7 +2,8 @@ import CLinux
 import LinuxSystem
 import OCI
 
-/// Where the cgroup controllers of this machine are mounted: cgroup v1, v2 (unified), or both beside one another (hybrid).
+/// Where the cgroup controllers of this machine are mounted: cgroup v1, v2 (unified), or both beside one another
+/// (hybrid).
 package struct CgroupHierarchy: Equatable, Sendable {
     package enum Mode: Sendable { case v1, hybrid, unified }
 
@@ -39,8 +40,9 @@ package struct CgroupHierarchy: Equatable, Sendable {
         return result
     }
 
-    /// What this machine has. Reads two files: on v2 the list of controllers and /proc/self/cgroup, else /proc/self/mountinfo
-    /// and /proc/self/cgroup (mountinfo can be long on a host with many containers, and v2 does not need it).
+    /// What this machine has. Reads two files: on v2 the list of controllers and /proc/self/cgroup, else
+    /// /proc/self/mountinfo and /proc/self/cgroup (mountinfo can be long on a host with many containers, and v2 does
+    /// not need it).
     package static func current() throws -> CgroupHierarchy {
         let root = "/sys/fs/cgroup"
         let controllers: [UInt8]
@@ -120,7 +122,9 @@ private struct CgroupMount {
 
     private static func position(of pattern: [UInt8], in line: ArraySlice<UInt8>) -> Int? {
         guard line.count >= pattern.count else { return nil }
-        return line.indices.dropLast(pattern.count - 1).first { line[$0] == pattern[0] && line[$0...].starts(with: pattern) }
+        return line.indices.dropLast(pattern.count - 1).first {
+            line[$0] == pattern[0] && line[$0...].starts(with: pattern)
+        }
     }
 
     /// Blanks, tabs, line ends and backslashes stand as three octal digits.

@@ -22,7 +22,9 @@ package struct CgroupName: Equatable, Sendable {
         let isSafe = parts.allSatisfy { part in
             part != "." && part != ".." && !part.utf8.contains { $0 < 0x20 || $0 == 0x7F }
         }
-        guard isSafe, let last = parts.popLast() else { throw EngineError(.invalid, "\"\(path)\" is no name for a cgroup") }
+        guard isSafe, let last = parts.popLast() else {
+            throw EngineError(.invalid, "\"\(path)\" is no name for a cgroup")
+        }
         parents = parts
         leaf = last
         self.removesParents = removesParents

@@ -2,8 +2,8 @@ import OCI
 
 /// What is to be done to give a container its cgroup: folders, then steps, then how its first process gets in.
 ///
-/// A pure value: `Cgroup.create` carries it out, and `text` shows it. A container is put only into the hierarchies that it
-/// needs, because each one costs time at its start and at its end.
+/// A pure value: `Cgroup.create` carries it out, and `text` shows it. A container is put only into the hierarchies that
+/// it needs, because each one costs time at its start and at its end.
 package struct CgroupPlan: Equatable, Sendable {
     package let name: CgroupName
     package let hierarchy: CgroupHierarchy
@@ -15,8 +15,8 @@ package struct CgroupPlan: Equatable, Sendable {
 
     package enum Step: Equatable, Sendable {
         case write(Write)
-        /// cgroup v1: gives a cpuset that is still empty its parent's processors and memory nodes; before that no process
-        /// can enter it.
+        /// cgroup v1: gives a cpuset that is still empty its parent's processors and memory nodes; before that no
+        /// process can enter it.
         case inheritCPUSet(directory: String, from: String)
         /// cgroup v2: makes controllers available below a folder (cgroup.subtree_control).
         case enable([EnabledController], in: String)
@@ -60,11 +60,11 @@ package struct CgroupPlan: Equatable, Sendable {
     package enum Entry: Equatable, Sendable {
         /// cgroup v1: the process, while it has one thread, writes "0" into this `tasks` file itself.
         ///
-        /// Only this form spares the kernel's wait for an RCU grace period, which every write of a pid and every write to
-        /// cgroup.procs pays (cgroup_procs_write_start): 0.04 instead of 12 ms.
+        /// Only this form spares the kernel's wait for an RCU grace period, which every write of a pid and every write
+        /// to cgroup.procs pays (cgroup_procs_write_start): 0.04 instead of 12 ms.
         case ownTask(file: String)
-        /// cgroup v2: clone3(2) with CLONE_INTO_CGROUP and a descriptor of this folder, which moves nothing (0.02 ms more
-        /// than a plain clone).
+        /// cgroup v2: clone3(2) with CLONE_INTO_CGROUP and a descriptor of this folder, which moves nothing (0.02 ms
+        /// more than a plain clone).
         case cloneInto(directory: String)
     }
 
@@ -112,7 +112,8 @@ extension CgroupPlan {
         }
 
         package var unavailable: EngineError {
-            let reason = controller.map { "the \($0.rawValue) controller is not available" } ?? "cgroup v2 is not in use"
+            let reason =
+                controller.map { "the \($0.rawValue) controller is not available" } ?? "cgroup v2 is not in use"
             return EngineError(.unsupported, "cannot apply \(option): \(reason)")
         }
 

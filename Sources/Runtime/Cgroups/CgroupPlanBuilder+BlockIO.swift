@@ -30,7 +30,9 @@ extension CgroupPlanBuilder {
         let value = "\(device)\(weight)"
         if place.isUnified {
             write(
-                limit, place, [("io.bfq.weight", value), ("io.weight", "\(device)\(CgroupUnits.ioWeight(blkio: weight))")]
+                limit,
+                place,
+                [("io.bfq.weight", value), ("io.weight", "\(device)\(CgroupUnits.ioWeight(blkio: weight))")]
             )
         } else {
             let suffix = device.isEmpty ? "" : "_device"

@@ -18,8 +18,8 @@ extension CgroupPlanBuilder {
     // MARK: - memory
 
     private mutating func add(_ memory: LinuxResources.Memory) throws(EngineError) {
-        // 0 is Go's way of not setting a number. A fresh cgroup has no limit, so "no limit" needs no write either, but the
-        // controller has to be there: the request is granted by it.
+        // 0 is Go's way of not setting a number. A fresh cgroup has no limit, so "no limit" needs no write either, but
+        // the controller has to be there: the request is granted by it.
         try addMemoryAndSwap(memory)
         if let reservation = memory.reservation, reservation != 0 {
             let limit = Limit("--memory-reservation", .memory)
@@ -65,7 +65,8 @@ extension CgroupPlanBuilder {
         }
     }
 
-    /// A setting that does not limit anything and that cgroup v2 does not have: docker discards it there with a warning.
+    /// A setting that does not limit anything and that cgroup v2 does not have: docker discards it there with a
+    /// warning.
     private mutating func addTuning(_ option: String, file: String, value: UInt64) throws(EngineError) {
         let limit = Limit(option, .memory)
         if hierarchy.mounts[.memory] == nil, hierarchy.unified != nil {
@@ -133,7 +134,9 @@ extension CgroupPlanBuilder {
     }
 
     private mutating func addCPUSet(_ cpu: LinuxResources.CPU) throws(EngineError) {
-        for (option, file, value) in [("--cpuset-cpus", "cpuset.cpus", cpu.cpus), ("--cpuset-mems", "cpuset.mems", cpu.mems)] {
+        for (option, file, value) in [
+            ("--cpuset-cpus", "cpuset.cpus", cpu.cpus), ("--cpuset-mems", "cpuset.mems", cpu.mems),
+        ] {
             guard let value, !value.isEmpty else { continue }
             let limit = Limit(option, .cpuset)
             guard value.utf8.allSatisfy({ (0x30...0x39).contains($0) || $0 == 0x2C || $0 == 0x2D }) else {

@@ -1,6 +1,7 @@
 import OCI
 
-/// Collects a plan's parts: which hierarchies are needed, what has to be made available in them, and the writes in order.
+/// Collects a plan's parts: which hierarchies are needed, what has to be made available in them, and the writes in
+/// order.
 struct CgroupPlanBuilder {
     typealias Limit = CgroupPlan.Limit
 
@@ -97,8 +98,8 @@ struct CgroupPlanBuilder {
         steps.append(.write(CgroupPlan.Write(limit: limit, candidates: candidates, ifMissing: ifMissing)))
     }
 
-    /// The device filter: the v1 controller where there is one, else a program on the v2 cgroup. None for a container that
-    /// may use every device.
+    /// The device filter: the v1 controller where there is one, else a program on the v2 cgroup. None for a container
+    /// that may use every device.
     mutating func filterDevices(_ rules: [LinuxResources.DeviceRule]) throws(EngineError) {
         let policy = try DevicePolicy(rules + LinuxResources.DeviceRule.runtimeDefaults)
         guard !policy.isUnrestricted else { return }

@@ -74,7 +74,9 @@ extension Cgroup {
         if let directory = directory(of: .cpuacct) {
             try CgroupStatisticsReader(directory).readUsageV1(into: &result.cpu)
         }
-        if let directory = directory(of: .cpu) { try CgroupStatisticsReader(directory).readThrottlingV1(into: &result.cpu) }
+        if let directory = directory(of: .cpu) {
+            try CgroupStatisticsReader(directory).readThrottlingV1(into: &result.cpu)
+        }
         return result
     }
 }
@@ -203,12 +205,15 @@ private struct CgroupStatisticsReader {
     /// "254:0 Read 4096".
     func ioV1() throws(SystemError) -> [CgroupStatistics.IO] {
         var devices: [CgroupStatistics.IO] = []
-        func add(_ file: String, _ read: WritableKeyPath<CgroupStatistics.IO, UInt64>,
-            _ write: WritableKeyPath<CgroupStatistics.IO, UInt64>) throws(SystemError)
-        {
+        func add(
+            _ file: String,
+            _ read: WritableKeyPath<CgroupStatistics.IO, UInt64>,
+            _ write: WritableKeyPath<CgroupStatistics.IO, UInt64>
+        ) throws(SystemError) {
             for line in try lines(file) {
                 let fields = line.split(separator: " ")
-                guard fields.count == 3, fields[1] == "Read" || fields[1] == "Write", let value = UInt64(fields[2]) else {
+                guard fields.count == 3, fields[1] == "Read" || fields[1] == "Write", let value = UInt64(fields[2])
+                else {
                     continue
                 }
                 let index = devices.firstIndex { $0.device == fields[0] } ?? devices.endIndex
@@ -238,7 +243,9 @@ private struct CgroupStatisticsReader {
         }
     }
 
-    private func lines(_ file: String) throws(SystemError) -> [Substring] { try text(file)?.split(separator: "\n") ?? [] }
+    private func lines(_ file: String) throws(SystemError) -> [Substring] {
+        try text(file)?.split(separator: "\n") ?? []
+    }
 
     /// A file with one number; nil for "max".
     private func number(_ file: String) throws(SystemError) -> UInt64? {

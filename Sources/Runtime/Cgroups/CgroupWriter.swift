@@ -58,13 +58,15 @@ struct CgroupWriter: ~Copyable {
         if limit.controller == .devices, error.code == EPERM {
             return limit.error(.unsupported, "the cgroup above does not allow \(candidate.value)")
         }
-        let kind: EngineError.Kind = error.code == EINVAL || error.code == ERANGE || error.code == ENODEV ? .invalid : .failed
+        let kind: EngineError.Kind =
+            error.code == EINVAL || error.code == ERANGE || error.code == ENODEV ? .invalid : .failed
         return limit.error(kind, "writing \(candidate.value) into \(name(candidate.file)): \(error.reason)")
     }
 
     private static func name(_ path: String) -> Substring { path.split(separator: "/").last ?? "" }
 
-    /// Copies what is empty. The names have the prefix "cpuset." except where the mount has `noprefix`, which is Android's.
+    /// Copies what is empty. The names have the prefix "cpuset." except where the mount has `noprefix`, which is
+    /// Android's.
     private func inherit(_ directory: String, from parent: String) throws(SystemError) {
         for file in ["cpuset.cpus", "cpuset.mems"] {
             let own = try Files.readText("\(directory)/\(file)")
@@ -108,8 +110,8 @@ struct CgroupEnabling {
     }
 
     /// A cgroup with processes of its own cannot hand controllers down ("no internal processes", cgroups(7)). Where
-    /// minirun runs in a container, at the root of its cgroup namespace, the processes are that container's: they move to
-    /// its leaf `init`, as docker's in-docker script has it. Elsewhere they are somebody else's and stay.
+    /// minirun runs in a container, at the root of its cgroup namespace, the processes are that container's: they move
+    /// to its leaf `init`, as docker's in-docker script has it. Elsewhere they are somebody else's and stay.
     private func evacuate() throws(SystemError) {
         guard directory == hierarchy.unified?.directory, hierarchy.ownPath == "/" else { return }
         let leaf = "\(directory)/init"

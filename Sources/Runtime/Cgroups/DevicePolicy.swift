@@ -53,7 +53,8 @@ package struct DevicePolicy: Equatable, Sendable {
     package func allows(_ kind: Rule.Kind, major: UInt32, minor: UInt32, _ access: Access) -> Bool {
         let named = exceptions.contains { exception in
             exception.kind == kind && exception.major ?? major == major && exception.minor ?? minor == minor
-                && (allowsByDefault ? !exception.access.isDisjoint(with: access) : exception.access.isSuperset(of: access))
+                && (allowsByDefault
+                    ? !exception.access.isDisjoint(with: access) : exception.access.isSuperset(of: access))
         }
         return named != allowsByDefault
     }
@@ -82,7 +83,10 @@ package struct DevicePolicy: Equatable, Sendable {
         for index in exceptions.indices where exceptions[index].overlaps(named) {
             guard named.covers(exceptions[index]) else {
                 let broader = exceptions[index].text
-                throw EngineError(.invalid, "cannot \(verb) device \(named.text): it is part of the broader rule \(broader)")
+                throw EngineError(
+                    .invalid,
+                    "cannot \(verb) device \(named.text): it is part of the broader rule \(broader)"
+                )
             }
             exceptions[index].access.subtract(named.access)
         }
@@ -91,8 +95,8 @@ package struct DevicePolicy: Equatable, Sendable {
 }
 
 extension LinuxResources.DeviceRule {
-    /// What every runtime adds to a configuration's own rules: mknod of anything (which gives no access), the devices of
-    /// every container's /dev, its terminals, and /dev/net/tun, which many images expect.
+    /// What every runtime adds to a configuration's own rules: mknod of anything (which gives no access), the devices
+    /// of every container's /dev, its terminals, and /dev/net/tun, which many images expect.
     package static let runtimeDefaults: [LinuxResources.DeviceRule] = [
         LinuxResources.DeviceRule(allow: true, .character, access: .mknod),
         LinuxResources.DeviceRule(allow: true, .block, access: .mknod),

@@ -41,8 +41,8 @@ package struct BPFInstruction: Equatable, Sendable {
     package var immediate: UInt32 { UInt32(truncatingIfNeeded: code >> 32) }
 }
 
-/// The device filter of cgroup v2: a program that the kernel asks about each mknod and open of a device, and that answers
-/// 1 for yes (BPF_PROG_TYPE_CGROUP_DEVICE).
+/// The device filter of cgroup v2: a program that the kernel asks about each mknod and open of a device, and that
+/// answers 1 for yes (BPF_PROG_TYPE_CGROUP_DEVICE).
 package struct DeviceProgram: Equatable, Sendable {
     package let instructions: [BPFInstruction]
 

@@ -1,7 +1,7 @@
 /// The options of `run`.
 enum RunOptions {
     static func all() -> [Option] {
-        life() + process() + files() + network() + namespaces() + security() + limits() + own()
+        life() + process() + files() + network() + security() + limits() + own()
     }
 
     private static func life() -> [Option] {
@@ -64,23 +64,6 @@ enum RunOptions {
             .value("hostname", short: "h", .text, "Container host name"),
             .alias("net", of: "network"),
             .value("network", .network, "Connect a container to a network"),
-        ]
-    }
-
-    private static func namespaces() -> [Option] {
-        [
-            .value(
-                "cgroupns",
-                .choice(["host", "private"]),
-                """
-                Cgroup namespace to use (host|private)
-                'host':    Run the container in the host's cgroup namespace
-                'private': Run the container in its own private cgroup namespace (default)
-                """
-            ),
-            .value("ipc", .choice(["host", "none", "private", "shareable"]), "IPC mode to use"),
-            .value("pid", .choice(["host"]), "PID namespace to use"),
-            .value("uts", .choice(["host"]), "UTS namespace to use"),
         ]
     }
 

@@ -1,5 +1,5 @@
 /// The options of the verbs on containers, apart from `run`.
-enum ContainerOptions {
+enum ContainerListOptions {
     static func list() -> [Option] {
         [
             .flag("all", short: "a", "Show all containers (default shows just running)"),

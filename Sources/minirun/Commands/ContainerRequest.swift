@@ -1,0 +1,197 @@
+import LinuxSystem
+import OCI
+import Runner
+
+/// Turns the options of `run`, which a person typed, into what the runner takes.
+enum ContainerRequest {
+    static func options(_ parsed: ParsedArguments) throws -> ContainerOptions {
+        var options = ContainerOptions()
+        options.command = Array(parsed.positional.dropFirst())
+        // As docker: an empty --entrypoint removes the image's.
+        options.entrypoint = parsed.value("entrypoint").map { $0.isEmpty ? [] : [$0] }
+        options.name = parsed.value("name")
+        options.hostname = parsed.value("hostname")
+        options.domainname = parsed.value("domainname")
+        options.environment = try Environment.resolve(
+            options: parsed.values("env"), files: parsed.values("env-file"), host: Process.environment
+        )
+        options.workingFolder = parsed.value("workdir")
+        options.user = parsed.value("user")
+        options.addedGroups = parsed.values("group-add")
+        options.terminal = parsed.flag("tty")
+        options.interactive = parsed.flag("interactive")
+        options.removeAtEnd = parsed.flag("rm")
+        options.initProcess = parsed.flag("init")
+        options.stopSignal = parsed.value("stop-signal")
+        options.stopTimeout = try parsed.integer("stop-timeout").map { Int(clamping: $0) }
+        for text in parsed.values("label") {
+            let label = try KeyValue.label(text)
+            options.labels[label.key] = label.value
+        }
+        for text in parsed.values("annotation") {
+            let annotation = KeyValue.plain(text)
+            options.annotations[annotation.key] = annotation.value
+        }
+        try addSecurity(parsed, to: &options)
+        try addFiles(parsed, to: &options)
+        try addNetwork(parsed, to: &options)
+        try addLimits(parsed, to: &options)
+        return options
+    }
+
+    private static func addSecurity(_ parsed: ParsedArguments, to options: inout ContainerOptions) throws {
+        options.privileged = parsed.flag("privileged")
+        options.addedCapabilities = parsed.values("cap-add")
+        options.droppedCapabilities = parsed.values("cap-drop")
+        for text in parsed.values("security-opt") {
+            switch try SecurityOption(parsing: text) {
+            case .noNewPrivileges(let on): options.noNewPrivileges = on
+            case .seccompBuiltin: options.seccomp = .dockerDefault
+            case .seccompUnconfined: options.seccomp = .unconfined
+            case .seccompProfile(let path): options.seccomp = .profile(try profile(path))
+            case .systemPathsUnconfined: options.systemPathsUnconfined = true
+            case .apparmor("unconfined"), .label("disable"): break
+            case .apparmor, .label:
+                throw EngineError(.unsupported, "--security-opt \(text): not supported yet")
+            }
+        }
+        for text in parsed.values("sysctl") {
+            let sysctl = try KeyValue.sysctl(text)
+            options.sysctls[sysctl.key] = sysctl.value
+        }
+    }
+
+    private static func profile(_ path: String) throws -> [UInt8] {
+        do { return try Files.read(path, limit: 4 << 20) } catch {
+            throw EngineError(.notFound, "opening seccomp profile (\(path)) failed: \(error)")
+        }
+    }
+
+    private static func addFiles(_ parsed: ParsedArguments, to options: inout ContainerOptions) throws {
+        options.readOnlyRoot = parsed.flag("read-only")
+        if let size = try parsed.bytes("shm-size") { options.sharedMemorySize = UInt64(clamping: size) }
+        for text in parsed.values("volume") { options.mounts.append(try bind(VolumeOption(parsing: text), text)) }
+        for text in parsed.values("mount") { options.mounts.append(try mount(MountOption(parsing: text), text)) }
+        for text in parsed.values("tmpfs") {
+            let tmpfs = try TmpfsOption(parsing: text)
+            options.mounts.append(MountRequest(kind: .tmpfs(options: tmpfs.options), destination: tmpfs.target))
+        }
+        for text in parsed.values("device") {
+            let device = try DeviceOption(parsing: text)
+            options.devices.append(
+                DeviceRequest(source: device.hostPath, destination: device.containerPath, access: device.permissions)
+            )
+        }
+    }
+
+    private static func bind(_ volume: VolumeOption, _ text: String) throws -> MountRequest {
+        guard case .path(let source) = volume.source else {
+            throw EngineError(
+                .unsupported, "-v \(text): named and anonymous volumes are not supported yet",
+                hint: "give a path: an absolute one, or one that begins with ./"
+            )
+        }
+        var request = MountRequest(kind: .bind(source: Files.absolute(source), create: true), destination: volume.target)
+        request.readOnly = volume.readOnly
+        request.propagation = volume.propagation
+        return request
+    }
+
+    private static func mount(_ mount: MountOption, _ text: String) throws -> MountRequest {
+        var request: MountRequest
+        switch mount.kind {
+        case .bind:
+            let source = Files.absolute(mount.source ?? "")
+            guard mount.createsSource || FileStatus.exists(source) else {
+                throw EngineError(.notFound, "invalid mount config for type \"bind\": bind source path does not exist: \(source)")
+            }
+            request = MountRequest(kind: .bind(source: source, create: mount.createsSource), destination: mount.target)
+            request.recursive = mount.recursion != .disabled
+            request.readOnlyRecursive = mount.recursion != .writable
+            request.propagation = mount.propagation
+        case .tmpfs:
+            var settings: [String] = []
+            if let size = mount.tmpfsSize { settings.append("size=\(size)") }
+            if let mode = mount.tmpfsMode { settings.append("mode=" + String(mode, radix: 8)) }
+            request = MountRequest(kind: .tmpfs(options: settings), destination: mount.target)
+        case .volume, .image:
+            throw EngineError(.unsupported, "--mount \(text): type=\(mount.kind.rawValue) is not supported yet")
+        }
+        request.readOnly = mount.readOnly
+        return request
+    }
+
+    private static func addNetwork(_ parsed: ParsedArguments, to options: inout ContainerOptions) throws {
+        switch parsed.value("network") ?? "none" {
+        case "none": options.network = .none
+        case "host": options.network = .host
+        case let other:
+            throw EngineError(.unsupported, "--network \(other): only none and host are supported yet")
+        }
+        options.addedHosts = try parsed.values("add-host").map { text throws(ValueError) in
+            let host = try ExtraHost(parsing: text)
+            return "\(host.name):\(host.address)"
+        }
+        options.nameServers = parsed.values("dns")
+        options.searchDomains = parsed.values("dns-search")
+        options.resolverOptions = parsed.values("dns-option")
+    }
+
+    private static func addLimits(_ parsed: ParsedArguments, to options: inout ContainerOptions) throws {
+        var resources = LinuxResources()
+        resources.memory.limit = try parsed.bytes("memory")
+        resources.memory.reservation = try parsed.bytes("memory-reservation")
+        resources.memory.swap = try parsed.bytes("memory-swap")
+        try check(&resources.memory)
+        resources.cpu.shares = try parsed.integer("cpu-shares").map { UInt64(clamping: $0) }
+        resources.cpu.period = try parsed.integer("cpu-period").map { UInt64(clamping: $0) }
+        resources.cpu.quota = try parsed.integer("cpu-quota")
+        resources.cpu.cpus = parsed.value("cpuset-cpus")
+        resources.cpu.mems = parsed.value("cpuset-mems")
+        if let cpus = try parsed.nanoCPUs("cpus"), cpus > 0 {
+            guard resources.cpu.period == nil, resources.cpu.quota == nil else {
+                throw EngineError(.invalid, "Conflicting options: Nano CPUs and CPU Period cannot both be set.")
+            }
+            guard cpus <= Int64(Processors.configured) * 1_000_000_000 else {
+                throw EngineError(
+                    .invalid,
+                    "range of CPUs is from 0.01 to \(Processors.configured).00, as there are only \(Processors.configured) CPUs available"
+                )
+            }
+            guard cpus >= 10_000_000 else {
+                throw EngineError(.invalid, "range of CPUs is from 0.01 to \(Processors.configured).00")
+            }
+            resources.cpu.period = 100_000
+            resources.cpu.quota = cpus / 10_000
+        }
+        if let pids = try parsed.integer("pids-limit"), pids != 0 { resources.pidsLimit = pids }
+        options.resources = resources
+        options.oomScoreAdj = try parsed.integer("oom-score-adj").map { Int(clamping: $0) }
+        options.limits = try parsed.values("ulimit").map { text throws(ValueError) in
+            let limit = try Ulimit(parsing: text)
+            return RuntimeSpec.ResourceLimit(
+                type: "RLIMIT_" + limit.name.uppercased(), soft: UInt64(bitPattern: limit.soft), hard: UInt64(bitPattern: limit.hard)
+            )
+        }
+    }
+
+    /// docker's rules for the memory options, and its default: twice the limit with swap.
+    private static func check(_ memory: inout LinuxResources.Memory) throws(EngineError) {
+        if memory.limit == 0 { memory.limit = nil }
+        if memory.swap == 0 { memory.swap = nil }
+        guard let limit = memory.limit else {
+            if let swap = memory.swap, swap > 0 {
+                throw EngineError(.invalid, "You should always set the Memory limit when using Memoryswap limit, see usage")
+            }
+            return
+        }
+        if limit < 6 << 20 { throw EngineError(.invalid, "Minimum memory limit allowed is 6MB") }
+        if let swap = memory.swap, swap >= 0, swap < limit {
+            throw EngineError(.invalid, "Minimum memoryswap limit should be larger than memory limit, see usage")
+        }
+        if let reservation = memory.reservation, reservation > limit {
+            throw EngineError(.invalid, "Minimum memory limit can not be less than memory reservation limit, see usage")
+        }
+        if memory.swap == nil { memory.swap = 2 * limit }
+    }
+}

@@ -1,0 +1,31 @@
+import LinuxSystem
+import OCI
+import Runner
+
+/// Finds the engine that a command works with.
+enum Installation {
+    /// The engine at `--root` and `--state`. Opening it creates its folders, so it needs the right to.
+    static func engine(_ globals: GlobalOptions) throws -> Engine {
+        do {
+            return try Engine(root: root(globals), state: globals.state ?? Engine.standardState, shim: shim())
+        } catch let error as SystemError where error.code == SystemError.denied {
+            throw EngineError(.failed, "\(error)", hint: "minirun needs root for this: try again with sudo")
+        }
+    }
+
+    static func root(_ globals: GlobalOptions) -> String { globals.root ?? Engine.standardRoot }
+
+    /// The shim beside this program, in PREFIX/libexec, or where MINIRUN_SHIM says.
+    static func shim() throws -> String {
+        if let path = Process.environment("MINIRUN_SHIM"), !path.isEmpty { return path }
+        let program = try Link.target("/proc/self/exe")
+        let folder = Files.parent(of: program)
+        let places = ["\(folder)/minirun-shim", "\(Files.parent(of: folder))/libexec/minirun/minirun-shim"]
+        guard let found = places.first(where: FileStatus.exists) else {
+            throw EngineError(
+                .failed, "minirun-shim was not found beside \(program)", hint: "install it, or set MINIRUN_SHIM to its path"
+            )
+        }
+        return found
+    }
+}

@@ -1,0 +1,74 @@
+import Images
+import LinuxSystem
+import OCI
+import Runner
+
+/// `minirun run`
+enum RunCommand {
+    static let verb = Verb(
+        ["container run", "run"],
+        "Create and run a new container from an image",
+        usage: "[OPTIONS] IMAGE [COMMAND] [ARG...]",
+        arguments: .atLeast(1),
+        completes: .image,
+        interspersed: false,
+        common: true,
+        options: RunOptions.all,
+        run: run
+    )
+
+    private static func run(_ parsed: ParsedArguments) throws -> Int32 {
+        var request = RunRequest(image: parsed.positional[0], options: try ContainerRequest.options(parsed))
+        request.platform = try parsed.value("platform").map { text throws(EngineError) in try Platform(text) }
+        request.reports = parsed.isSet("report")
+        request.forwardsSignals = parsed.flag("sig-proxy") && !request.options.terminal || request.options.terminal
+        if let format = parsed.value("explain") { return try explain(request, format, parsed.globals) }
+
+        if request.options.terminal, request.options.interactive, !Terminal.isTerminal(0) {
+            Console.complain("the input device is not a TTY\n")
+            return 1
+        }
+        let pull = try PullOption(parsing: parsed.value("pull") ?? "missing")
+        if pull == .always { throw EngineError(.unsupported, "--pull always: registries are not supported yet") }
+        let engine = try Installation.engine(parsed.globals)
+        let cidfile = parsed.value("cidfile")
+        if let cidfile, FileStatus.exists(cidfile) {
+            throw EngineError(
+                .conflict,
+                "container ID file found, make sure the other container isn't running or delete \(cidfile)"
+            )
+        }
+        request.image = try FolderImage.built(request.image, engine, parsed) ?? request.image
+        let outcome = try engine.run(request, created: { id in
+            if let cidfile { try Files.write(cidfile, Array(id.utf8), mode: 0o644) }
+        })
+        if let destination = parsed.value("report") { try write(outcome.report, to: destination) }
+        return outcome.exitCode
+    }
+
+    /// `--explain`: the plan, and nothing done.
+    private static func explain(_ request: RunRequest, _ format: String, _ globals: GlobalOptions) throws -> Int32 {
+        let prepared: PreparedRun
+        if let location = ImageLocation.parse(request.image) {
+            prepared = try Engine.explain(request, image: .outside(location.open(platform: request.platform)), store: nil)
+        } else {
+            let store = try ImageStore(root: Installation.root(globals))
+            let image = try store.resolve(request.image, platform: request.platform)
+            prepared = try Engine.explain(request, image: .stored(image), store: store)
+        }
+        if format == "json" {
+            Console.print(prepared.json.text(pretty: true) + "\n")
+        } else {
+            Console.print(prepared.text)
+        }
+        return 0
+    }
+
+    private static func write(_ report: RunReport, to destination: String) throws {
+        switch destination {
+        case "text": Console.complain(report.text)
+        case "json": Console.complain(report.json.text() + "\n")
+        default: try Files.write(destination, report.json.bytes(pretty: true) + [0x0A])
+        }
+    }
+}
