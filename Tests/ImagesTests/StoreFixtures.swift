@@ -139,6 +139,7 @@ struct ImageParts {
 
 extension ImageStore {
     /// `load` of an archive in memory.
+    @discardableResult
     func load(_ archive: [UInt8]) throws -> [LoadedImage] {
         let file = try FileDescriptor.inMemory("archive")
         try file.write(archive)

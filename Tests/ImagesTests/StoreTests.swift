@@ -13,8 +13,9 @@ import Testing
         #expect(try FileStatus.of(fixture.store.root).mode == 0o711)
         #expect(try FileStatus.of(fixture.store.root + "/images").mode == 0o700)
         #expect(try fixture.store.images().isEmpty)
-        // Opening it again changes nothing.
-        #expect(try ImageStore(root: fixture.store.root) == fixture.store)
+        // Opening it again changes nothing, however it is written.
+        for text in ["", "/", "/.", "/../store", "//"] { #expect(try ImageStore(root: fixture.store.root + text) == fixture.store) }
+        #expect(try ImageStore(root: "/tmp//../\(fixture.store.root)") == fixture.store)
     }
 
     @Test func anotherVersionIsRefused() throws {

@@ -83,6 +83,14 @@ import Testing
         #expect(try fixture.store.load(ImageParts.tar(parts.dockerMembers(tags: ["x"])))[0].replaced.isEmpty)
     }
 
+    @Test func theSameImagePackedOtherwiseTakesThePlace() throws {
+        try fixture.store.load(ImageParts.tar(parts.dockerMembers(tags: ["x"])))
+        let zipped = try ImageParts([["a": "1"], ["b": "2"]], created: "2024-01-01T00:00:00Z", gzip: true)
+        let loaded = try fixture.store.load(ImageParts.tar(zipped.dockerMembers(tags: ["x"])))
+        #expect(loaded[0].image.id == parts.id && loaded[0].replaced.isEmpty)
+        #expect(try fixture.names() == ["x:latest"])
+    }
+
     @Test func docker1Point9sArchiveIsLoaded() throws {
         let ids = ["a", "b"].map { String(repeating: $0, count: 64) }
         let members: [(name: String, content: [UInt8])] = [

@@ -31,7 +31,10 @@ extension ImageStore {
             var before: [(ImageReference, Descriptor)] = []
             for reference in references {
                 let name = try reference.withoutTagBesideDigest
-                if let old = index.point(name, to: plain) { before.append((name, old)) }
+                guard let old = index.point(name, to: plain) else { continue }
+                before.append((name, old))
+                // The same image packed otherwise: nobody needs the old packing's blobs for the image's sake.
+                if Set(manifests(of: old).map(\.manifest.configuration.digest)) == [image.id] { index.removeNameless(old.digest) }
             }
             if references.isEmpty { index.keep(plain) }
             return (index.references(to: target.digest), before)

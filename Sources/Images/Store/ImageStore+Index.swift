@@ -67,6 +67,9 @@ extension ImageIndex {
         for entry in named { keep(entry) }
     }
 
+    /// Removes the entry without a name.
+    mutating func removeNameless(_ digest: Digest) { manifests.removeAll { $0.reference == nil && $0.digest == digest } }
+
     /// Adds an entry without a name unless there is one already.
     mutating func keep(_ target: Descriptor) {
         if !manifests.contains(where: { $0.digest == target.digest }) { manifests.append(target.named(nil)) }

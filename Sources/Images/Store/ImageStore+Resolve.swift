@@ -161,7 +161,12 @@ extension ImageIndex {
     /// The entry for a name. One with a digest also finds what the repository has under another name, and its tag does not
     /// count.
     func entry(for reference: ImageReference) -> Descriptor? {
-        guard let digest = reference.digest else { return manifests.first { $0.reference == reference } }
+        guard let digest = reference.digest else {
+            // As text first: reading every entry's name costs more than all the rest of finding an image.
+            let text = reference.description
+            return manifests.first { $0.annotations[ImageStore.referenceAnnotation] == text }
+                ?? manifests.first { $0.reference == reference }
+        }
         return manifests.first { $0.digest == digest && $0.reference?.repository == reference.repository }
     }
 }

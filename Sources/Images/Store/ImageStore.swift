@@ -24,8 +24,19 @@ package struct ImageStore: Sendable, Equatable {
 
     /// Opens the store at `root` and creates it if there is none: one small file is read when there is one.
     package init(root: String) throws {
-        self.root = Files.absolute(root)
+        self.root = ImageStore.isPlain(root) ? root : Files.absolute(root)
         if let found = try storedVersion() { try check(found) } else { try create() }
+    }
+
+    /// Whether a path is its own absolute form. Making one costs 0.1 ms in a fresh process, a third of finding an image.
+    private static func isPlain(_ path: String) -> Bool {
+        var previous = UInt8(ascii: "/")
+        for (position, byte) in path.utf8.enumerated() {
+            let startsPart = previous == UInt8(ascii: "/")
+            if position == 0 ? byte != previous : startsPart && (byte == UInt8(ascii: "/") || byte == UInt8(ascii: ".")) { return false }
+            previous = byte
+        }
+        return previous != UInt8(ascii: "/")
     }
 
     private func storedVersion() throws -> String? {
