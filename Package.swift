@@ -48,7 +48,11 @@ let package = Package(
             ]
         ),
         .target(name: "Runner", dependencies: ["Images", "Runtime", "OCI", "LinuxSystem"], swiftSettings: swift),
-        .target(name: "Build", dependencies: ["Runner", "Images", "Runtime", "OCI", "LinuxSystem"], swiftSettings: swift),
+        .target(
+            name: "Build",
+            dependencies: ["Runner", "Images", "Runtime", "OCI", "LinuxSystem"],
+            swiftSettings: swift
+        ),
         .executableTarget(
             name: "minirun",
             dependencies: ["Build", "Runner", "Images", "Runtime", "OCI", "LinuxSystem"],

@@ -11,7 +11,9 @@ package enum ExtendedAttributes {
         if size == 0 { return [] }
         var bytes = [CChar](repeating: 0, count: size + 256)
         size = try retrying("listing extended attributes") { flistxattr(file, &bytes, bytes.count) }
-        return bytes[..<size].split(separator: 0).map { String(decoding: $0.map(UInt8.init(bitPattern:)), as: UTF8.self) }
+        return bytes[..<size].split(separator: 0).map {
+            String(decoding: $0.map(UInt8.init(bitPattern:)), as: UTF8.self)
+        }
     }
 
     /// The value, or nil if the file has no such attribute.

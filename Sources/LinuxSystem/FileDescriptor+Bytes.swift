@@ -50,7 +50,9 @@ extension FileDescriptor {
             if count > 0 { continue }
             if count == 0 { throw SystemError("copying", code: EIO) }
             if errno == EINTR { continue }
-            guard errno == EXDEV || errno == ENOSYS || errno == EINVAL || errno == EOPNOTSUPP else { throw SystemError("copying") }
+            guard errno == EXDEV || errno == ENOSYS || errno == EINVAL || errno == EOPNOTSUPP else {
+                throw SystemError("copying")
+            }
             return try copyByHand(input..<range.upperBound, to: copy)
         }
     }
@@ -60,7 +62,9 @@ extension FileDescriptor {
         defer { buffer.deallocate() }
         var offset = range.lowerBound
         while offset < range.upperBound {
-            let piece = UnsafeMutableRawBufferPointer(rebasing: buffer[..<Swift.min(buffer.count, range.upperBound - offset)])
+            let piece = UnsafeMutableRawBufferPointer(
+                rebasing: buffer[..<Swift.min(buffer.count, range.upperBound - offset)]
+            )
             let count = try read(into: piece, at: Int64(offset))
             if count == 0 { throw SystemError("copying", code: EIO) }
             var written = 0

@@ -41,7 +41,9 @@ package struct FileDescriptor: ~Copyable, Sendable {
         mode: mode_t = 0o600
     ) throws(SystemError) -> FileDescriptor {
         FileDescriptor(
-            owning: try retrying("opening", String(cString: path)) { linux_openat(directory, path, flags | O_CLOEXEC, mode) }
+            owning: try retrying("opening", String(cString: path)) {
+                linux_openat(directory, path, flags | O_CLOEXEC, mode)
+            }
         )
     }
 
@@ -60,7 +62,10 @@ package struct FileDescriptor: ~Copyable, Sendable {
                 return FileDescriptor(
                     owning: try retrying("opening", String(cString: path)) {
                         linux_openat2(
-                            root, path, UInt64(UInt32(bitPattern: flags)), UInt64(mode),
+                            root,
+                            path,
+                            UInt64(UInt32(bitPattern: flags)),
+                            UInt64(mode),
                             UInt64(RESOLVE_IN_ROOT) | UInt64(RESOLVE_NO_MAGICLINKS)
                         )
                     }
@@ -82,7 +87,10 @@ package struct FileDescriptor: ~Copyable, Sendable {
         FileDescriptor(
             owning: try retrying("opening", String(cString: path)) {
                 linux_openat2(
-                    directory, path, UInt64(UInt32(bitPattern: flags)), UInt64(mode),
+                    directory,
+                    path,
+                    UInt64(UInt32(bitPattern: flags)),
+                    UInt64(mode),
                     UInt64(RESOLVE_BENEATH) | UInt64(RESOLVE_NO_SYMLINKS) | UInt64(RESOLVE_NO_MAGICLINKS)
                 )
             }
@@ -92,7 +100,9 @@ package struct FileDescriptor: ~Copyable, Sendable {
     /// An unnamed file in `directory` (O_TMPFILE) that vanishes unless `linkUnnamed` gives it a name.
     package static func unnamed(in directory: CInt, mode: mode_t = 0o600) throws(SystemError) -> FileDescriptor {
         FileDescriptor(
-            owning: try retrying("creating a temporary file") { linux_openat(directory, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, mode) }
+            owning: try retrying("creating a temporary file") {
+                linux_openat(directory, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, mode)
+            }
         )
     }
 
@@ -138,7 +148,9 @@ package struct FileDescriptor: ~Copyable, Sendable {
     private func readChunk(_ size: Int) throws(SystemError) -> [UInt8] {
         var failure: SystemError?
         let chunk = [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
-            do throws(SystemError) { count = try read(into: UnsafeMutableRawBufferPointer(buffer)) } catch { failure = error }
+            do throws(SystemError) { count = try read(into: UnsafeMutableRawBufferPointer(buffer)) } catch {
+                failure = error
+            }
         }
         if let failure { throw failure }
         return chunk
@@ -179,4 +191,3 @@ package struct FileDescriptor: ~Copyable, Sendable {
     /// lseek(2) to the start.
     package func rewind() throws(SystemError) { try retrying("seeking") { lseek(raw, 0, SEEK_SET) } }
 }
-

@@ -19,6 +19,8 @@ package struct FileStatus: Sendable {
     /// The device that a device node stands for.
     package let represents: dev_t
     package let modified: timespec
+    /// When content, owner, mode or names last changed: nobody can set it back.
+    package let changed: timespec
 
     init(_ status: stat) {
         switch mode_t(S_IFMT) & status.st_mode {
@@ -40,13 +42,16 @@ package struct FileStatus: Sendable {
         inode = UInt64(status.st_ino)
         represents = status.st_rdev
         modified = status.st_mtim
+        changed = status.st_ctim
     }
 
     package var major: UInt32 { UInt32(linux_major(represents)) }
     package var minor: UInt32 { UInt32(linux_minor(represents)) }
 
     /// fstatat(2) without following a link in the last component.
-    package static func of(_ path: UnsafePointer<CChar>, in directory: CInt = AT_FDCWD) throws(SystemError) -> FileStatus {
+    package static func of(_ path: UnsafePointer<CChar>, in directory: CInt = AT_FDCWD) throws(SystemError)
+        -> FileStatus
+    {
         var status = stat()
         try retrying("reading the status of", String(cString: path)) {
             fstatat(directory, path, &status, AT_SYMLINK_NOFOLLOW)

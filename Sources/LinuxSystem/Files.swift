@@ -95,7 +95,10 @@ package enum Files {
             throw error
         }
         guard status.kind == .directory else { return try remove(path) }
-        try Directory.removeContents(try FileDescriptor.open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW), device: status.device)
+        try Directory.removeContents(
+            try FileDescriptor.open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW),
+            device: status.device
+        )
         if rmdir(path) != 0, errno != ENOENT { throw SystemError("removing folder", path) }
     }
 
@@ -118,7 +121,9 @@ package enum Files {
     }
 
     /// readlink(2).
-    package static func linkTarget(_ path: UnsafePointer<CChar>, in directory: CInt = AT_FDCWD) throws(SystemError) -> [UInt8] {
+    package static func linkTarget(_ path: UnsafePointer<CChar>, in directory: CInt = AT_FDCWD) throws(SystemError)
+        -> [UInt8]
+    {
         var target = [UInt8](repeating: 0, count: Int(PATH_MAX))
         let count = try retrying("reading the link", String(cString: path)) {
             target.withUnsafeMutableBytes { buffer in

@@ -33,7 +33,9 @@ package struct MonitorProcess: ~Copyable {
     }
 
     /// Receives one message of `size` bytes into `message`, and a descriptor that came with it. False at the end.
-    package func receive(_ message: UnsafeMutableRawPointer, size: Int) throws(SystemError) -> (received: Bool, descriptor: CInt) {
+    package func receive(_ message: UnsafeMutableRawPointer, size: Int) throws(SystemError) -> (
+        received: Bool, descriptor: CInt
+    ) {
         var descriptor: CInt = -1
         let count = try retrying("receiving from the shim") { linux_receive(control.raw, message, size, &descriptor) }
         return (count == size, descriptor)

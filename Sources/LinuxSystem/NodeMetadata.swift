@@ -38,7 +38,9 @@ package enum PathAttributes {
         if size == 0 { return [] }
         var bytes = [CChar](repeating: 0, count: size + 256)
         let count = try retrying("listing extended attributes") { listxattr(path(file), &bytes, bytes.count) }
-        return bytes[..<count].split(separator: 0).map { String(decoding: $0.map(UInt8.init(bitPattern:)), as: UTF8.self) }
+        return bytes[..<count].split(separator: 0).map {
+            String(decoding: $0.map(UInt8.init(bitPattern:)), as: UTF8.self)
+        }
     }
 
     /// The value, or nil if the file has no such attribute.

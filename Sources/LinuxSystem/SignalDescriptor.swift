@@ -30,7 +30,9 @@ package struct SignalDescriptor: ~Copyable {
     /// All signals that a foreground container's caller may send it: everything but those that cannot be caught, those that a
     /// program gets for its own faults, SIGCHLD, and SIGPIPE.
     package static var forwardable: [CInt] {
-        let kept: Set<CInt> = [SIGKILL, SIGSTOP, SIGCHLD, SIGPIPE, SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS, SIGABRT]
+        let kept: Set<CInt> = [
+            SIGKILL, SIGSTOP, SIGCHLD, SIGPIPE, SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS, SIGABRT,
+        ]
         return (1..<32).filter { !kept.contains($0) } + Array(34...64)
     }
 }
@@ -43,7 +45,8 @@ package enum ProcessSignal {
 
     /// The pid behind a pidfd, in this process's namespace; 0 where it has ended.
     package static func pid(of pidfd: CInt) throws(SystemError) -> CInt {
-        for line in try Files.readText("/proc/self/fdinfo/\(pidfd)").split(separator: "\n") where line.hasPrefix("Pid:") {
+        for line in try Files.readText("/proc/self/fdinfo/\(pidfd)").split(separator: "\n") where line.hasPrefix("Pid:")
+        {
             return CInt(line.dropFirst(4).drop { $0 == "\t" || $0 == " " }) ?? 0
         }
         return 0

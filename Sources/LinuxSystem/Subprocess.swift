@@ -54,7 +54,11 @@ package enum Subprocess {
             descriptors: [stdin.reading.raw, stdout.writing.raw, stderr.writing.raw]
         )
         let channels = Channels(stdin: stdin.keepWriting(), stdout: stdout.keepReading(), stderr: stderr.keepReading())
-        let collected = try channels.exchange(input, deadline: timeout.map { Clock.monotonic + UInt64($0) * 1_000_000 }, child: pid)
+        let collected = try channels.exchange(
+            input,
+            deadline: timeout.map { Clock.monotonic + UInt64($0) * 1_000_000 },
+            child: pid
+        )
         return Result(status: try wait(for: pid), output: collected.output, error: collected.error)
     }
 
@@ -86,7 +90,15 @@ package enum Subprocess {
         var pid: pid_t = 0
         let code = CStrings.with(arguments) { argv in
             CStrings.with(environment ?? []) { envp in
-                posix_spawnp(&pid, argv[0]!, &actions, &attributes, argv, environment == nil ? linux_environment() : envp)
+                guard let program = argv[0] else { return EINVAL }
+                return posix_spawnp(
+                    &pid,
+                    program,
+                    &actions,
+                    &attributes,
+                    argv,
+                    environment == nil ? linux_environment() : envp
+                )
             }
         }
         if code != 0 { throw SystemError("starting", arguments.first, code: code) }
@@ -103,7 +115,9 @@ package enum Subprocess {
 
 /// A NULL-terminated array of C strings for the length of a call.
 package enum CStrings {
-    package static func with<R>(_ strings: [String], _ body: (UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>) -> R) -> R {
+    package static func with<R>(_ strings: [String], _ body: (UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>) -> R)
+        -> R
+    {
         var pointers: [UnsafeMutablePointer<CChar>?] = strings.map { strdup($0) }
         defer { for pointer in pointers { free(pointer) } }
         pointers.append(nil)
@@ -159,12 +173,17 @@ private struct Channels: ~Copyable {
                 pollfd(fd: open.error ? stderr.raw : -1, events: Int16(POLLIN), revents: 0),
                 pollfd(fd: stdin.descriptorNumber, events: Int16(POLLOUT), revents: 0),
             ]
-            let wait = deadline.map { Int32(clamping: (Int64(bitPattern: $0) - Int64(bitPattern: Clock.monotonic)) / 1_000_000 + 1) } ?? -1
+            let wait =
+                deadline.map {
+                    Int32(clamping: (Int64(bitPattern: $0) - Int64(bitPattern: Clock.monotonic)) / 1_000_000 + 1)
+                } ?? -1
             if poll(&polls, 3, deadline == nil ? -1 : max(0, wait)) == 0 { kill(child, SIGKILL) }
             if polls[0].revents != 0 { open.output = try Channels.append(stdout, to: &collected.output) }
             if polls[1].revents != 0 { open.error = try Channels.append(stderr, to: &collected.error) }
             if polls[2].revents != 0, let raw = stdin.descriptorNumberIfOpen {
-                let count = input.withUnsafeBytes { write(raw, $0.baseAddress! + written, min(65536, input.count - written)) }
+                let count = input.withUnsafeBytes {
+                    write(raw, $0.baseAddress.map { $0 + written }, min(65536, input.count - written))
+                }
                 if count > 0 { written += count }
                 if count < 0 && errno != EINTR && errno != EAGAIN || written == input.count { stdin = nil }
             }

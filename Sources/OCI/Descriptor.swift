@@ -37,7 +37,8 @@ package struct Descriptor: Hashable, Sendable {
 
     package var json: JSON {
         var members: [(key: String, value: JSON)] = [
-            ("mediaType", .string(mediaType.rawValue)), ("digest", .string(digest.description)), ("size", .number(size)),
+            ("mediaType", .string(mediaType.rawValue)), ("digest", .string(digest.description)),
+            ("size", .number(size)),
         ]
         if let artifactType { members.append(("artifactType", .string(artifactType))) }
         if let platform { members.append(("platform", platform.json)) }
@@ -72,7 +73,9 @@ package struct MediaType: RawRepresentable, Hashable, Sendable {
     package static let layer = MediaType(rawValue: "application/vnd.oci.image.layer.v1.tar")
     package static let layerGzip = MediaType(rawValue: "application/vnd.oci.image.layer.v1.tar+gzip")
     package static let layerZstd = MediaType(rawValue: "application/vnd.oci.image.layer.v1.tar+zstd")
-    package static let dockerManifestList = MediaType(rawValue: "application/vnd.docker.distribution.manifest.list.v2+json")
+    package static let dockerManifestList = MediaType(
+        rawValue: "application/vnd.docker.distribution.manifest.list.v2+json"
+    )
     package static let dockerManifest = MediaType(rawValue: "application/vnd.docker.distribution.manifest.v2+json")
     package static let dockerConfiguration = MediaType(rawValue: "application/vnd.docker.container.image.v1+json")
     package static let dockerLayer = MediaType(rawValue: "application/vnd.docker.image.rootfs.diff.tar")
@@ -82,6 +85,7 @@ package struct MediaType: RawRepresentable, Hashable, Sendable {
     package var isManifest: Bool { self == .imageManifest || self == .dockerManifest }
     /// A file-system layer, in whatever compression, distributable or not.
     package var isLayer: Bool {
-        rawValue.hasPrefix("application/vnd.oci.image.layer.") || rawValue.hasPrefix("application/vnd.docker.image.rootfs.")
+        rawValue.hasPrefix("application/vnd.oci.image.layer.")
+            || rawValue.hasPrefix("application/vnd.docker.image.rootfs.")
     }
 }

@@ -17,7 +17,13 @@ package struct ImageConfiguration: Equatable, Sendable {
         package var comment: String?
         package var emptyLayer: Bool
 
-        package init(created: String?, createdBy: String?, author: String? = nil, comment: String? = nil, emptyLayer: Bool = false) {
+        package init(
+            created: String?,
+            createdBy: String?,
+            author: String? = nil,
+            comment: String? = nil,
+            emptyLayer: Bool = false
+        ) {
             self.created = created
             self.createdBy = createdBy
             self.author = author
@@ -34,7 +40,9 @@ package struct ImageConfiguration: Equatable, Sendable {
     }
 
     package init(_ json: JSON) throws(EngineError) {
-        guard json.object != nil, let rootfs = json["rootfs"], let diffIDs = rootfs["diff_ids"].map({ $0.strings ?? [] }) else {
+        guard json.object != nil, let rootfs = json["rootfs"],
+            let diffIDs = rootfs["diff_ids"].map({ $0.strings ?? [] })
+        else {
             throw EngineError(.invalid, "invalid image configuration: no rootfs")
         }
         created = json["created"]?.string

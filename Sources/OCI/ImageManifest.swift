@@ -18,7 +18,8 @@ package struct ImageManifest: Equatable, Sendable {
         if json["schemaVersion"]?.int == 1 || json["fsLayers"] != nil {
             throw EngineError(.unsupported, "image manifest schema 1 is not supported")
         }
-        guard json["schemaVersion"]?.int == 2, let configuration = json["config"], let layers = json["layers"]?.array else {
+        guard json["schemaVersion"]?.int == 2, let configuration = json["config"], let layers = json["layers"]?.array
+        else {
             throw EngineError(.invalid, "invalid image manifest")
         }
         mediaType = MediaType(rawValue: json["mediaType"]?.string ?? MediaType.imageManifest.rawValue)

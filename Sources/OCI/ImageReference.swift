@@ -31,7 +31,9 @@ package struct ImageReference: Hashable, Sendable, CustomStringConvertible {
         var domain = "docker.io"
         if let slash = rest.firstIndex(of: "/") {
             let first = rest[..<slash]
-            if first.contains(".") || first.contains(":") || first == "localhost" || first.contains(where: \.isUppercase) {
+            if first.contains(".") || first.contains(":") || first == "localhost"
+                || first.contains(where: \.isUppercase)
+            {
                 domain = first == "index.docker.io" ? "docker.io" : String(first)
                 rest = rest[rest.index(after: slash)...]
             }
@@ -123,7 +125,9 @@ package struct ImageReference: Hashable, Sendable, CustomStringConvertible {
                 if (0x30...0x39).contains(byte) || (0x61...0x7A).contains(byte) {
                     if !separators.isEmpty {
                         let dashes = separators.allSatisfy { $0 == UInt8(ascii: "-") }
-                        guard seen, dashes || separators == [0x2E] || separators == [0x5F] || separators == [0x5F, 0x5F] else {
+                        guard seen,
+                            dashes || separators == [0x2E] || separators == [0x5F] || separators == [0x5F, 0x5F]
+                        else {
                             return false
                         }
                     }

@@ -109,7 +109,9 @@ private struct JSONParser {
         at += 1
         let start = at
         // Most strings hold no escape: one pass, one copy.
-        while at < bytes.count, bytes[at] != UInt8(ascii: "\""), bytes[at] != UInt8(ascii: "\\"), bytes[at] >= 0x20 { at += 1 }
+        while at < bytes.count, bytes[at] != UInt8(ascii: "\""), bytes[at] != UInt8(ascii: "\\"), bytes[at] >= 0x20 {
+            at += 1
+        }
         if at < bytes.count, bytes[at] == UInt8(ascii: "\"") {
             at += 1
             return String(decoding: bytes[start..<(at - 1)], as: UTF8.self)
@@ -147,11 +149,15 @@ private struct JSONParser {
     private mutating func unicode() throws(EngineError) -> Character {
         let high = try hexUnit()
         // A pair of surrogates is one character; a lone one becomes U+FFFD, as most readers do.
-        if (0xD800..<0xDC00).contains(high), at + 1 < bytes.count, bytes[at] == UInt8(ascii: "\\"), bytes[at + 1] == UInt8(ascii: "u") {
+        if (0xD800..<0xDC00).contains(high), at + 1 < bytes.count, bytes[at] == UInt8(ascii: "\\"),
+            bytes[at + 1] == UInt8(ascii: "u")
+        {
             let back = at
             at += 2
             let low = try hexUnit()
-            if (0xDC00..<0xE000).contains(low), let scalar = Unicode.Scalar(0x10000 + (high - 0xD800) << 10 + (low - 0xDC00)) {
+            if (0xDC00..<0xE000).contains(low),
+                let scalar = Unicode.Scalar(0x10000 + (high - 0xD800) << 10 + (low - 0xDC00))
+            {
                 return Character(scalar)
             }
             at = back
@@ -160,7 +166,8 @@ private struct JSONParser {
     }
 
     private mutating func hexUnit() throws(EngineError) -> UInt32 {
-        guard at + 4 <= bytes.count, let unit = UInt32(String(decoding: bytes[at..<(at + 4)], as: UTF8.self), radix: 16) else {
+        guard at + 4 <= bytes.count, let unit = UInt32(String(decoding: bytes[at..<(at + 4)], as: UTF8.self), radix: 16)
+        else {
             throw error("expected four hexadecimal digits")
         }
         at += 4

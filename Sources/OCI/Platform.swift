@@ -24,9 +24,14 @@ package struct Platform: Hashable, Sendable, CustomStringConvertible {
     /// Reads docker's form: `linux/amd64`, `linux/arm64/v8`, or an architecture alone.
     package init(_ text: String) throws(EngineError) {
         let parts = text.lowercased().split(separator: "/", omittingEmptySubsequences: false).map(String.init)
-        guard (1...3).contains(parts.count), parts.allSatisfy({ part in
-            !part.isEmpty && part.utf8.allSatisfy { (0x30...0x39).contains($0) || (0x61...0x7A).contains($0) || "_.-".utf8.contains($0) }
-        }) else {
+        guard (1...3).contains(parts.count),
+            parts.allSatisfy({ part in
+                !part.isEmpty
+                    && part.utf8.allSatisfy {
+                        (0x30...0x39).contains($0) || (0x61...0x7A).contains($0) || "_.-".utf8.contains($0)
+                    }
+            })
+        else {
             throw EngineError(.invalid, "\"\(text)\" is an invalid platform specifier")
         }
         os = parts.count == 1 ? "linux" : parts[0]

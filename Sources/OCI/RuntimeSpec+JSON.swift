@@ -44,7 +44,9 @@ extension RuntimeSpec.Process {
             members.append(
                 (
                     "rlimits",
-                    .array(rlimits.map { ["type": .string($0.type), "hard": .number($0.hard), "soft": .number($0.soft)] })
+                    .array(
+                        rlimits.map { ["type": .string($0.type), "hard": .number($0.hard), "soft": .number($0.soft)] }
+                    )
                 )
             )
         }
@@ -56,7 +58,10 @@ extension RuntimeSpec.Process {
 
 extension RuntimeSpec.Mount {
     var json: JSON {
-        ["destination": .string(destination), "type": .string(type), "source": .string(source), "options": .strings(options)]
+        [
+            "destination": .string(destination), "type": .string(type), "source": .string(source),
+            "options": .strings(options),
+        ]
     }
 }
 

@@ -108,7 +108,15 @@ package struct RuntimeSpec: Sendable {
         package var uid: UInt32
         package var gid: UInt32
 
-        package init(path: String, type: String, major: UInt32, minor: UInt32, mode: UInt32 = 0o666, uid: UInt32 = 0, gid: UInt32 = 0) {
+        package init(
+            path: String,
+            type: String,
+            major: UInt32,
+            minor: UInt32,
+            mode: UInt32 = 0o666,
+            uid: UInt32 = 0,
+            gid: UInt32 = 0
+        ) {
             self.path = path
             self.type = type
             self.major = major

@@ -13,7 +13,8 @@ package enum ContainerName {
     /// Checks a name that somebody chose: docker's `[a-zA-Z0-9][a-zA-Z0-9_.-]+`.
     package static func check(_ name: String) throws(EngineError) {
         let allowed = name.utf8.allSatisfy { isAlphanumeric($0) || "_.-".utf8.contains($0) }
-        guard allowed, name.utf8.count >= 2, let first = name.utf8.first, isAlphanumeric(first), name.utf8.count <= 200 else {
+        guard allowed, name.utf8.count >= 2, let first = name.utf8.first, isAlphanumeric(first), name.utf8.count <= 200
+        else {
             throw EngineError(
                 .invalid,
                 "Invalid container name (\(name)), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed"
@@ -32,18 +33,26 @@ package enum ContainerName {
     }
 
     private static let moods = [
-        "amber", "apt", "awake", "balmy", "blithe", "bold", "brave", "breezy", "bright", "brisk", "calm", "candid", "chipper",
-        "civil", "clear", "clever", "cosmic", "cozy", "crisp", "daring", "deft", "eager", "early", "earnest", "fair", "fleet",
-        "fond", "frank", "gentle", "glad", "golden", "hardy", "hearty", "honest", "jolly", "keen", "kind", "lively", "lucid",
-        "lunar", "mellow", "merry", "mild", "nimble", "noble", "patient", "placid", "plucky", "polite", "proud", "quick",
-        "quiet", "ready", "serene", "sharp", "silent", "sleek", "solar", "spry", "steady", "sunny", "swift", "tidy", "warm",
+        "amber", "apt", "awake", "balmy", "blithe", "bold", "brave", "breezy", "bright", "brisk", "calm", "candid",
+        "chipper",
+        "civil", "clear", "clever", "cosmic", "cozy", "crisp", "daring", "deft", "eager", "early", "earnest", "fair",
+        "fleet",
+        "fond", "frank", "gentle", "glad", "golden", "hardy", "hearty", "honest", "jolly", "keen", "kind", "lively",
+        "lucid",
+        "lunar", "mellow", "merry", "mild", "nimble", "noble", "patient", "placid", "plucky", "polite", "proud",
+        "quick",
+        "quiet", "ready", "serene", "sharp", "silent", "sleek", "solar", "spry", "steady", "sunny", "swift", "tidy",
+        "warm",
     ]
 
     private static let people = [
-        "abel", "ada", "agnesi", "aryabhata", "babbage", "backus", "banneker", "bernoulli", "bohr", "boole", "borg", "brahe",
+        "abel", "ada", "agnesi", "aryabhata", "babbage", "backus", "banneker", "bernoulli", "bohr", "boole", "borg",
+        "brahe",
         "cantor", "cerf", "chandra", "clarke", "conway", "curie", "dijkstra", "dirac", "easley", "engelbart", "euler",
-        "faraday", "fermat", "feynman", "floyd", "galois", "gauss", "germain", "hamilton", "hamming", "hawking", "hilbert",
-        "hoare", "hopper", "hypatia", "ibnsina", "johnson", "kepler", "kilby", "knuth", "kovalevskaya", "lamarr", "lamport",
+        "faraday", "fermat", "feynman", "floyd", "galois", "gauss", "germain", "hamilton", "hamming", "hawking",
+        "hilbert",
+        "hoare", "hopper", "hypatia", "ibnsina", "johnson", "kepler", "kilby", "knuth", "kovalevskaya", "lamarr",
+        "lamport",
         "leavitt", "liskov", "lovelace", "mccarthy", "meitner", "mirzakhani", "noether", "pascal", "perlman", "ptolemy",
         "ramanujan", "ride", "ritchie", "shannon", "somerville", "tereshkova", "thompson", "turing", "wing",
     ]

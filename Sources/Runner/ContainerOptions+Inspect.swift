@@ -6,7 +6,8 @@ extension ContainerOptions {
     func inspectedConfig(_ image: ContainerConfiguration, _ spec: RuntimeSpec, image name: String) -> JSON {
         [
             "Hostname": .string(spec.hostname ?? ""), "Domainname": .string(domainname ?? ""),
-            "User": .string(user ?? image.user), "AttachStdin": .bool(interactive), "AttachStdout": true, "AttachStderr": true,
+            "User": .string(user ?? image.user), "AttachStdin": .bool(interactive), "AttachStdout": true,
+            "AttachStderr": true,
             "ExposedPorts": .object(image.exposedPorts.map { (key: $0, value: [:]) }),
             "Tty": .bool(terminal), "OpenStdin": .bool(interactive), "StdinOnce": .bool(interactive),
             "Env": .strings(spec.process.env.filter { !$0.hasPrefix("HOSTNAME=") && !$0.hasPrefix("HOME=") }),
@@ -25,7 +26,8 @@ extension ContainerOptions {
         if seccomp == .unconfined { securityOptions.append("seccomp=unconfined") }
         return [
             "Binds": .strings(mounts.compactMap(\.bindText)), "NetworkMode": .string(network.rawValue),
-            "AutoRemove": .bool(removeAtEnd), "CapAdd": .strings(addedCapabilities), "CapDrop": .strings(droppedCapabilities),
+            "AutoRemove": .bool(removeAtEnd), "CapAdd": .strings(addedCapabilities),
+            "CapDrop": .strings(droppedCapabilities),
             "ExtraHosts": .strings(addedHosts), "GroupAdd": .strings(addedGroups), "Privileged": .bool(privileged),
             "ReadonlyRootfs": .bool(readOnlyRoot), "SecurityOpt": .strings(securityOptions),
             "ShmSize": .number(sharedMemorySize), "Sysctls": .sortedStrings(sysctls), "Init": .bool(initProcess),
@@ -33,12 +35,14 @@ extension ContainerOptions {
             "MemoryReservation": .number(resources.memory.reservation ?? 0),
             "CpuShares": .number(resources.cpu.shares ?? 0), "CpuPeriod": .number(resources.cpu.period ?? 0),
             "CpuQuota": .number(resources.cpu.quota ?? 0), "CpusetCpus": .string(resources.cpu.cpus ?? ""),
-            "CpusetMems": .string(resources.cpu.mems ?? ""), "PidsLimit": resources.pidsLimit.map { .number($0) } ?? .null,
+            "CpusetMems": .string(resources.cpu.mems ?? ""),
+            "PidsLimit": resources.pidsLimit.map { .number($0) } ?? .null,
             "OomScoreAdj": .number(oomScoreAdj ?? 0),
             "Ulimits": .array(
                 limits.map { limit in
                     [
-                        "Name": .string(limit.type.dropFirst(7).lowercased()), "Soft": .number(Int64(bitPattern: limit.soft)),
+                        "Name": .string(limit.type.dropFirst(7).lowercased()),
+                        "Soft": .number(Int64(bitPattern: limit.soft)),
                         "Hard": .number(Int64(bitPattern: limit.hard)),
                     ]
                 }

@@ -36,7 +36,16 @@ package struct ContainerRecord: Sendable {
     package var hostConfig: JSON = .null
     package var mounts: JSON = []
 
-    package init(id: String, name: String, created: UInt64, imageName: String, imageID: String, layers: [String], arguments: [String], network: String) {
+    package init(
+        id: String,
+        name: String,
+        created: UInt64,
+        imageName: String,
+        imageID: String,
+        layers: [String],
+        arguments: [String],
+        network: String
+    ) {
         self.id = id
         self.name = name
         status = .created
@@ -82,10 +91,12 @@ package struct ContainerRecord: Sendable {
     package var json: JSON {
         [
             "version": .number(ContainerRecord.version), "id": .string(id), "name": .string(name),
-            "status": .string(status.rawValue), "created": .number(created), "started": started.map { .number($0) } ?? .null,
+            "status": .string(status.rawValue), "created": .number(created),
+            "started": started.map { .number($0) } ?? .null,
             "finished": finished.map { .number($0) } ?? .null, "exitCode": .number(exitCode), "error": .string(error),
             "outOfMemory": .bool(outOfMemory), "pid": .number(pid), "imageName": .string(imageName),
-            "imageID": .string(imageID), "layers": .strings(layers), "path": .string(path), "arguments": .strings(arguments),
+            "imageID": .string(imageID), "layers": .strings(layers), "path": .string(path),
+            "arguments": .strings(arguments),
             "labels": .sortedStrings(labels), "terminal": .bool(terminal), "network": .string(network),
             "removeAtEnd": .bool(removeAtEnd), "config": config, "hostConfig": hostConfig, "mounts": mounts,
         ]

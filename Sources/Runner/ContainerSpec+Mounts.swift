@@ -14,7 +14,8 @@ extension ContainerSpec {
             .init("/etc/\($0)", type: "bind", source: "\(folder)/\($0)", options: ["rbind", "rprivate"])
         }
         let requested = try options.mounts.map { request throws(EngineError) in try mount(request) }
-        for (index, mount) in requested.enumerated() where requested[..<index].contains(where: { $0.destination == mount.destination }) {
+        for (index, mount) in requested.enumerated()
+        where requested[..<index].contains(where: { $0.destination == mount.destination }) {
             throw EngineError(.invalid, "Duplicate mount point: \(mount.destination)")
         }
         // The caller's word stands for a default at the same place, /dev/shm for instance.
@@ -55,7 +56,8 @@ extension ContainerSpec {
         let path = "/" + parts.joined(separator: "/")
         if path == "/" { throw EngineError(.invalid, "invalid specification: destination can't be '/'") }
         let allowed = [
-            "/proc/cpuinfo", "/proc/diskstats", "/proc/meminfo", "/proc/stat", "/proc/swaps", "/proc/uptime", "/proc/loadavg",
+            "/proc/cpuinfo", "/proc/diskstats", "/proc/meminfo", "/proc/stat", "/proc/swaps", "/proc/uptime",
+            "/proc/loadavg",
             "/proc/slabinfo", "/proc/sys/kernel/ns_last_pid", "/proc/sys/crypto/fips_enabled",
         ]
         if path == "/proc" || path.hasPrefix("/proc/") && !allowed.contains(path) {

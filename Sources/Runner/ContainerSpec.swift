@@ -151,10 +151,15 @@ package struct ContainerSpec: Sendable {
         return linux
     }
 
-    private static func rule(_ request: (device: RuntimeSpec.Device, access: LinuxResources.Access)) -> LinuxResources.DeviceRule {
+    private static func rule(_ request: (device: RuntimeSpec.Device, access: LinuxResources.Access))
+        -> LinuxResources.DeviceRule
+    {
         .init(
-            allow: true, request.device.type == "b" ? .block : .character, major: request.device.major,
-            minor: request.device.minor, access: request.access
+            allow: true,
+            request.device.type == "b" ? .block : .character,
+            major: request.device.major,
+            minor: request.device.minor,
+            access: request.access
         )
     }
 

@@ -192,7 +192,11 @@ package struct ContainerStore: Sendable {
         try Files.makeDirectories("\(state)/active", mode: 0o700)
         for id in try ids() where id.utf8.count == 64 {
             guard let lock = try FileLock.attempt(activePath(id), .exclusive) else { continue }
-            if let record = try? record(id), record.status == .exited { try Files.remove(activePath(id)) } else { try settle(id) }
+            if let record = try? record(id), record.status == .exited {
+                try Files.remove(activePath(id))
+            } else {
+                try settle(id)
+            }
             _ = consume lock
         }
         try Files.write("\(state)/boot", [])

@@ -8,15 +8,27 @@ package enum DockerDefaults {
         let closed = ["nosuid", "noexec", "nodev"]
         return [
             .init("/proc", type: "proc", source: "proc", options: closed),
-            .init("/dev", type: "tmpfs", source: "tmpfs", options: ["nosuid", "strictatime", "mode=755", "size=65536k"]),
             .init(
-                "/dev/pts", type: "devpts", source: "devpts",
+                "/dev",
+                type: "tmpfs",
+                source: "tmpfs",
+                options: ["nosuid", "strictatime", "mode=755", "size=65536k"]
+            ),
+            .init(
+                "/dev/pts",
+                type: "devpts",
+                source: "devpts",
                 options: ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"]
             ),
             .init("/sys", type: "sysfs", source: "sysfs", options: closed + ["ro"]),
             .init("/sys/fs/cgroup", type: "cgroup", source: "cgroup", options: ["ro"] + closed),
             .init("/dev/mqueue", type: "mqueue", source: "mqueue", options: closed),
-            .init("/dev/shm", type: "tmpfs", source: "shm", options: closed + ["mode=1777", "size=\(sharedMemorySize)"]),
+            .init(
+                "/dev/shm",
+                type: "tmpfs",
+                source: "shm",
+                options: closed + ["mode=1777", "size=\(sharedMemorySize)"]
+            ),
         ]
     }
 
@@ -37,7 +49,8 @@ package enum DockerDefaults {
             (1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0), (5, 1), (5, 2), (136, nil),
         ]
         return [
-            .init(allow: false), .init(allow: true, .character, access: .mknod), .init(allow: true, .block, access: .mknod),
+            .init(allow: false), .init(allow: true, .character, access: .mknod),
+            .init(allow: true, .block, access: .mknod),
         ] + standard.map { .init(allow: true, .character, major: $0.0, minor: $0.1) }
     }
 

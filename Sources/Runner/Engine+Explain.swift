@@ -14,8 +14,11 @@ extension Engine {
         let chain = ImageStore.chainID(content.configuration.diffIDs)
         let layers = chain.reversed().map { "\(root)/layers/dir/\($0.hex)/fs" }
         let surroundings = PreparedRun.Surroundings(
-            id: id, folder: "\(root)/containers/\(id)", layers: layers,
-            host: try .current(withDevices: request.options.privileged), hierarchy: try .current()
+            id: id,
+            folder: "\(root)/containers/\(id)",
+            layers: layers,
+            host: try .current(withDevices: request.options.privileged),
+            hierarchy: try .current()
         )
         return try PreparedRun(content.configuration.config, request.options, in: surroundings) { path in
             // Unpacked layers where the caller may read them, else the blobs: the answer is the same.

@@ -31,8 +31,11 @@ extension Engine {
         let image = try image(request.image, platform: request.platform)
         let layers = try images.unpackedLayers(of: image.content, events: events)
         var surroundings = PreparedRun.Surroundings(
-            id: id, folder: containers.folder(id), layers: layers.directories,
-            host: try .current(withDevices: options.privileged), hierarchy: try .current()
+            id: id,
+            folder: containers.folder(id),
+            layers: layers.directories,
+            host: try .current(withDevices: options.privileged),
+            hierarchy: try .current()
         )
         surroundings.filterCache = "\(state)/seccomp"
         if request.reports { surroundings.controllers = [.memory, .cpuacct, .blkio, .pids] }
@@ -45,7 +48,9 @@ extension Engine {
 
         let claim = try containers.claim(id: id, name: options.name)
         var run = ForegroundRun(
-            engine: self, request: request, prepared: prepared,
+            engine: self,
+            request: request,
+            prepared: prepared,
             record: record(of: request, image, prepared, id: id, name: claim.name),
             report: RunReport(began: began)
         )
@@ -60,19 +65,34 @@ extension Engine {
         return RunOutcome(exitCode: run.record.exitCode, report: run.report)
     }
 
-    private func record(of request: RunRequest, _ image: RunnableImage, _ prepared: PreparedRun, id: String, name: String)
+    private func record(
+        of request: RunRequest,
+        _ image: RunnableImage,
+        _ prepared: PreparedRun,
+        id: String,
+        name: String
+    )
         -> ContainerRecord
     {
         let content = image.content
         var record = ContainerRecord(
-            id: id, name: name, created: Clock.realtime, imageName: request.image, imageID: image.id.description,
+            id: id,
+            name: name,
+            created: Clock.realtime,
+            imageName: request.image,
+            imageID: image.id.description,
             layers: ImageStore.chainID(content.configuration.diffIDs).map(\.description),
-            arguments: prepared.spec.process.args, network: request.options.network.rawValue
+            arguments: prepared.spec.process.args,
+            network: request.options.network.rawValue
         )
         record.removeAtEnd = request.options.removeAtEnd
         record.terminal = request.options.terminal
         record.labels = content.configuration.config.labels.merging(request.options.labels) { $1 }
-        record.config = request.options.inspectedConfig(content.configuration.config, prepared.spec, image: request.image)
+        record.config = request.options.inspectedConfig(
+            content.configuration.config,
+            prepared.spec,
+            image: request.image
+        )
         record.hostConfig = request.options.inspectedHostConfig(prepared.spec)
         record.mounts = request.options.inspectedMounts
         return record
@@ -111,7 +131,9 @@ private struct ForegroundRun {
         let options = request.options
         let null = try FileDescriptor.open("/dev/null", O_RDWR)
         var execution = Execution(
-            plan: prepared.plan, shimPath: engine.shim, stdio: (options.interactive ? 0 : null.raw, 1, 2)
+            plan: prepared.plan,
+            shimPath: engine.shim,
+            stdio: (options.interactive ? 0 : null.raw, 1, 2)
         )
         if options.terminal { execution.terminal = (options.interactive ? 0 : nil, 1) }
         execution.forwardsSignals = request.forwardsSignals
@@ -146,7 +168,9 @@ private struct ForegroundRun {
         try Files.write("\(folder)/hosts", hosts ?? Array(NetworkFiles.hosts(added: options.addedHosts).utf8))
         try Files.write("\(folder)/hostname", Array(NetworkFiles.hostname(prepared.spec.hostname ?? "").utf8))
         let resolver = NetworkFiles.resolver(
-            host: (try? Files.readText("/etc/resolv.conf")) ?? "", options: options, keepsLoopback: isHost
+            host: (try? Files.readText("/etc/resolv.conf")) ?? "",
+            options: options,
+            keepsLoopback: isHost
         )
         try Files.write("\(folder)/resolv.conf", Array(resolver.utf8))
     }
@@ -180,7 +204,8 @@ private struct ForegroundRun {
         }
         record.status = .created
         record.pid = 0
-        record.exitCode = failure.error.kind == .commandNotFound ? 127 : failure.error.kind == .commandNotExecutable ? 126 : 128
+        record.exitCode =
+            failure.error.kind == .commandNotFound ? 127 : failure.error.kind == .commandNotExecutable ? 126 : 128
         record.error = failure.error.message
         record.started = nil
         try engine.containers.write(record)

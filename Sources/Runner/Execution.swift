@@ -89,7 +89,9 @@ private struct ForegroundLoop: ~Copyable {
                 pollfd(fd: signals.descriptor.raw, events: Int16(POLLIN), revents: 0),
             ]
             polls += relay.polled
-            if poll(&polls, UInt(polls.count), -1) < 0, errno != EINTR { throw SystemError("waiting for the container") }
+            if poll(&polls, UInt(polls.count), -1) < 0, errno != EINTR {
+                throw SystemError("waiting for the container")
+            }
             while let signal = try signals.next() { try forward(signal) }
             if polls.count == 4 { relay.carry(polls[2].revents != 0, polls[3].revents != 0) }
             if polls[0].revents != 0, try !take(launch.next(), &ending, started) { return }

@@ -5,7 +5,8 @@ import Runtime
 extension ContainerSpec.Host {
     /// This machine's. `withDevices` walks /dev, which only `--privileged` needs.
     package static func current(withDevices: Bool = false) throws -> ContainerSpec.Host {
-        let hostname = try Files.readText("/proc/sys/kernel/hostname").split(separator: "\n").first.map(String.init) ?? "localhost"
+        let hostname =
+            try Files.readText("/proc/sys/kernel/hostname").split(separator: "\n").first.map(String.init) ?? "localhost"
         var host = ContainerSpec.Host(
             hostname: hostname,
             processors: max(1, Processors.configured),
@@ -20,7 +21,9 @@ extension ContainerSpec.Host {
 /// Device nodes of the host, as `--device` and `--privileged` ask for them.
 package enum HostDevices {
     /// What a request stands for: one node, or all nodes in a folder.
-    package static func resolve(_ request: DeviceRequest) throws -> [(device: RuntimeSpec.Device, access: LinuxResources.Access)] {
+    package static func resolve(_ request: DeviceRequest) throws -> [(
+        device: RuntimeSpec.Device, access: LinuxResources.Access
+    )] {
         guard let access = LinuxResources.Access(request.access) else {
             throw EngineError(.invalid, "invalid device mode: \(request.access)")
         }
@@ -37,7 +40,10 @@ package enum HostDevices {
             return nodes.map { ($0, access) }
         }
         guard let device = node(status, path: request.destination) else {
-            throw EngineError(.invalid, "error gathering device information while adding custom device \"\(request.source)\": not a device node")
+            throw EngineError(
+                .invalid,
+                "error gathering device information while adding custom device \"\(request.source)\": not a device node"
+            )
         }
         return [(device, access)]
     }
@@ -62,8 +68,13 @@ package enum HostDevices {
     private static func node(_ status: FileStatus, path: String) -> RuntimeSpec.Device? {
         guard status.kind == .characterDevice || status.kind == .blockDevice else { return nil }
         return .init(
-            path: path, type: status.kind == .blockDevice ? "b" : "c", major: status.major, minor: status.minor,
-            mode: status.mode, uid: status.owner, gid: status.group
+            path: path,
+            type: status.kind == .blockDevice ? "b" : "c",
+            major: status.major,
+            minor: status.minor,
+            mode: status.mode,
+            uid: status.owner,
+            gid: status.group
         )
     }
 }

@@ -41,7 +41,8 @@ package enum NetworkFiles {
             let words = line.split(whereSeparator: { $0 == " " || $0 == "\t" }).map(String.init)
             guard let key = words.first, words.count > 1 else { continue }
             switch key {
-            case "nameserver" where keepsLoopback || !(words[1].hasPrefix("127.") || words[1] == "::1"): servers.append(words[1])
+            case "nameserver" where keepsLoopback || !(words[1].hasPrefix("127.") || words[1] == "::1"):
+                servers.append(words[1])
             case "search", "domain": search = Array(words.dropFirst())
             case "options": resolverOptions += words.dropFirst()
             default: break

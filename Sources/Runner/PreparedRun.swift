@@ -24,7 +24,8 @@ package struct PreparedRun: Sendable {
         package var controllers: Set<CgroupController> = []
         package var consoleSize: (width: UInt16, height: UInt16)?
 
-        package init(id: String, folder: String, layers: [String], host: ContainerSpec.Host, hierarchy: CgroupHierarchy) {
+        package init(id: String, folder: String, layers: [String], host: ContainerSpec.Host, hierarchy: CgroupHierarchy)
+        {
             self.id = id
             self.folder = folder
             self.layers = layers
@@ -42,7 +43,11 @@ package struct PreparedRun: Sendable {
     ) throws {
         let users = UserDatabase(passwd: try read("/etc/passwd"), group: try read("/etc/group"))
         var description = ContainerSpec(
-            id: surroundings.id, configuration: configuration, options: options, users: users, host: surroundings.host,
+            id: surroundings.id,
+            configuration: configuration,
+            options: options,
+            users: users,
+            host: surroundings.host,
             folder: surroundings.folder
         )
         description.consoleSize = surroundings.consoleSize
@@ -50,12 +55,16 @@ package struct PreparedRun: Sendable {
         var spec = try description.specification()
 
         cgroup = try CgroupPlan(
-            CgroupName(container: surroundings.id), in: surroundings.hierarchy, resources: spec.linux.resources,
+            CgroupName(container: surroundings.id),
+            in: surroundings.hierarchy,
+            resources: spec.linux.resources,
             controllers: surroundings.controllers
         )
         var context = LaunchContext(
             root: .overlay(
-                layers: surroundings.layers, upper: "\(surroundings.folder)/upper", work: "\(surroundings.folder)/work",
+                layers: surroundings.layers,
+                upper: "\(surroundings.folder)/upper",
+                work: "\(surroundings.folder)/work",
                 mountPoint: "\(surroundings.folder)/rootfs",
                 // Nobody mounts the upper folder of a container that is removed at its end again: it need not reach the disk.
                 options: options.removeAtEnd ? "volatile" : ""
@@ -71,7 +80,8 @@ package struct PreparedRun: Sendable {
     }
 
     /// The filter, and in the specification the profile it comes from unless that is docker's own.
-    private static func filter(_ options: ContainerOptions, _ surroundings: Surroundings, _ spec: inout RuntimeSpec) throws
+    private static func filter(_ options: ContainerOptions, _ surroundings: Surroundings, _ spec: inout RuntimeSpec)
+        throws
         -> SeccompFilter?
     {
         if options.privileged { return nil }
@@ -101,7 +111,10 @@ extension CgroupFileSystem {
             let controllers = plan.hierarchy.mounts.filter { $0.value == root }.map(\.key.rawValue).sorted()
             guard !controllers.isEmpty, let name = root.split(separator: "/").last.map(String.init) else { return nil }
             return CgroupFileSystem(
-                type: "cgroup", name: name, options: controllers.joined(separator: ","), links: controllers.filter { $0 != name }
+                type: "cgroup",
+                name: name,
+                options: controllers.joined(separator: ","),
+                links: controllers.filter { $0 != name }
             )
         }
     }
@@ -109,10 +122,15 @@ extension CgroupFileSystem {
 
 extension PreparedRun {
     /// The run in words: the cgroup, then the steps of the launch.
-    package var text: String { "cgroup:\n" + cgroup.text.split(separator: "\n").map { "  \($0)\n" }.joined() + "launch:\n" + plan.text }
+    package var text: String {
+        "cgroup:\n" + cgroup.text.split(separator: "\n").map { "  \($0)\n" }.joined() + "launch:\n" + plan.text
+    }
 
     /// The run as data: the specification, the cgroup and the steps.
     package var json: JSON {
-        ["spec": spec.json, "cgroup": .strings(cgroup.text.split(separator: "\n").map(String.init)), "launch": plan.json]
+        [
+            "spec": spec.json, "cgroup": .strings(cgroup.text.split(separator: "\n").map(String.init)),
+            "launch": plan.json,
+        ]
     }
 }

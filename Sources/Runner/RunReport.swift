@@ -34,11 +34,13 @@ package struct RunReport: Sendable {
             "exitCode": .number(exitCode), "reason": .string(reason), "wall": .number(ending.ended &- ending.started),
             "cpu": ["user": .number(ending.usage.userTime * 1000), "system": .number(ending.usage.systemTime * 1000)],
             "memory": [
-                "peak": .number(memory?.peak ?? ending.usage.peakMemory), "limit": memory?.limit.map { .number($0) } ?? .null,
+                "peak": .number(memory?.peak ?? ending.usage.peakMemory),
+                "limit": memory?.limit.map { .number($0) } ?? .null,
                 "outOfMemoryKills": .number(memory?.outOfMemoryKills ?? 0),
             ],
             "io": [
-                "read": .number(sum(\.readBytes)), "written": .number(sum(\.writtenBytes)), "reads": .number(sum(\.reads)),
+                "read": .number(sum(\.readBytes)), "written": .number(sum(\.writtenBytes)),
+                "reads": .number(sum(\.reads)),
                 "writes": .number(sum(\.writes)),
             ],
             "pids": ["peak": statistics?.pids?.peak.map { .number($0) } ?? .null],
@@ -53,7 +55,8 @@ package struct RunReport: Sendable {
     /// What the time went to, one after the other.
     private var phases: [(name: String, duration: UInt64)] {
         let marks: [(String, UInt64)] = [
-            ("prepare", prepared), ("shim", ending.shimBegan), ("mounts", ending.barrierPassed), ("execute", ending.started),
+            ("prepare", prepared), ("shim", ending.shimBegan), ("mounts", ending.barrierPassed),
+            ("execute", ending.started),
             ("program", ending.ended), ("cleanup", finished),
         ]
         var before = began
@@ -74,7 +77,10 @@ package struct RunReport: Sendable {
         let memory = statistics?.memory
         var lines = [
             ("end", reason), ("wall", milliseconds(ending.ended &- ending.started)),
-            ("cpu", "user \(milliseconds(ending.usage.userTime * 1000)), system \(milliseconds(ending.usage.systemTime * 1000))"),
+            (
+                "cpu",
+                "user \(milliseconds(ending.usage.userTime * 1000)), system \(milliseconds(ending.usage.systemTime * 1000))"
+            ),
             ("memory", "peak \(kib(memory?.peak ?? ending.usage.peakMemory))"),
             ("io", "read \(kib(sum(\.readBytes))), written \(kib(sum(\.writtenBytes)))"),
         ]

@@ -21,7 +21,10 @@ import Testing
         try await atOnce(16) { number in
             let store = try ImageStore(root: root)
             for blob in parts.blobs.values { try store.ingest(MemorySource(blob)) }
-            _ = try store.commit(manifest: parts.manifest, references: [ImageReference("n\(number)"), ImageReference("same")])
+            _ = try store.commit(
+                manifest: parts.manifest,
+                references: [ImageReference("n\(number)"), ImageReference("same")]
+            )
         }
         let image = try ImageStore(root: root).resolve("same")
         #expect(image.references.count == 17 && image.id == parts.id)

@@ -31,7 +31,9 @@ struct StoreFixture {
 
     /// Stores an image of the given files, a layer for each dictionary.
     @discardableResult
-    func image(_ layers: [[String: String]], names: [String], created: String? = nil, gzip: Bool = false) throws -> StoredImage {
+    func image(_ layers: [[String: String]], names: [String], created: String? = nil, gzip: Bool = false) throws
+        -> StoredImage
+    {
         let parts = try ImageParts(layers, created: created, gzip: gzip)
         for blob in parts.blobs.values { try store.ingest(MemorySource(blob)) }
         return try store.commit(manifest: parts.manifest, references: names.map { try ImageReference($0) })
@@ -95,7 +97,9 @@ struct ImageParts {
         try tar(files.sorted { $0.key < $1.key }.map { ($0.key, Array($0.value.utf8)) })
     }
 
-    static func tar(_ files: [(name: String, content: [UInt8])], links: [(name: String, target: String)] = []) throws -> [UInt8] {
+    static func tar(_ files: [(name: String, content: [UInt8])], links: [(name: String, target: String)] = []) throws
+        -> [UInt8]
+    {
         let sink = MemorySink()
         let writer = TarWriter(sink)
         for (name, content) in files {
@@ -129,7 +133,9 @@ struct ImageParts {
     func layoutMembers(name: String?) -> [(name: String, content: [UInt8])] {
         var entry = manifestDescriptor
         if let name { entry.annotations[ImageStore.referenceAnnotation] = name }
-        var members = blobs.sorted { $0.key.hex < $1.key.hex }.map { (name: "blobs/sha256/\($0.key.hex)", content: $0.value) }
+        var members = blobs.sorted { $0.key.hex < $1.key.hex }.map {
+            (name: "blobs/sha256/\($0.key.hex)", content: $0.value)
+        }
         members.append((entry.layoutPath, manifest.json.bytes()))
         members.append(("index.json", ImageIndex(manifests: [entry]).json.bytes()))
         members.append(("oci-layout", Array(#"{"imageLayoutVersion":"1.0.0"}"#.utf8)))
@@ -151,8 +157,11 @@ extension ImageStore {
 @discardableResult
 func tool(_ arguments: String..., environment: [String] = [], directory: String? = nil) throws -> String {
     let result = try Subprocess.run(
-        arguments, environment: ["PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin", "HOME=/root"] + environment, directory: directory,
-        timeout: 120_000)
+        arguments,
+        environment: ["PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin", "HOME=/root"] + environment,
+        directory: directory,
+        timeout: 120_000
+    )
     #expect(result.status == .exited(0), "\(arguments.joined(separator: " ")): \(result.errorText)")
     return result.outputText
 }

@@ -16,7 +16,9 @@ import Testing
 
     private func folder(_ position: Int) -> String { fixture.store.layerPath(image.chainIDs[position]) }
 
-    private func record(_ position: Int) throws -> LayerRecord { try #require(try LayerRecord.read(in: folder(position))) }
+    private func record(_ position: Int) throws -> LayerRecord {
+        try #require(try LayerRecord.read(in: folder(position)))
+    }
 
     @Test func layersAreUnpackedOnceTheTopOneFirst() throws {
         var seen: [String] = []
@@ -25,10 +27,15 @@ import Testing
         }
         #expect(stack.directories == [folder(1) + "/fs", folder(0) + "/fs"])
         #expect(seen == image.manifest.layers.map(\.digest.hex))
-        #expect(try Files.readText(folder(1) + "/fs/etc/x") == "upper" && Files.readText(folder(0) + "/fs/etc/x") == "lower")
+        #expect(
+            try Files.readText(folder(1) + "/fs/etc/x") == "upper" && Files.readText(folder(0) + "/fs/etc/x") == "lower"
+        )
         #expect(try FileStatus.of(folder(0) + "/fs").mode == 0o755)
         let record = try record(1)
-        #expect(record.parent == image.chainIDs[0] && record.diffID == image.configuration.diffIDs[1] && record.bytes == 5 && record.files == 1)
+        #expect(
+            record.parent == image.chainIDs[0] && record.diffID == image.configuration.diffIDs[1] && record.bytes == 5
+                && record.files == 1
+        )
         seen = []
         _ = try fixture.store.unpackedLayers(of: image) { _ in seen.append("again") }
         #expect(seen == [])
@@ -38,7 +45,9 @@ import Testing
     @Test func anImageIsUnpackedFromWhereItIs() throws {
         let parts = try ImageParts([["a": "1"]])
         try Files.write(fixture.scratch.file("d.tar"), ImageParts.tar(parts.dockerMembers(tags: [])))
-        let stack = try fixture.store.unpackedLayers(of: ImageLocation(.dockerArchive, path: fixture.scratch.file("d.tar")).open())
+        let stack = try fixture.store.unpackedLayers(
+            of: ImageLocation(.dockerArchive, path: fixture.scratch.file("d.tar")).open()
+        )
         #expect(try Files.readText(stack.directories[0] + "/a") == "1")
         #expect(!fixture.store.hasBlob(parts.id))
     }
@@ -63,7 +72,9 @@ import Testing
             try Files.write(folder(position) + "/fs/etc/x", Array("cut".utf8))
         }
         _ = try fixture.store.unpackedLayers(of: image)
-        #expect(try Files.readText(folder(1) + "/fs/etc/x") == "upper" && Files.readText(folder(0) + "/fs/etc/x") == "cut")
+        #expect(
+            try Files.readText(folder(1) + "/fs/etc/x") == "upper" && Files.readText(folder(0) + "/fs/etc/x") == "cut"
+        )
         #expect(try fixture.temporaries().filter { !$0.hasSuffix(".lock") } == [])
     }
 

@@ -23,17 +23,27 @@ import Testing
     @Test func theLastNameTakesTheImageAndItsOwnLayers() throws {
         #expect(try remove("app") == ["Untagged: app:latest", "Deleted: \(app.id)", "Deleted: \(app.chainIDs[1])"])
         #expect(try fixture.names() == ["base:latest"])
-        #expect(try remove(base.id.short) == ["Untagged: base:latest", "Deleted: \(base.id)", "Deleted: \(base.chainIDs[0])"])
+        #expect(
+            try remove(base.id.short) == [
+                "Untagged: base:latest", "Deleted: \(base.id)", "Deleted: \(base.chainIDs[0])",
+            ]
+        )
         #expect(try fixture.names() == [])
     }
 
     @Test func oneNameOfSeveralIsTakenAway() throws {
         try fixture.store.tag(app, as: ImageReference("app:2"))
         try fixture.store.tag(app, as: ImageReference("other"))
-        #expect(message { _ = try remove(app.id.short) }
-            == "conflict: unable to delete \(app.id.short) (must be forced) - image is referenced in multiple repositories")
+        #expect(
+            message { _ = try remove(app.id.short) }
+                == "conflict: unable to delete \(app.id.short) (must be forced) - image is referenced in multiple repositories"
+        )
         #expect(try remove("app:2", [ContainerUse(id: "c", isRunning: true)]) == ["Untagged: app:2"])
-        #expect(try remove(app.id.hex, force: true).prefix(3) == ["Untagged: app:latest", "Untagged: other:latest", "Deleted: \(app.id)"])
+        #expect(
+            try remove(app.id.hex, force: true).prefix(3) == [
+                "Untagged: app:latest", "Untagged: other:latest", "Deleted: \(app.id)",
+            ]
+        )
         #expect(try fixture.names() == ["base:latest"])
     }
 
@@ -42,13 +52,19 @@ import Testing
         let stopped = [ContainerUse(id: id, isRunning: false)]
         let running = [ContainerUse(id: id, isRunning: true)]
         let before = try fixture.state()
-        #expect(message { _ = try remove("app", stopped) }
-            == "conflict: unable to remove repository reference \"app\" (must force) - "
-            + "container cccccccccccc is using its referenced image \(app.id.short)")
-        #expect(message { _ = try remove(app.id.short, stopped) }
-            == "conflict: unable to delete \(app.id.short) (must be forced) - image is being used by stopped container cccccccccccc")
-        #expect(message { _ = try remove(app.id.short, force: true, running) }
-            == "conflict: unable to delete \(app.id.short) (cannot be forced) - image is being used by running container cccccccccccc")
+        #expect(
+            message { _ = try remove("app", stopped) }
+                == "conflict: unable to remove repository reference \"app\" (must force) - "
+                + "container cccccccccccc is using its referenced image \(app.id.short)"
+        )
+        #expect(
+            message { _ = try remove(app.id.short, stopped) }
+                == "conflict: unable to delete \(app.id.short) (must be forced) - image is being used by stopped container cccccccccccc"
+        )
+        #expect(
+            message { _ = try remove(app.id.short, force: true, running) }
+                == "conflict: unable to delete \(app.id.short) (cannot be forced) - image is being used by running container cccccccccccc"
+        )
         #expect(try fixture.state() == before)
         // By force a running container's image loses its name and stays.
         #expect(try remove("app", force: true, running) == ["Untagged: app:latest"])
@@ -62,9 +78,15 @@ import Testing
 
     @Test func digestsGoWithTheLastTagOfTheirRepository() throws {
         try fixture.store.commit(
-            target: app.target, references: [ImageReference("app@\(app.manifestDigest)"), ImageReference("app:2")])
+            target: app.target,
+            references: [ImageReference("app@\(app.manifestDigest)"), ImageReference("app:2")]
+        )
         #expect(try remove("app:2") == ["Untagged: app:2"])
-        #expect(try remove("app").prefix(3) == ["Untagged: app:latest", "Untagged: app@\(app.manifestDigest)", "Deleted: \(app.id)"])
+        #expect(
+            try remove("app").prefix(3) == [
+                "Untagged: app:latest", "Untagged: app@\(app.manifestDigest)", "Deleted: \(app.id)",
+            ]
+        )
     }
 
     @Test func whatIsNotThereIsSaid() {

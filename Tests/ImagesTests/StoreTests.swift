@@ -9,29 +9,39 @@ import Testing
     @Test func aNewStoreIsAnEmptyLayout() throws {
         let fixture = try StoreFixture()
         #expect(try Files.readText(fixture.scratch.file("store/version")) == "1\n")
-        #expect(try Files.readText(fixture.scratch.file("store/images/oci-layout")) == #"{"imageLayoutVersion":"1.0.0"}"#)
+        #expect(
+            try Files.readText(fixture.scratch.file("store/images/oci-layout")) == #"{"imageLayoutVersion":"1.0.0"}"#
+        )
         #expect(try FileStatus.of(fixture.store.root).mode == 0o711)
         #expect(try FileStatus.of(fixture.store.root + "/images").mode == 0o700)
         #expect(try fixture.store.images().isEmpty)
         // Opening it again changes nothing, however it is written.
-        for text in ["", "/", "/.", "/../store", "//"] { #expect(try ImageStore(root: fixture.store.root + text) == fixture.store) }
+        for text in ["", "/", "/.", "/../store", "//"] {
+            #expect(try ImageStore(root: fixture.store.root + text) == fixture.store)
+        }
         #expect(try ImageStore(root: "/tmp//../\(fixture.store.root)") == fixture.store)
     }
 
     @Test func anotherVersionIsRefused() throws {
         let fixture = try StoreFixture()
         try Files.write(fixture.store.path("version"), Array("2\n".utf8))
-        #expect(message { _ = try ImageStore(root: fixture.store.root) }.hasSuffix("has format \"2\" and this minirun only knows format \"1\""))
+        #expect(
+            message { _ = try ImageStore(root: fixture.store.root) }.hasSuffix(
+                "has format \"2\" and this minirun only knows format \"1\""
+            )
+        )
     }
 
     @Test func chainIDsAreTheSpecifications() throws {
         let a = Digest(sha256: [UInt8](repeating: 1, count: 32))
         let b = Digest(sha256: [UInt8](repeating: 2, count: 32))
         #expect(ImageStore.chainID([]) == [])
-        #expect(ImageStore.chainID([a, b, a]) == [
-            a, SHA256Digest.of(Array("\(a) \(b)".utf8)),
-            SHA256Digest.of(Array("\(SHA256Digest.of(Array("\(a) \(b)".utf8))) \(a)".utf8)),
-        ])
+        #expect(
+            ImageStore.chainID([a, b, a]) == [
+                a, SHA256Digest.of(Array("\(a) \(b)".utf8)),
+                SHA256Digest.of(Array("\(SHA256Digest.of(Array("\(a) \(b)".utf8))) \(a)".utf8)),
+            ]
+        )
     }
 
     // MARK: Blobs
@@ -46,7 +56,11 @@ import Testing
         #expect(try fixture.store.openBlob(expected).readAll() == content)
         #expect(try fixture.blobs() == [expected.digest.hex])
         var wrong = ImageStore.descriptor(of: Array("other".utf8), .layer)
-        #expect(message { try fixture.store.ingest(MemorySource(content), expected: wrong) }.contains("is larger than the 5 bytes"))
+        #expect(
+            message { try fixture.store.ingest(MemorySource(content), expected: wrong) }.contains(
+                "is larger than the 5 bytes"
+            )
+        )
         wrong.size = 7
         #expect(message { try fixture.store.ingest(MemorySource(content), expected: wrong) }.contains("has the digest"))
         #expect(try fixture.blobs() == [expected.digest.hex])
@@ -73,7 +87,11 @@ import Testing
         #expect(!fixture.store.hasBlob(blob.digest, size: blob.size))
         try fixture.store.ingest(Array("content".utf8), mediaType: .layer)
         #expect(try fixture.store.readBlob(blob) == Array("content".utf8))
-        #expect(message { _ = try fixture.store.readBlob(ImageStore.descriptor(of: [1], .layer)) }.hasSuffix("is not in the store"))
+        #expect(
+            message { _ = try fixture.store.readBlob(ImageStore.descriptor(of: [1], .layer)) }.hasSuffix(
+                "is not in the store"
+            )
+        )
     }
 
     // MARK: Names
@@ -83,12 +101,17 @@ import Testing
         let image = try fixture.image([["a": "1"]], names: ["python:3.8-slim", "localhost:5000/x/y:1"])
         for text in [
             "python:3.8-slim", "library/python:3.8-slim", "docker.io/library/python:3.8-slim", "localhost:5000/x/y:1",
-            image.id.hex, image.id.description, image.id.short, String(image.id.description.prefix(10)), String(image.id.hex.prefix(1)),
+            image.id.hex, image.id.description, image.id.short, String(image.id.description.prefix(10)),
+            String(image.id.hex.prefix(1)),
             "python@\(image.manifestDigest)", "python:other@\(image.manifestDigest)", image.manifestDigest.description,
         ] {
             #expect(try fixture.store.resolve(text).id == image.id, "\(text)")
         }
-        #expect(try fixture.store.resolve("python:3.8-slim").references.map(\.familiar) == ["python:3.8-slim", "localhost:5000/x/y:1"])
+        #expect(
+            try fixture.store.resolve("python:3.8-slim").references.map(\.familiar) == [
+                "python:3.8-slim", "localhost:5000/x/y:1",
+            ]
+        )
         #expect(message { _ = try fixture.store.resolve("python") } == "No such image: python:latest")
         #expect(message { _ = try fixture.store.resolve("docker.io/library/python") } == "No such image: python:latest")
         #expect(message { _ = try fixture.store.resolve("sha256:ffff") } == "No such image: sha256:ffff")
@@ -141,7 +164,9 @@ import Testing
         let missing = try #require(parts.manifest.layers.last)
         parts.blobs[missing.digest] = nil
         for blob in parts.blobs.values { try fixture.store.ingest(MemorySource(blob)) }
-        #expect(throws: EngineError.self) { try fixture.store.commit(manifest: parts.manifest, references: [ImageReference("x")]) }
+        #expect(throws: EngineError.self) {
+            try fixture.store.commit(manifest: parts.manifest, references: [ImageReference("x")])
+        }
         #expect(try fixture.names() == [])
     }
 
@@ -158,15 +183,25 @@ import Testing
             entry.platform = Platform(architecture: architecture, variant: architecture == "arm64" ? "v8" : nil)
             entries.append(entry)
             if architecture == "s390x" { continue }
-            for blob in Array(parts.blobs.values) + [parts.manifest.json.bytes()] { try fixture.store.ingest(MemorySource(blob)) }
+            for blob in Array(parts.blobs.values) + [parts.manifest.json.bytes()] {
+                try fixture.store.ingest(MemorySource(blob))
+            }
         }
         let index = try fixture.store.ingest(ImageIndex(manifests: entries).json.bytes(), mediaType: .imageIndex)
-        let (image, _) = try fixture.store.commit(target: index, references: [ImageReference("m"), ImageReference("m@\(index.digest)")])
-        #expect(image.id == here.id && image.target.digest == index.digest && image.repositoryDigests.map(\.digest) == [index.digest])
+        let (image, _) = try fixture.store.commit(
+            target: index,
+            references: [ImageReference("m"), ImageReference("m@\(index.digest)")]
+        )
+        #expect(
+            image.id == here.id && image.target.digest == index.digest
+                && image.repositoryDigests.map(\.digest) == [index.digest]
+        )
         #expect(try fixture.store.resolve("m").id == here.id)
         #expect(try fixture.store.resolve("m", platform: Platform(architecture: "riscv64")).id == there.id)
-        #expect(message { _ = try fixture.store.resolve("m", platform: Platform(architecture: "s390x")) }
-            == "no matching manifest for linux/s390x in the manifest list entries")
+        #expect(
+            message { _ = try fixture.store.resolve("m", platform: Platform(architecture: "s390x")) }
+                == "no matching manifest for linux/s390x in the manifest list entries"
+        )
         #expect(try fixture.store.resolve("m@\(index.digest)").id == here.id)
         #expect(Set(try fixture.store.images().map(\.id)) == [here.id, there.id])
         // All of it is one thing to the collector.
@@ -177,7 +212,9 @@ import Testing
     @Test func anotherPlatformIsRefused() throws {
         let fixture = try StoreFixture()
         try fixture.image([["a": "1"]], names: ["x"])
-        #expect(message { _ = try fixture.store.resolve("x", platform: Platform(architecture: "s390x")) }
-            == "image with reference x was found but its platform (\(Platform.host)) does not match the specified platform (linux/s390x)")
+        #expect(
+            message { _ = try fixture.store.resolve("x", platform: Platform(architecture: "s390x")) }
+                == "image with reference x was found but its platform (\(Platform.host)) does not match the specified platform (linux/s390x)"
+        )
     }
 }

@@ -17,7 +17,10 @@ import Testing
 
         /// An archive of changed members.
         static func members(
-            _ name: String, _ error: String, oci: Bool = false, links: [(name: String, target: String)] = [],
+            _ name: String,
+            _ error: String,
+            oci: Bool = false,
+            links: [(name: String, target: String)] = [],
             _ change: @Sendable @escaping (inout Members, ImageParts) throws -> Void
         ) -> Case {
             Case(name: name, error: error) { parts in
@@ -32,34 +35,63 @@ import Testing
         .members("a name that leads outside", "member \"../../etc/passwd\" lies outside the archive") { members, _ in
             members.append(("../../etc/passwd", [1]))
         },
-        .members("an absolute name", "member \"/etc/passwd\" lies outside the archive") { members, _ in members.append(("/etc/passwd", [1])) },
-        .members("a link that leads outside", "link \"evil\" leads outside the archive", links: [("evil", "../../etc/shadow")]) { _, _ in },
-        .members("an absolute link", "link \"evil\" leads outside the archive", links: [("evil", "/etc/shadow")]) { _, _ in },
-        .members("links in a circle", "is a link that leads to itself", links: [("layer0.tar", "b"), ("b", "layer0.tar")]) { members, _ in
+        .members("an absolute name", "member \"/etc/passwd\" lies outside the archive") { members, _ in
+            members.append(("/etc/passwd", [1]))
+        },
+        .members(
+            "a link that leads outside",
+            "link \"evil\" leads outside the archive",
+            links: [("evil", "../../etc/shadow")]
+        ) { _, _ in },
+        .members("an absolute link", "link \"evil\" leads outside the archive", links: [("evil", "/etc/shadow")]) {
+            _,
+            _ in
+        },
+        .members(
+            "links in a circle",
+            "is a link that leads to itself",
+            links: [("layer0.tar", "b"), ("b", "layer0.tar")]
+        ) { members, _ in
             members.removeAll { $0.name == "layer0.tar" }
         },
         .members("a configuration outside", "has no file \"../../../etc/hostname\"") { members, _ in
             replace(&members, "manifest.json", #"[{"Config":"../../../etc/hostname","Layers":[]}]"#)
         },
         .members("a layer outside", "has no file \"/etc/passwd\"") { members, parts in
-            replace(&members, "manifest.json", #"[{"Config":"\#(parts.id.hex).json","Layers":["/etc/passwd","layer1.tar"]}]"#)
+            replace(
+                &members,
+                "manifest.json",
+                #"[{"Config":"\#(parts.id.hex).json","Layers":["/etc/passwd","layer1.tar"]}]"#
+            )
         },
         .members("a layer too few", "layers length mismatch: expected 1, got 2") { members, parts in
             replace(&members, "manifest.json", #"[{"Config":"\#(parts.id.hex).json","Layers":["layer0.tar"]}]"#)
         },
         .members("a changed layer", "invalid diffID for a layer") { members, _ in
-            for position in members.indices where members[position].name == "layer1.tar" { members[position].content[600] ^= 1 }
+            for position in members.indices where members[position].name == "layer1.tar" {
+                members[position].content[600] ^= 1
+            }
         },
         .members("layers in another order", "invalid diffID for a layer") { members, parts in
-            replace(&members, "manifest.json", #"[{"Config":"\#(parts.id.hex).json","Layers":["layer1.tar","layer0.tar"]}]"#)
+            replace(
+                &members,
+                "manifest.json",
+                #"[{"Config":"\#(parts.id.hex).json","Layers":["layer1.tar","layer0.tar"]}]"#
+            )
         },
         .members("a configuration of another digest", "has the digest") { members, parts in
             replace(&members, "\(parts.id.hex).json", String(decoding: parts.configuration, as: UTF8.self) + " ")
         },
         .members("a name that is none", "must be lowercase") { members, parts in
-            replace(&members, "manifest.json", #"[{"Config":"\#(parts.id.hex).json","RepoTags":["UPPER"],"Layers":["layer0.tar","layer1.tar"]}]"#)
+            replace(
+                &members,
+                "manifest.json",
+                #"[{"Config":"\#(parts.id.hex).json","RepoTags":["UPPER"],"Layers":["layer0.tar","layer1.tar"]}]"#
+            )
         },
-        .members("no JSON", "manifest.json: invalid JSON at byte 1") { members, _ in replace(&members, "manifest.json", "[") },
+        .members("no JSON", "manifest.json: invalid JSON at byte 1") { members, _ in
+            replace(&members, "manifest.json", "[")
+        },
         .members("JSON nested without end", "nested too deeply") { members, _ in
             replace(&members, "manifest.json", String(repeating: "[", count: 100_000))
         },
@@ -67,15 +99,29 @@ import Testing
             replace(&members, "manifest.json", String(repeating: " ", count: 9 << 20) + "[]")
         },
         .members("an image too many", "too many images") { members, _ in
-            replace(&members, "manifest.json", "[" + [String](repeating: #"{"Config":"x"}"#, count: 1001).joined(separator: ",") + "]")
+            replace(
+                &members,
+                "manifest.json",
+                "[" + [String](repeating: #"{"Config":"x"}"#, count: 1001).joined(separator: ",") + "]"
+            )
         },
         .members("a second image that is wrong", "has no file \"nothing.json\"") { members, parts in
-            replace(&members, "manifest.json", """
+            replace(
+                &members,
+                "manifest.json",
+                """
                 [{"Config":"\(parts.id.hex).json","RepoTags":["x:1"],"Layers":["layer0.tar","layer1.tar"]},{"Config":"nothing.json"}]
-                """)
+                """
+            )
         },
-        .members("a digest that is a path", "invalid digest \"sha256:../../../../etc/passwd\"", oci: true) { members, _ in
-            replace(&members, "index.json", #"{"schemaVersion":2,"manifests":[{"digest":"sha256:../../../../etc/passwd","size":1}]}"#)
+        .members("a digest that is a path", "invalid digest \"sha256:../../../../etc/passwd\"", oci: true) {
+            members,
+            _ in
+            replace(
+                &members,
+                "index.json",
+                #"{"schemaVersion":2,"manifests":[{"digest":"sha256:../../../../etc/passwd","size":1}]}"#
+            )
         },
         .members("a digest of another kind", "unsupported digest", oci: true) { members, _ in
             replace(&members, "index.json", #"{"schemaVersion":2,"manifests":[{"digest":"md5:00","size":1}]}"#)
@@ -192,7 +238,9 @@ import Testing
     // MARK: Changing members
 
     private static func replace(_ members: inout Members, _ name: String, _ content: String) {
-        for position in members.indices where members[position].name == name { members[position].content = Array(content.utf8) }
+        for position in members.indices where members[position].name == name {
+            members[position].content = Array(content.utf8)
+        }
     }
 
     /// Puts another manifest in place of the image's, with a digest and a size that are right.
@@ -207,6 +255,9 @@ import Testing
         tar.replaceSubrange(148..<156, with: [UInt8](repeating: 0x20, count: 8))
         let sum = tar[..<512].reduce(0) { $0 + Int($1) }
         let digits = String(sum, radix: 8)
-        tar.replaceSubrange(148..<156, with: Array((String(repeating: "0", count: 6 - digits.count) + digits + "\0 ").utf8))
+        tar.replaceSubrange(
+            148..<156,
+            with: Array((String(repeating: "0", count: 6 - digits.count) + digits + "\0 ").utf8)
+        )
     }
 }

@@ -28,7 +28,8 @@ import Testing
             ("oci-archive:/x.tar:y", ImageLocation(.layoutArchive, path: "/x.tar", name: "y")),
             ("docker-archive:/x.tar:y:1", ImageLocation(.dockerArchive, path: "/x.tar", name: "y:1")),
             ("docker-archive:/x.tar:@2", ImageLocation(.dockerArchive, path: "/x.tar", name: "@2")),
-            ("oci:latest", nil), ("oci-archive:1.0", nil), ("oci:", nil), ("busybox", nil), ("docker://x", nil), ("python:3", nil),
+            ("oci:latest", nil), ("oci-archive:1.0", nil), ("oci:", nil), ("busybox", nil), ("docker://x", nil),
+            ("python:3", nil),
         ] as [(String, ImageLocation?)] {
             #expect(ImageLocation.parse(text) == expected, "\(text)")
         }
@@ -41,7 +42,10 @@ import Testing
         let loaded = try fixture.store.load(ImageParts.tar(parts.dockerMembers(tags: ["x:1", "localhost/y:2"])))
         #expect(loaded.map(\.references) == [[try ImageReference("x:1"), try ImageReference("localhost/y:2")]])
         let image = try fixture.store.resolve("x:1")
-        #expect(image.id == parts.id && image.configurationBytes == parts.configuration && image.manifest.layers == parts.manifest.layers)
+        #expect(
+            image.id == parts.id && image.configurationBytes == parts.configuration
+                && image.manifest.layers == parts.manifest.layers
+        )
         #expect(try image.open(layer: image.manifest.layers[1]).readAll() == parts.layers[1])
         #expect(try fixture.blobs().count == 4 && fixture.temporaries() == [])
     }
@@ -70,7 +74,10 @@ import Testing
         var members = parts.dockerMembers(tags: ["x"]).filter { $0.name != "layer0.tar" && $0.name != "layer1.tar" }
         members.append(("real/0/layer.tar", parts.layers[0]))
         members.append(("\(parts.id.hex.reversed())/one", parts.layers[1]))
-        let links = [("layer0.tar", "middle/link"), ("middle/link", "../real/0/layer.tar"), ("layer1.tar", "./\(parts.id.hex.reversed())/one")]
+        let links = [
+            ("layer0.tar", "middle/link"), ("middle/link", "../real/0/layer.tar"),
+            ("layer1.tar", "./\(parts.id.hex.reversed())/one"),
+        ]
         let loaded = try fixture.store.load(ImageParts.tar(members, links: links.map { ($0.0, $0.1) }))
         #expect(loaded[0].image.id == parts.id)
     }
@@ -78,7 +85,9 @@ import Testing
     @Test func aMovedNameIsReported() throws {
         let old = try fixture.image([["old": "1"]], names: ["x"])
         let loaded = try fixture.store.load(ImageParts.tar(parts.dockerMembers(tags: ["x"])))
-        #expect(loaded[0].replaced.map(\.image) == [old.id] && loaded[0].replaced.map(\.reference.familiar) == ["x:latest"])
+        #expect(
+            loaded[0].replaced.map(\.image) == [old.id] && loaded[0].replaced.map(\.reference.familiar) == ["x:latest"]
+        )
         // The same again replaces nothing.
         #expect(try fixture.store.load(ImageParts.tar(parts.dockerMembers(tags: ["x"])))[0].replaced.isEmpty)
     }
@@ -95,11 +104,20 @@ import Testing
         let ids = ["a", "b"].map { String(repeating: $0, count: 64) }
         let members: [(name: String, content: [UInt8])] = [
             ("repositories", Array(#"{"old":{"1":"\#(ids[1])"}}"#.utf8)),
-            ("\(ids[0])/json", Array(##"{"id":"x","created":"2015-01-01T00:00:00Z","container_config":{"Cmd":["/bin/sh","-c","#(nop) ADD"]}}"##.utf8)),
+            (
+                "\(ids[0])/json",
+                Array(
+                    ##"{"id":"x","created":"2015-01-01T00:00:00Z","container_config":{"Cmd":["/bin/sh","-c","#(nop) ADD"]}}"##
+                        .utf8
+                )
+            ),
             ("\(ids[0])/layer.tar", parts.layers[0]),
             (
                 "\(ids[1])/json",
-                Array(#"{"parent":"\#(ids[0])","created":"2015-01-02T00:00:00Z","config":{"Cmd":["x"]},"architecture":"amd64","os":"linux"}"#.utf8)
+                Array(
+                    #"{"parent":"\#(ids[0])","created":"2015-01-02T00:00:00Z","config":{"Cmd":["x"]},"architecture":"amd64","os":"linux"}"#
+                        .utf8
+                )
             ),
             ("\(ids[1])/layer.tar", parts.layers[1]),
         ]
@@ -111,10 +129,13 @@ import Testing
 
     // MARK: OCI layouts
 
-    @Test(arguments: [
-        ("docker.io/library/x:1", "x:1"), ("busybox", "busybox:latest"), ("busybox:1", "busybox:1"), ("latest", nil), ("3.8-slim", nil),
-        ("v1.2", nil), (nil, nil),
-    ] as [(String?, String?)])
+    @Test(
+        arguments: [
+            ("docker.io/library/x:1", "x:1"), ("busybox", "busybox:latest"), ("busybox:1", "busybox:1"),
+            ("latest", nil), ("3.8-slim", nil),
+            ("v1.2", nil), (nil, nil),
+        ] as [(String?, String?)]
+    )
     func aLayoutIsLoadedWithItsName(_ annotation: String?, _ name: String?) throws {
         let loaded = try fixture.store.load(ImageParts.tar(parts.layoutMembers(name: annotation)))
         #expect(loaded.map { $0.references.map(\.familiar) } == [name.map { [$0] } ?? []])
@@ -125,7 +146,10 @@ import Testing
     @Test func namesOfDockersManifestAreTakenToo() throws {
         let docker = parts.dockerMembers(tags: ["named:1"]).filter { $0.name.hasSuffix(".json") }
         let loaded = try fixture.store.load(ImageParts.tar(parts.layoutMembers(name: "1") + docker))
-        #expect(loaded[0].references.map(\.familiar) == ["named:1"] && loaded[0].image.manifestDigest == parts.manifestDescriptor.digest)
+        #expect(
+            loaded[0].references.map(\.familiar) == ["named:1"]
+                && loaded[0].image.manifestDigest == parts.manifestDescriptor.digest
+        )
     }
 
     @Test func anIndexIsLoadedWithWhatIsThere() throws {
@@ -139,7 +163,8 @@ import Testing
         let note = Array(#"{"architecture":"unknown","os":"unknown","rootfs":{"type":"layers","diff_ids":[]}}"#.utf8)
         let attestation = ImageManifest(
             configuration: ImageStore.descriptor(of: note, .imageConfiguration),
-            layers: [ImageStore.descriptor(of: statement, MediaType(rawValue: "application/vnd.in-toto+json"))])
+            layers: [ImageStore.descriptor(of: statement, MediaType(rawValue: "application/vnd.in-toto+json"))]
+        )
         var about = ImageStore.descriptor(of: attestation.json.bytes(), .imageManifest)
         about.platform = Platform(os: "unknown", architecture: "unknown")
         let index = ImageIndex(manifests: [there, here, about]).json.bytes()
@@ -172,7 +197,10 @@ import Testing
         try Files.write(scratch.file("oci.tar"), ImageParts.tar(parts.layoutMembers(name: "x:1")))
         try Files.write(scratch.file("oci.tar.gz"), ImageParts.gzip(ImageParts.tar(parts.layoutMembers(name: "x:1"))))
         try Files.write(scratch.file("docker.tar"), ImageParts.tar(parts.dockerMembers(tags: ["x:1"])))
-        for text in ["oci:layout", "oci:layout:x:1", "oci-archive:oci.tar", "oci-archive:oci.tar.gz:x:1", "docker-archive:docker.tar:x:1", "docker-archive:docker.tar:@0"] {
+        for text in [
+            "oci:layout", "oci:layout:x:1", "oci-archive:oci.tar", "oci-archive:oci.tar.gz:x:1",
+            "docker-archive:docker.tar:x:1", "docker-archive:docker.tar:@0",
+        ] {
             let parts = text.split(separator: ":", maxSplits: 1)
             let location = try #require(ImageLocation.parse("\(parts[0]):\(scratch.path)/\(parts[1])"))
             let image = try location.open()
@@ -183,8 +211,15 @@ import Testing
         }
         let wrong = ImageLocation(.layout, path: scratch.file("layout"), name: "y")
         #expect(message { _ = try wrong.open() } == "\(scratch.file("layout")) has no image \"y\"")
-        #expect(message { _ = try ImageLocation(.dockerArchive, path: scratch.file("oci.tar")).open() }.hasSuffix("is not what docker-archive: stands for"))
-        #expect(message { _ = try ImageLocation(.layout, path: "/nothing").open() } == "opening /nothing: No such file or directory")
+        #expect(
+            message { _ = try ImageLocation(.dockerArchive, path: scratch.file("oci.tar")).open() }.hasSuffix(
+                "is not what docker-archive: stands for"
+            )
+        )
+        #expect(
+            message { _ = try ImageLocation(.layout, path: "/nothing").open() }
+                == "opening /nothing: No such file or directory"
+        )
     }
 
     // MARK: Saving
@@ -213,7 +248,9 @@ import Testing
     func aRootFileSystemIsImported(_ format: CompressionFormat) throws {
         let tar = try ImageParts.tar(["etc/hostname": "x", "bin/sh": "sh"])
         try Files.write(fixture.scratch.file("rootfs"), tar)
-        let tools: [CompressionFormat: [String]] = [.gzip: ["gzip"], .zstd: ["zstd", "-q", "--rm"], .bzip2: ["bzip2"], .xz: ["xz"]]
+        let tools: [CompressionFormat: [String]] = [
+            .gzip: ["gzip"], .zstd: ["zstd", "-q", "--rm"], .bzip2: ["bzip2"], .xz: ["xz"],
+        ]
         if let command = tools[format] {
             #expect(try Subprocess.run(command + ["-f", fixture.scratch.file("rootfs")]).status == .exited(0))
             let name = try #require(Files.list(fixture.scratch.path).first { $0.hasPrefix("rootfs.") })
@@ -222,8 +259,11 @@ import Testing
         var configuration = ImageConfiguration()
         configuration.config.cmd = ["sh"]
         let image = try fixture.store.importRootfs(
-            FileSource(path: fixture.scratch.file("rootfs")), configuration: configuration, message: "Imported from -",
-            reference: ImageReference("imported"))
+            FileSource(path: fixture.scratch.file("rootfs")),
+            configuration: configuration,
+            message: "Imported from -",
+            reference: ImageReference("imported")
+        )
         #expect(image.configuration.diffIDs == [SHA256Digest.of(tar)] && image.configuration.config.cmd == ["sh"])
         let expected: MediaType = format == .gzip ? .layerGzip : format == .zstd ? .layerZstd : .layer
         #expect(image.manifest.layers[0].mediaType == expected)
@@ -231,7 +271,10 @@ import Testing
     }
 
     @Test func whatIsNoTarIsNotImported() throws {
-        for content in [[], Array("not a tar".utf8), [UInt8](repeating: 0, count: 1024), Array(try ImageParts.tar(["a": "1"]).dropLast(1200))] {
+        for content in [
+            [], Array("not a tar".utf8), [UInt8](repeating: 0, count: 1024),
+            Array(try ImageParts.tar(["a": "1"]).dropLast(1200)),
+        ] {
             #expect(throws: EngineError.self) {
                 try fixture.store.importRootfs(MemorySource(content), message: "", reference: ImageReference("x"))
             }

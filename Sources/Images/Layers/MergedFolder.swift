@@ -3,7 +3,7 @@ import LinuxSystem
 import OCI
 
 /// The layers' folders, each opened when it is first asked for.
-final class OpenLayers {
+package final class OpenLayers {
     private let directories: [String]
     private var open: [Int: FileHandle] = [:]
 
@@ -12,7 +12,7 @@ final class OpenLayers {
         init(_ file: consuming FileDescriptor) { self.file = file }
     }
 
-    init(_ stack: LayerStack) { directories = stack.directories }
+    package init(_ stack: LayerStack) { directories = stack.directories }
 
     var count: Int { directories.count }
 
@@ -24,13 +24,13 @@ final class OpenLayers {
     }
 
     /// The root of the merged tree.
-    func root() -> MergedFolder {
+    package func root() -> MergedFolder {
         // Overlayfs does not ask whether a layer's root is opaque.
         MergedFolder(path: [], layers: Array(0..<count))
     }
 
     /// The names in a folder of the merged tree, in no order.
-    func names(in folder: MergedFolder) throws -> [[UInt8]] {
+    package func names(in folder: MergedFolder) throws -> [[UInt8]] {
         var seen: Set<[UInt8]> = []
         var names: [[UInt8]] = []
         for index in folder.layers {
@@ -47,7 +47,7 @@ final class OpenLayers {
     }
 
     /// What `name` is in a folder of the merged tree; nil where there is nothing.
-    func child(_ name: some Collection<UInt8>, of folder: MergedFolder) throws -> MergedNode? {
+    package func child(_ name: some Collection<UInt8>, of folder: MergedFolder) throws -> MergedNode? {
         let path = folder.path.isEmpty ? Array(name) : folder.path + [UInt8(ascii: "/")] + name
         var found: MergedNode?
         for index in folder.layers {
@@ -69,7 +69,7 @@ final class OpenLayers {
     }
 
     /// The file itself (O_PATH).
-    func locate(_ node: MergedNode) throws -> FileDescriptor {
+    package func locate(_ node: MergedNode) throws -> FileDescriptor {
         guard let file = try FileDescriptor.locate(try descriptor(node.layers[0]), node.path) else {
             throw SystemError("opening", String(decoding: node.path, as: UTF8.self), code: ENOENT)
         }
@@ -78,18 +78,18 @@ final class OpenLayers {
 }
 
 /// A folder of the merged tree: its resolved path, and the layers whose folder of that path shows through, top first.
-struct MergedFolder {
-    let path: [UInt8]
-    var layers: [Int]
+package struct MergedFolder {
+    package let path: [UInt8]
+    package var layers: [Int]
 }
 
 /// A file or folder of the merged tree. A file comes from one layer.
-struct MergedNode {
-    let path: [UInt8]
-    var layers: [Int]
-    let status: FileStatus
+package struct MergedNode {
+    package let path: [UInt8]
+    package var layers: [Int]
+    package let status: FileStatus
 
-    var folder: MergedFolder { MergedFolder(path: path, layers: layers) }
+    package var folder: MergedFolder { MergedFolder(path: path, layers: layers) }
 }
 
 /// A path cut into its components, still to be walked: links put their targets in front.

@@ -33,7 +33,8 @@ extension ImageStore {
     /// If anything that must be read to know what to keep cannot be read, nothing is removed.
     /// - Parameter lease: nobody else is making or using what has no root yet.
     @discardableResult
-    package func collect(_ roots: CollectionRoots, holding lease: borrowing CollectionLease) throws -> CollectionSummary {
+    package func collect(_ roots: CollectionRoots, holding lease: borrowing CollectionLease) throws -> CollectionSummary
+    {
         var marked = Marked(blobs: roots.blobs)
         for target in try index().distinctTargets { try mark(target.digest, target.mediaType, &marked) }
         for manifest in roots.manifests { try mark(manifest, .imageManifest, &marked) }
@@ -66,17 +67,24 @@ extension ImageStore {
         guard document["config"] != nil, document["layers"] != nil else { return }
         let manifest = try ImageManifest(document)
         for blob in [manifest.configuration] + manifest.layers { marked.blobs.insert(blob.digest) }
-        guard manifest.configuration.mediaType.isImageConfiguration, hasBlob(manifest.configuration.digest) else { return }
+        guard manifest.configuration.mediaType.isImageConfiguration, hasBlob(manifest.configuration.digest) else {
+            return
+        }
         // An attestation's may lack what an image's has.
         let json = try readDocument(manifest.configuration.digest)
-        if let configuration = try? ImageConfiguration(json) { marked.layers.formUnion(ImageStore.chainID(configuration.diffIDs)) }
+        if let configuration = try? ImageConfiguration(json) {
+            marked.layers.formUnion(ImageStore.chainID(configuration.diffIDs))
+        }
     }
 
     private func readDocument(_ digest: Digest) throws -> JSON {
         let bytes = try Files.read(blobPath(digest), limit: ImageStore.documentLimit)
         guard SHA256Digest.of(bytes) == digest, let json = try? JSON.parse(bytes) else {
             throw EngineError(
-                .corrupt, "blob \(digest) is damaged, so nothing was collected", hint: "remove the image that it belongs to")
+                .corrupt,
+                "blob \(digest) is damaged, so nothing was collected",
+                hint: "remove the image that it belongs to"
+            )
         }
         return json
     }
@@ -110,6 +118,8 @@ extension ImageStore {
     /// What killed processes left, and lock files: nobody holds one of them without a lease.
     private func sweepTemporary() throws {
         for name in try Files.list(temporaryFolder) { try Files.removeTree(path("tmp/\(name)")) }
-        for name in try Files.list(path("images")) where name.hasSuffix(".tmp") { try Files.remove(path("images/\(name)")) }
+        for name in try Files.list(path("images")) where name.hasSuffix(".tmp") {
+            try Files.remove(path("images/\(name)"))
+        }
     }
 }

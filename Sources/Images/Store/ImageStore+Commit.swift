@@ -26,7 +26,11 @@ extension ImageStore {
         try checkComplete(image)
         try Files.syncDirectory(of: blobPath(target.digest))
         let plain = Descriptor(
-            mediaType: target.mediaType, digest: target.digest, size: target.size, annotations: target.annotations)
+            mediaType: target.mediaType,
+            digest: target.digest,
+            size: target.size,
+            annotations: target.annotations
+        )
         let (names, before) = try updateIndex { index in
             var before: [(ImageReference, Descriptor)] = []
             for reference in references {
@@ -34,16 +38,21 @@ extension ImageStore {
                 guard let old = index.point(name, to: plain) else { continue }
                 before.append((name, old))
                 // The same image packed otherwise: nobody needs the old packing's blobs for the image's sake.
-                if Set(manifests(of: old).map(\.manifest.configuration.digest)) == [image.id] { index.removeNameless(old.digest) }
+                if Set(manifests(of: old).map(\.manifest.configuration.digest)) == [image.id] {
+                    index.removeNameless(old.digest)
+                }
             }
             if references.isEmpty { index.keep(plain) }
             return (index.references(to: target.digest), before)
         }
         image.references = names
-        return (image, before.compactMap { name, old in
-            guard let id = try? self.image(old, platform: platform)?.id, id != image.id else { return nil }
-            return (name, id)
-        })
+        return (
+            image,
+            before.compactMap { name, old in
+                guard let id = try? self.image(old, platform: platform)?.id, id != image.id else { return nil }
+                return (name, id)
+            }
+        )
     }
 
     /// Throws unless all blobs of the image are there and its parts agree.

@@ -68,7 +68,9 @@ extension ImageIndex {
     }
 
     /// Removes the entry without a name.
-    mutating func removeNameless(_ digest: Digest) { manifests.removeAll { $0.reference == nil && $0.digest == digest } }
+    mutating func removeNameless(_ digest: Digest) {
+        manifests.removeAll { $0.reference == nil && $0.digest == digest }
+    }
 
     /// Adds an entry without a name unless there is one already.
     mutating func keep(_ target: Descriptor) {

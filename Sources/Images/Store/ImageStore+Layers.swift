@@ -32,17 +32,25 @@ extension ImageStore {
     /// the same time, and only if its blob and its diff id are right.
     ///
     /// The caller holds a lease until something else protects the layers.
-    package func unpackedLayers(of image: some ImageContent, events: (StoreEvent) -> Void = { _ in }) throws -> LayerStack {
+    package func unpackedLayers(of image: some ImageContent, events: (StoreEvent) -> Void = { _ in }) throws
+        -> LayerStack
+    {
         let chain = ImageStore.chainID(image.configuration.diffIDs)
         let layers = try image.layers
         var below: [String] = []
         for (position, (blob, diffID)) in layers.enumerated() {
             let record = LayerRecord(
-                diffID: diffID, chainID: chain[position], parent: position == 0 ? nil : chain[position - 1], bytes: 0, files: 0)
+                diffID: diffID,
+                chainID: chain[position],
+                parent: position == 0 ? nil : chain[position - 1],
+                bytes: 0,
+                files: 0
+            )
             if try usableLayer(record.chainID) == nil {
                 try unpack(record, over: LayerStack(directories: below)) { folder, lower in
                     events(.unpacking(layer: blob.digest, size: blob.size))
-                    let summary = try self.unpack(image.open(layer: blob), record.diffID, into: folder, over: lower) { bytes in
+                    let summary = try self.unpack(image.open(layer: blob), record.diffID, into: folder, over: lower) {
+                        bytes in
                         events(.progress(layer: blob.digest, bytes: bytes))
                     }
                     events(.unpacked(layer: blob.digest))
@@ -59,7 +67,8 @@ extension ImageStore {
 
     /// The record of a layer that is unpacked and can be trusted; nil for any other.
     package func usableLayer(_ chainID: Digest) throws -> LayerRecord? {
-        guard let record = try LayerRecord.read(in: layerPath(chainID)), record.isTrusted, record.chainID == chainID else {
+        guard let record = try LayerRecord.read(in: layerPath(chainID)), record.isTrusted, record.chainID == chainID
+        else {
             return nil
         }
         return record

@@ -36,7 +36,9 @@ extension ImageStore {
     ///
     /// Content goes later, by `collect`.
     /// - Parameter inUse: the containers that use an image, by its id.
-    package func remove(_ text: String, force: Bool = false, inUse: (Digest) throws -> [ContainerUse]) throws -> [RemovalEvent] {
+    package func remove(_ text: String, force: Bool = false, inUse: (Digest) throws -> [ContainerUse]) throws
+        -> [RemovalEvent]
+    {
         try updateIndex { index in
             let image: StoredImage
             do { image = try resolve(text, platform: nil, in: index) } catch {
@@ -49,7 +51,9 @@ extension ImageStore {
                 uses: try inUse(image.id),
                 force: force
             )
-            let isID = [image.id.hex, image.id.description, image.target.digest.description].contains { $0.hasPrefix(text) }
+            let isID = [image.id.hex, image.id.description, image.target.digest.description].contains {
+                $0.hasPrefix(text)
+            }
             let plan = isID ? try removal.byID() : try removal.byName(text)
             for name in plan.names { index.remove(name) }
             if plan.deletesImage { removeNameless(image.id, from: &index) }
@@ -66,7 +70,9 @@ extension ImageStore {
     }
 
     /// An image that cannot be read any more must still be removable, or it would stay for ever: its entry goes.
-    private func removeDamaged(_ text: String, from index: inout ImageIndex, because error: any Error) throws -> [RemovalEvent] {
+    private func removeDamaged(_ text: String, from index: inout ImageIndex, because error: any Error) throws
+        -> [RemovalEvent]
+    {
         guard let entry = try find(text, in: index), (try? image(entry, platform: nil)) == nil else { throw error }
         index.manifests.removeAll { $0 == entry }
         return entry.reference.map { [.untagged($0)] } ?? [.deleted(entry.digest)]
@@ -111,12 +117,16 @@ private struct Removal {
     }
 
     func byID() throws -> Plan {
-        if let running { throw conflict("cannot be forced", "image is being used by running container \(running.id.prefix(12))") }
+        if let running {
+            throw conflict("cannot be forced", "image is being used by running container \(running.id.prefix(12))")
+        }
         if !force {
             if image.references.count > 0, !Removal.isSingle(image.references) {
                 throw conflict("must be forced", "image is referenced in multiple repositories")
             }
-            if let stopped { throw conflict("must be forced", "image is being used by stopped container \(stopped.id.prefix(12))") }
+            if let stopped {
+                throw conflict("must be forced", "image is being used by stopped container \(stopped.id.prefix(12))")
+            }
         }
         var plan = Plan()
         for name in image.references { plan.take(name) }

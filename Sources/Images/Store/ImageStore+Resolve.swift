@@ -44,7 +44,8 @@ extension ImageStore {
         }
         if let entry = try name(text).flatMap({ index.entry(for: $0) }) { return entry }
         let prefix = text.hasPrefix("sha256:") ? text.dropFirst(7) : text[...]
-        guard !prefix.isEmpty, prefix.utf8.allSatisfy({ (0x30...0x39).contains($0) || (0x61...0x66).contains($0) }) else {
+        guard !prefix.isEmpty, prefix.utf8.allSatisfy({ (0x30...0x39).contains($0) || (0x61...0x66).contains($0) })
+        else {
             return nil
         }
         return try entry(whereID: { $0.hasPrefix(prefix) }, in: index)
@@ -74,7 +75,9 @@ extension ImageStore {
         if json["manifests"] == nil { return imageManifest(json).map { [(target, $0)] } ?? [] }
         guard let index = try? ImageIndex(json) else { return [] }
         return index.manifests.compactMap { entry in
-            guard entry.mediaType.isManifest, entry.platform?.os != "unknown", let json = document(entry) else { return nil }
+            guard entry.mediaType.isManifest, entry.platform?.os != "unknown", let json = document(entry) else {
+                return nil
+            }
             return imageManifest(json).map { (entry, $0) }
         }
     }
@@ -85,7 +88,9 @@ extension ImageStore {
     }
 
     private func imageManifest(_ json: JSON) -> ImageManifest? {
-        guard let manifest = try? ImageManifest(json), manifest.configuration.mediaType.isImageConfiguration else { return nil }
+        guard let manifest = try? ImageManifest(json), manifest.configuration.mediaType.isImageConfiguration else {
+            return nil
+        }
         return manifest
     }
 
@@ -97,16 +102,22 @@ extension ImageStore {
         var wanted = index.manifest(for: platform ?? .host)
         if let entry = wanted, !hasBlob(entry.digest) { wanted = nil }
         if wanted == nil, platform == nil {
-            wanted = index.manifests.first { $0.platform?.os != "unknown" && $0.mediaType.isManifest && hasBlob($0.digest) }
+            wanted = index.manifests.first {
+                $0.platform?.os != "unknown" && $0.mediaType.isManifest && hasBlob($0.digest)
+            }
         }
         guard let wanted else { return nil }
         return try image(target, wanted, ImageManifest(JSON.parse(readBlob(wanted))))
     }
 
-    private func image(_ target: Descriptor, _ descriptor: Descriptor, _ manifest: ImageManifest) throws -> StoredImage {
+    private func image(_ target: Descriptor, _ descriptor: Descriptor, _ manifest: ImageManifest) throws -> StoredImage
+    {
         guard manifest.configuration.mediaType.isImageConfiguration else {
-            throw EngineError(.unsupported, "\(descriptor.digest) is no image: its configuration is of type "
-                + "\"\(manifest.configuration.mediaType.rawValue)\"")
+            throw EngineError(
+                .unsupported,
+                "\(descriptor.digest) is no image: its configuration is of type "
+                    + "\"\(manifest.configuration.mediaType.rawValue)\""
+            )
         }
         let bytes = try readBlob(manifest.configuration)
         return StoredImage(

@@ -33,7 +33,10 @@ package struct ImageStore: Sendable, Equatable {
         var previous = UInt8(ascii: "/")
         for (position, byte) in path.utf8.enumerated() {
             let startsPart = previous == UInt8(ascii: "/")
-            if position == 0 ? byte != previous : startsPart && (byte == UInt8(ascii: "/") || byte == UInt8(ascii: ".")) { return false }
+            if position == 0 ? byte != previous : startsPart && (byte == UInt8(ascii: "/") || byte == UInt8(ascii: "."))
+            {
+                return false
+            }
             previous = byte
         }
         return previous != UInt8(ascii: "/")
@@ -61,7 +64,9 @@ package struct ImageStore: Sendable, Equatable {
     /// Creates what is missing. `version` comes last: a store that has it is complete.
     private func create() throws {
         try Files.makeDirectories(Files.parent(of: root))
-        if mkdir(root, 0o711) == 0 { chmod(root, 0o711) } else if errno != EEXIST {
+        if mkdir(root, 0o711) == 0 {
+            chmod(root, 0o711)
+        } else if errno != EEXIST {
             throw SystemError("creating folder", root)
         }
         // Two first commands at once: the second must not put an empty index in place of the first one's.
@@ -75,7 +80,11 @@ package struct ImageStore: Sendable, Equatable {
             try Files.makeDirectories(path(folder), mode: 0o700)
         }
         for folder in ["build", "containers"] { try Files.makeDirectories(path(folder), mode: 0o700) }
-        try Files.replace(path("images/oci-layout"), with: Array(#"{"imageLayoutVersion":"1.0.0"}"#.utf8), durable: true)
+        try Files.replace(
+            path("images/oci-layout"),
+            with: Array(#"{"imageLayoutVersion":"1.0.0"}"#.utf8),
+            durable: true
+        )
         if !FileStatus.exists(indexPath) {
             try Files.replace(indexPath, with: ImageIndex().json.bytes(), durable: true)
         }

@@ -29,7 +29,9 @@ extension ArchiveFiles {
     /// A small file with JSON in it.
     func json(_ name: String) throws -> JSON? {
         guard let bytes = try read(name) else { return nil }
-        do { return try JSON.parse(bytes) } catch { throw EngineError(.corrupt, "\(description): \(name): \(error.message)") }
+        do { return try JSON.parse(bytes) } catch {
+            throw EngineError(.corrupt, "\(description): \(name): \(error.message)")
+        }
     }
 
     func missing(_ name: String) -> EngineError {

@@ -16,7 +16,9 @@ struct DockerArchive: Sendable {
     /// nil for what is no docker archive.
     init?(_ files: any ArchiveFiles) throws {
         guard let json = try files.json("manifest.json") else { return nil }
-        guard let entries = json.array else { throw EngineError(.invalid, "\(files.description): manifest.json is no list") }
+        guard let entries = json.array else {
+            throw EngineError(.invalid, "\(files.description): manifest.json is no list")
+        }
         guard entries.count <= 1000 else { throw EngineError(.invalid, "\(files.description): too many images") }
         self.files = files
         items = try entries.map { entry in
@@ -25,7 +27,11 @@ struct DockerArchive: Sendable {
                 throw EngineError(.invalid, "\(files.description): invalid manifest.json")
             }
             let names = entry["RepoTags"]?.strings ?? []
-            return Item(configuration: configuration, layers: layers, references: try names.map { try ImageReference($0) })
+            return Item(
+                configuration: configuration,
+                layers: layers,
+                references: try names.map { try ImageReference($0) }
+            )
         }
     }
 
@@ -36,8 +42,10 @@ struct DockerArchive: Sendable {
             throw items.isEmpty
                 ? EngineError(.notFound, "\(files.description) holds no image")
                 : EngineError(
-                    .invalid, "\(files.description) holds \(items.count) images",
-                    hint: "add the name of one: \(names.prefix(10).joined(separator: ", "))")
+                    .invalid,
+                    "\(files.description) holds \(items.count) images",
+                    hint: "add the name of one: \(names.prefix(10).joined(separator: ", "))"
+                )
         }
         if name.hasPrefix("@"), let number = Int(name.dropFirst()), items.indices.contains(number) {
             return try image(items[number])
@@ -74,7 +82,9 @@ struct DockerArchive: Sendable {
         }
         return TransportImage(
             manifest: ImageManifest(
-                configuration: Descriptor(mediaType: .imageConfiguration, digest: digest, size: Int64(bytes.count)), layers: layers),
+                configuration: Descriptor(mediaType: .imageConfiguration, digest: digest, size: Int64(bytes.count)),
+                layers: layers
+            ),
             configuration: configuration,
             configurationBytes: bytes,
             references: item.references,

@@ -25,7 +25,9 @@ package struct ImageLocation: Equatable, Sendable, CustomStringConvertible {
     /// Reads a location; nil for anything else. `oci:latest` could be an image's name as well, so something without a slash
     /// is a location only if it exists.
     package static func parse(_ text: String) -> ImageLocation? {
-        guard let colon = text.firstIndex(of: ":"), let kind = Kind(rawValue: String(text[..<colon])) else { return nil }
+        guard let colon = text.firstIndex(of: ":"), let kind = Kind(rawValue: String(text[..<colon])) else {
+            return nil
+        }
         let rest = String(text[text.index(after: colon)...])
         if rest.isEmpty { return nil }
         if FileStatus.exists(rest) { return ImageLocation(kind, path: rest) }

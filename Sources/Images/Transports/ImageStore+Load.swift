@@ -18,7 +18,9 @@ extension ImageStore {
     /// Digests and diff ids are verified while the blobs are written. If anything is wrong, no image and no name appears,
     /// and of the image that is wrong no blob stays.
     /// - Parameter path: what errors call it, and for a folder where it is.
-    package func load(_ file: consuming FileDescriptor, path: String = "stdin", platform: Platform? = nil) throws -> [LoadedImage] {
+    package func load(_ file: consuming FileDescriptor, path: String = "stdin", platform: Platform? = nil) throws
+        -> [LoadedImage]
+    {
         let lease = try lease()
         let archive = try ImageArchive.open(file, path: path, spool: temporaryFolder)
         return try lease.during { try load(archive, platform: platform) }
@@ -44,7 +46,9 @@ extension ImageStore {
         switch archive {
         case .layout(let layout):
             let names = try DockerArchive(layout.files).map { try layout.names(from: $0) } ?? [:]
-            for (entry, references) in layout.grouped { ready.append((try ingest(layout, entry, platform), references)) }
+            for (entry, references) in layout.grouped {
+                ready.append((try ingest(layout, entry, platform), references))
+            }
             for position in ready.indices where ready[position].references.isEmpty {
                 ready[position].references =
                     configuration(of: ready[position].target).flatMap { names[$0] } ?? []
@@ -76,7 +80,9 @@ extension ImageStore {
         case .docker(let files, let paths):
             var pending = PendingBlobs(store: self)
             let layers = try image.layers.map { _, diffID in
-                guard let path = paths[diffID], let file = try files.open(path) else { throw files.missing(diffID.description) }
+                guard let path = paths[diffID], let file = try files.open(path) else {
+                    throw files.missing(diffID.description)
+                }
                 return try pending.add(layer: file.source, diffID: diffID, expected: nil)
             }
             let configuration = try pending.add(image.configurationBytes, .imageConfiguration)

@@ -20,7 +20,9 @@ extension ImageStore {
         func add(_ image: StoredImage, _ reference: ImageReference?) {
             let position = saved.firstIndex { $0.image.manifestDigest == image.manifestDigest } ?? saved.endIndex
             if position == saved.endIndex { saved.append(SavedImage(image: image, references: [])) }
-            if let reference, !saved[position].references.contains(reference) { saved[position].references.append(reference) }
+            if let reference, !saved[position].references.contains(reference) {
+                saved[position].references.append(reference)
+            }
         }
         for name in names {
             let reference = try? ImageReference(name)
@@ -36,7 +38,9 @@ extension ImageStore {
 
     private func tags(of repository: String) throws -> [ImageReference] {
         let repository = try ImageReference(repository).repository
-        return Set(try index().manifests.compactMap(\.reference)).filter { $0.tag != nil && $0.repository == repository }.sorted()
+        return Set(try index().manifests.compactMap(\.reference)).filter {
+            $0.tag != nil && $0.repository == repository
+        }.sorted()
     }
 }
 
@@ -92,8 +96,11 @@ private struct ArchiveWriter {
         var index = ImageIndex()
         for saved in images {
             var entry = Descriptor(
-                mediaType: saved.image.manifest.mediaType, digest: saved.image.manifestDigest,
-                size: saved.image.manifestDescriptor.size, platform: saved.image.configuration.platform)
+                mediaType: saved.image.manifest.mediaType,
+                digest: saved.image.manifestDigest,
+                size: saved.image.manifestDescriptor.size,
+                platform: saved.image.configuration.platform
+            )
             if saved.references.isEmpty { index.manifests.append(entry) }
             for reference in saved.references {
                 entry.annotations[ImageStore.referenceAnnotation] = reference.tag
@@ -122,7 +129,9 @@ private struct ArchiveWriter {
         for saved in images {
             guard let top = saved.image.manifest.layers.last else { continue }
             for reference in saved.references {
-                if let tag = reference.tag { repositories[reference.familiarRepository, default: [:]][tag] = top.digest.hex }
+                if let tag = reference.tag {
+                    repositories[reference.familiarRepository, default: [:]][tag] = top.digest.hex
+                }
             }
         }
         return .object(repositories.sorted { $0.key < $1.key }.map { (key: $0.key, value: .sortedStrings($0.value)) })

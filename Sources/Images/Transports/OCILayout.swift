@@ -15,7 +15,9 @@ struct OCILayout: Sendable {
         do { index = try ImageIndex(json) } catch {
             throw EngineError(error.kind, "\(files.description): index.json: \(error.message)")
         }
-        guard index.manifests.count <= 10_000 else { throw EngineError(.invalid, "\(files.description): too many images") }
+        guard index.manifests.count <= 10_000 else {
+            throw EngineError(.invalid, "\(files.description): too many images")
+        }
     }
 
     /// The image that a person chose, for a platform: nil takes this machine's or else the first that is there.
@@ -38,12 +40,17 @@ struct OCILayout: Sendable {
             throw entries.isEmpty
                 ? EngineError(.notFound, "\(files.description) holds no image")
                 : EngineError(
-                    .invalid, "\(files.description) holds \(entries.count) images",
-                    hint: "add the name of one: \(names.prefix(10).joined(separator: ", "))")
+                    .invalid,
+                    "\(files.description) holds \(entries.count) images",
+                    hint: "add the name of one: \(names.prefix(10).joined(separator: ", "))"
+                )
         }
-        if name.hasPrefix("@"), let number = Int(name.dropFirst()), entries.indices.contains(number) { return entries[number] }
+        if name.hasPrefix("@"), let number = Int(name.dropFirst()), entries.indices.contains(number) {
+            return entries[number]
+        }
         let wanted = try? ImageReference(name)
-        let found = entries.first { $0.annotations[ImageStore.referenceAnnotation] == name }
+        let found =
+            entries.first { $0.annotations[ImageStore.referenceAnnotation] == name }
             ?? entries.first { $0.digest.description == name }
             ?? entries.first { wanted != nil && layoutReference($0) == wanted }
         guard let found else { throw EngineError(.notFound, "\(files.description) has no image \"\(name)\"") }
@@ -55,7 +62,9 @@ struct OCILayout: Sendable {
         let json = try parse(entry)
         guard json["manifests"] != nil else { return entry }
         let nested = try ImageIndex(json)
-        if let wanted = nested.manifest(for: platform ?? .host), try files.open(wanted.layoutPath) != nil { return wanted }
+        if let wanted = nested.manifest(for: platform ?? .host), try files.open(wanted.layoutPath) != nil {
+            return wanted
+        }
         if platform != nil { return nil }
         return try nested.manifests.first { try $0.platform?.os != "unknown" && files.open($0.layoutPath) != nil }
     }
@@ -92,8 +101,12 @@ struct OCILayout: Sendable {
     /// The name of an entry, where it has one that means something outside its layout: a whole name, or a single word that is
     /// an image's name as people write `oci:DIR:busybox`. A word that looks like a version is only a tag.
     func layoutReference(_ entry: Descriptor) -> ImageReference? {
-        if let text = entry.annotations[ImageStore.containerdAnnotation], let name = try? ImageReference(text) { return name }
-        guard let text = entry.annotations[ImageStore.referenceAnnotation], let name = try? ImageReference(text) else { return nil }
+        if let text = entry.annotations[ImageStore.containerdAnnotation], let name = try? ImageReference(text) {
+            return name
+        }
+        guard let text = entry.annotations[ImageStore.referenceAnnotation], let name = try? ImageReference(text) else {
+            return nil
+        }
         if text.contains("/") || text.contains(":") { return name }
         let isVersion = text.first?.isNumber ?? true || text.hasPrefix("v") && text.dropFirst().first?.isNumber ?? false
         return isVersion || text == "latest" ? nil : name

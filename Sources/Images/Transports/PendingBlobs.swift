@@ -85,8 +85,13 @@ struct PendingBlobs {
             throw EngineError(.corrupt, "invalid diffID for a layer: expected \"\(diffID)\", got \"\(tar.digest)\"")
         }
         found(tar.digest)
-        let descriptor = expected ?? Descriptor(
-            mediaType: .layer(decompressing.format), digest: writer?.digest ?? tar.digest, size: writer?.count ?? tar.count)
+        let descriptor =
+            expected
+            ?? Descriptor(
+                mediaType: .layer(decompressing.format),
+                digest: writer?.digest ?? tar.digest,
+                size: writer?.count ?? tar.count
+            )
         if let writer, descriptors[descriptor.digest] == nil { try keep(writer) }
         descriptors[descriptor.digest] = descriptor
         return descriptor

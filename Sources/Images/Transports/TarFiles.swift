@@ -56,7 +56,9 @@ final class TarFiles: ArchiveFiles {
         let isRegular = try file.status().kind == .file
         if isRegular {
             var magic = [UInt8](repeating: 0, count: 5)
-            let count = try magic.withUnsafeMutableBytes { buffer throws(SystemError) in try file.read(into: buffer, at: 257) }
+            let count = try magic.withUnsafeMutableBytes { buffer throws(SystemError) in
+                try file.read(into: buffer, at: 257)
+            }
             if count == 5, magic == Array("ustar".utf8) { return file }
         }
         let copy = try unnamedFile(in: folder)

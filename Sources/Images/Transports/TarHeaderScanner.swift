@@ -24,7 +24,9 @@ struct TarHeaderScanner {
         var count = 0
         while let block = try block(file) {
             count += 1
-            guard count <= limits.entries else { throw EngineError(.invalid, "the archive has more than \(limits.entries) entries") }
+            guard count <= limits.entries else {
+                throw EngineError(.invalid, "the archive has more than \(limits.entries) entries")
+            }
             try block.withUnsafeBytes { block in
                 let header = try TarHeader(block)
                 switch header.type {
@@ -82,7 +84,9 @@ struct TarHeaderScanner {
     /// The content of an extension header.
     private mutating func content(_ header: TarHeader, _ file: borrowing FileDescriptor) throws -> [UInt8] {
         let size = try header.size()
-        guard size <= limits.header else { throw EngineError(.invalid, "the archive has an extension header of \(size) bytes") }
+        guard size <= limits.header else {
+            throw EngineError(.invalid, "the archive has an extension header of \(size) bytes")
+        }
         return try bytes(file, at: leap(over: size), Int(size))
     }
 
@@ -108,7 +112,10 @@ struct TarHeaderScanner {
         var filled = 0
         while filled < count {
             let got = try bytes.withUnsafeMutableBytes { buffer in
-                try file.read(into: UnsafeMutableRawBufferPointer(rebasing: buffer[filled...]), at: offset + Int64(filled))
+                try file.read(
+                    into: UnsafeMutableRawBufferPointer(rebasing: buffer[filled...]),
+                    at: offset + Int64(filled)
+                )
             }
             if got == 0 { throw corruptTar("it ends inside a header") }
             filled += got

@@ -118,7 +118,8 @@ package struct LaunchFailure: Error, CustomStringConvertible, Sendable {
             return EngineError(.notFound, "binding \(bind.source) to \(bind.target): \(reason)")
         case .bind(let bind) where code == SystemError.notFolder:
             return EngineError(
-                .commandNotFound, "binding \(bind.source) to \(bind.target): \(reason)",
+                .commandNotFound,
+                "binding \(bind.source) to \(bind.target): \(reason)",
                 hint: "one of the two is a folder and the other is a file"
             )
         case .some(let step): return EngineError(.failed, "\(step): \(reason)" + (detail.isEmpty ? "" : " (\(detail))"))
@@ -132,7 +133,8 @@ package struct LaunchFailure: Error, CustomStringConvertible, Sendable {
             return EngineError(
                 .commandNotFound,
                 program.contains("/")
-                    ? "exec: \"\(program)\": stat \(program): \(lower)" : "exec: \"\(program)\": executable file not found in $PATH"
+                    ? "exec: \"\(program)\": stat \(program): \(lower)"
+                    : "exec: \"\(program)\": executable file not found in $PATH"
             )
         }
         let kind: EngineError.Kind = code == SystemError.notFolder ? .commandNotFound : .commandNotExecutable

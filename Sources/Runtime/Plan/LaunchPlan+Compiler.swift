@@ -48,7 +48,9 @@ extension LaunchPlan {
         // The cgroup namespace comes later: its root is the cgroup at the time of its making.
         var flags = NamespaceFlags(rawValue: 0)
         for namespace in spec.linux.namespaces where namespace.type != .cgroup {
-            guard namespace.path == nil else { throw EngineError(.unsupported, "joining a namespace is not supported yet") }
+            guard namespace.path == nil else {
+                throw EngineError(.unsupported, "joining a namespace is not supported yet")
+            }
             flags.formUnion(try namespace.type.flag)
         }
         var born: String?
@@ -130,42 +132,68 @@ extension LaunchPlan {
         guard !spec.mounts.contains(where: { $0.destination == "/dev" && $0.type == "bind" }) else { return }
         let named = Set(spec.linux.devices.map(\.path))
         for (name, major, minor) in defaults where !named.contains("/dev/\(name)") {
-            steps.append(.device(path: "/dev/\(name)", kind: 0o020000, mode: 0o666, major: major, minor: minor, uid: 0, gid: 0))
+            steps.append(
+                .device(path: "/dev/\(name)", kind: 0o020000, mode: 0o666, major: major, minor: minor, uid: 0, gid: 0)
+            )
         }
         for device in spec.linux.devices {
             let kinds: [String: UInt32] = ["c": 0o020000, "u": 0o020000, "b": 0o060000, "p": 0o010000]
-            guard let kind = kinds[device.type] else { throw EngineError(.invalid, "unknown device type \"\(device.type)\"") }
+            guard let kind = kinds[device.type] else {
+                throw EngineError(.invalid, "unknown device type \"\(device.type)\"")
+            }
             steps.append(
                 .device(
-                    path: device.path, kind: kind, mode: device.mode, major: device.major, minor: device.minor,
-                    uid: device.uid, gid: device.gid
+                    path: device.path,
+                    kind: kind,
+                    mode: device.mode,
+                    major: device.major,
+                    minor: device.minor,
+                    uid: device.uid,
+                    gid: device.gid
                 )
             )
         }
-        let links = [("ptmx", "pts/ptmx"), ("fd", "/proc/self/fd"), ("stdin", "/proc/self/fd/0"), ("stdout", "/proc/self/fd/1"), ("stderr", "/proc/self/fd/2"), ("core", "/proc/kcore")]
+        let links = [
+            ("ptmx", "pts/ptmx"), ("fd", "/proc/self/fd"), ("stdin", "/proc/self/fd/0"), ("stdout", "/proc/self/fd/1"),
+            ("stderr", "/proc/self/fd/2"), ("core", "/proc/kcore"),
+        ]
         steps += links.map { .link(path: "/dev/\($0.0)", target: $0.1) }
     }
 
     /// Cgroup file systems are mounted in the container's own cgroup namespace, so that their root is its cgroup.
-    private mutating func appendCgroup(_ mount: RuntimeSpec.Mount, _ cgroupMounts: [CgroupFileSystem]) throws(EngineError) {
+    private mutating func appendCgroup(_ mount: RuntimeSpec.Mount, _ cgroupMounts: [CgroupFileSystem])
+        throws(EngineError)
+    {
         let attributes = try MountOptions(mount.options).set
         if let unified = cgroupMounts.first(where: { $0.name.isEmpty }) {
             steps.append(
-                .fileSystem(type: unified.type, target: mount.destination, source: "cgroup", options: unified.options, attributes: attributes)
+                .fileSystem(
+                    type: unified.type,
+                    target: mount.destination,
+                    source: "cgroup",
+                    options: unified.options,
+                    attributes: attributes
+                )
             )
             return
         }
         guard !cgroupMounts.isEmpty else { return }
         steps.append(
             .fileSystem(
-                type: "tmpfs", target: mount.destination, source: "cgroup", options: "mode=755",
+                type: "tmpfs",
+                target: mount.destination,
+                source: "cgroup",
+                options: "mode=755",
                 attributes: attributes.subtracting(.readOnly)
             )
         )
         for cgroup in cgroupMounts {
             steps.append(
                 .fileSystem(
-                    type: cgroup.type, target: "\(mount.destination)/\(cgroup.name)", source: "cgroup", options: cgroup.options,
+                    type: cgroup.type,
+                    target: "\(mount.destination)/\(cgroup.name)",
+                    source: "cgroup",
+                    options: cgroup.options,
                     attributes: attributes
                 )
             )

@@ -58,7 +58,8 @@ struct TextTable {
 extension LaunchStep {
     fileprivate func record(_ texts: inout TextTable) -> lp_step {
         switch self {
-        case .clone(let flags, let cgroup): .make(LP_CLONE, cgroup.map { [texts.add($0)] } ?? [], numbers: [flags.rawValue])
+        case .clone(let flags, let cgroup):
+            .make(LP_CLONE, cgroup.map { [texts.add($0)] } ?? [], numbers: [flags.rawValue])
         case .newSession: .make(LP_NEW_SESSION)
         case .propagation(let kind): .make(LP_PROPAGATION, numbers: [kind.flag | 0x4000 /* MS_REC */])
         case .layer(let path): .make(LP_LAYER, [texts.add(path)])
@@ -79,7 +80,8 @@ extension LaunchStep {
         case .link(let path, let target): .make(LP_LINK, [texts.add(path), texts.add(target)])
         case .device(let path, let kind, let mode, let major, let minor, let uid, let gid):
             .make(LP_DEVICE, [texts.add(path)], numbers: [kind | mode, major, minor, uid, gid].map(UInt64.init))
-        case .console(let columns, let rows, let uid): .make(LP_CONSOLE, numbers: [UInt64(columns), UInt64(rows), UInt64(uid)])
+        case .console(let columns, let rows, let uid):
+            .make(LP_CONSOLE, numbers: [UInt64(columns), UInt64(rows), UInt64(uid)])
         case .barrier: .make(LP_BARRIER)
         case .enterCgroup(let tasks): .make(LP_ENTER_CGROUP, [texts.add(tasks)])
         case .unshare(let flags): .make(LP_UNSHARE, numbers: [flags.rawValue])
@@ -107,7 +109,8 @@ extension LaunchStep {
         case .capabilities(let effective, let permitted, let inheritable, let ambient):
             .make(LP_CAPABILITIES, numbers: [effective, permitted, inheritable, ambient].map(\.rawValue))
         case .initProcess: .make(LP_INIT)
-        case .execute(let arguments, let environment): .make(LP_EXEC, [texts.add(list: arguments), texts.add(list: environment)])
+        case .execute(let arguments, let environment):
+            .make(LP_EXEC, [texts.add(list: arguments), texts.add(list: environment)])
         }
     }
 }
@@ -135,7 +138,9 @@ extension lp_step {
         return step
     }
 
-    fileprivate static func make(_ operation: lp_operation, numbers: [UInt64], blob: [UInt8], _ texts: inout TextTable) -> lp_step {
+    fileprivate static func make(_ operation: lp_operation, numbers: [UInt64], blob: [UInt8], _ texts: inout TextTable)
+        -> lp_step
+    {
         var step = make(operation, numbers: numbers)
         step.blob = blob.isEmpty ? 0 : texts.add(blob: blob)
         step.blob_size = UInt32(blob.count)

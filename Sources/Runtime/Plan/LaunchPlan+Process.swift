@@ -36,7 +36,9 @@ extension LaunchPlan {
         }
         if context.initProcess { steps.append(.initProcess) }
         guard let program = process.args.first else { throw EngineError(.invalid, "no command specified") }
-        guard !program.isEmpty else { throw EngineError(.commandNotFound, "exec: \"\": executable file not found in $PATH") }
+        guard !program.isEmpty else {
+            throw EngineError(.commandNotFound, "exec: \"\": executable file not found in $PATH")
+        }
         for text in process.args + process.env where text.utf8.contains(0) {
             throw EngineError(.invalid, "an argument or a variable holds a NUL byte")
         }

@@ -3,7 +3,8 @@ extension LaunchStep: CustomStringConvertible {
     package var description: String {
         switch self {
         case .clone(let flags, let cgroup):
-            "cloning a process into new namespaces (\(flags.names.joined(separator: ", ")))" + (cgroup.map { " and cgroup \($0)" } ?? "")
+            "cloning a process into new namespaces (\(flags.names.joined(separator: ", ")))"
+                + (cgroup.map { " and cgroup \($0)" } ?? "")
         case .newSession: "starting a new session"
         case .propagation(let kind): "making all mounts \(kind.rawValue)"
         case .layer(let path): "opening layer \(path)"
@@ -30,17 +31,20 @@ extension LaunchStep: CustomStringConvertible {
         case .pivotRoot: "changing the root"
         case .hostname(let name): "setting the host name to \(name)"
         case .domainname(let name): "setting the domain name to \(name)"
-        case .resourceLimit(_, let name, let soft, let hard): "limiting \(name) to \(Self.limit(soft)):\(Self.limit(hard))"
+        case .resourceLimit(_, let name, let soft, let hard):
+            "limiting \(name) to \(Self.limit(soft)):\(Self.limit(hard))"
         case .ownPipes(let uid, let gid): "giving the standard pipes to \(uid):\(gid)"
         case .workingFolder(let path, _, _): "changing to working folder \(path)"
         case .noNewPrivileges: "giving up new privileges"
         case .seccomp(let filter): "loading the seccomp filter (\(filter.instructionCount) instructions)"
         case .boundingSet(let set): "bounding capabilities to " + Self.list(set)
         case .ids(let uid, let gid, let groups, _):
-            "becoming user \(uid):\(gid)" + (groups.isEmpty ? "" : " with groups " + groups.map(String.init).joined(separator: ", "))
+            "becoming user \(uid):\(gid)"
+                + (groups.isEmpty ? "" : " with groups " + groups.map(String.init).joined(separator: ", "))
         case .capabilities(let effective, let permitted, let inheritable, let ambient):
             "setting capabilities: "
-                + (effective == permitted ? Self.list(permitted) : "permitted \(Self.list(permitted)); effective \(Self.list(effective))")
+                + (effective == permitted
+                    ? Self.list(permitted) : "permitted \(Self.list(permitted)); effective \(Self.list(effective))")
                 + (inheritable.isEmpty ? "" : "; inheritable \(Self.list(inheritable))")
                 + (ambient.isEmpty ? "" : "; ambient \(Self.list(ambient))")
         case .initProcess: "staying as init"

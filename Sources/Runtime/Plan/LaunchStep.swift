@@ -37,7 +37,12 @@ package enum LaunchStep: Equatable, Sendable {
     case seccomp(SeccompFilter)
     case boundingSet(CapabilitySet)
     case ids(uid: UInt32, gid: UInt32, groups: [UInt32], umask: UInt32?)
-    case capabilities(effective: CapabilitySet, permitted: CapabilitySet, inheritable: CapabilitySet, ambient: CapabilitySet)
+    case capabilities(
+        effective: CapabilitySet,
+        permitted: CapabilitySet,
+        inheritable: CapabilitySet,
+        ambient: CapabilitySet
+    )
     case initProcess
     case execute(arguments: [String], environment: [String])
 }
@@ -118,7 +123,8 @@ package struct MountAttributes: OptionSet, Equatable, Sendable {
 
     package var names: [String] {
         let all: [(MountAttributes, String)] = [
-            (.readOnly, "ro"), (.noSetuid, "nosuid"), (.noDevices, "nodev"), (.noExecute, "noexec"), (.noAccessTime, "noatime"),
+            (.readOnly, "ro"), (.noSetuid, "nosuid"), (.noDevices, "nodev"), (.noExecute, "noexec"),
+            (.noAccessTime, "noatime"),
             (.strictAccessTime, "strictatime"), (.noFolderAccessTime, "nodiratime"), (.noSymbolicLinks, "nosymfollow"),
         ]
         return all.filter { contains($0.0) }.map(\.1)

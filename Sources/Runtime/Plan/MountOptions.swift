@@ -16,7 +16,9 @@ package struct MountOptions: Equatable, Sendable {
         for option in options {
             if let (on, attribute) = MountOptions.attributes[option] {
                 apply(on, attribute)
-            } else if let (on, attribute) = option.first == "r" ? MountOptions.attributes[String(option.dropFirst())] : nil {
+            } else if let (on, attribute) = option.first == "r"
+                ? MountOptions.attributes[String(option.dropFirst())] : nil
+            {
                 guard on else { throw EngineError(.unsupported, "mount option \"\(option)\" is not supported") }
                 recursiveSet.insert(attribute)
             } else {
@@ -55,7 +57,8 @@ package struct MountOptions: Equatable, Sendable {
 
     private static let attributes: [String: (Bool, MountAttributes)] = [
         "ro": (true, .readOnly), "rw": (false, .readOnly), "nosuid": (true, .noSetuid), "suid": (false, .noSetuid),
-        "nodev": (true, .noDevices), "dev": (false, .noDevices), "noexec": (true, .noExecute), "exec": (false, .noExecute),
+        "nodev": (true, .noDevices), "dev": (false, .noDevices), "noexec": (true, .noExecute),
+        "exec": (false, .noExecute),
         "noatime": (true, .noAccessTime), "atime": (false, .noAccessTime), "relatime": (false, .noAccessTime),
         "strictatime": (true, .strictAccessTime), "nodiratime": (true, .noFolderAccessTime),
         "diratime": (false, .noFolderAccessTime), "nosymfollow": (true, .noSymbolicLinks),

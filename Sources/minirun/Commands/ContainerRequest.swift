@@ -13,7 +13,9 @@ enum ContainerRequest {
         options.hostname = parsed.value("hostname")
         options.domainname = parsed.value("domainname")
         options.environment = try Environment.resolve(
-            options: parsed.values("env"), files: parsed.values("env-file"), host: Process.environment
+            options: parsed.values("env"),
+            files: parsed.values("env-file"),
+            host: Process.environment
         )
         options.workingFolder = parsed.value("workdir")
         options.user = parsed.value("user")
@@ -87,11 +89,15 @@ enum ContainerRequest {
     private static func bind(_ volume: VolumeOption, _ text: String) throws -> MountRequest {
         guard case .path(let source) = volume.source else {
             throw EngineError(
-                .unsupported, "-v \(text): named and anonymous volumes are not supported yet",
+                .unsupported,
+                "-v \(text): named and anonymous volumes are not supported yet",
                 hint: "give a path: an absolute one, or one that begins with ./"
             )
         }
-        var request = MountRequest(kind: .bind(source: Files.absolute(source), create: true), destination: volume.target)
+        var request = MountRequest(
+            kind: .bind(source: Files.absolute(source), create: true),
+            destination: volume.target
+        )
         request.readOnly = volume.readOnly
         request.propagation = volume.propagation
         return request
@@ -103,7 +109,10 @@ enum ContainerRequest {
         case .bind:
             let source = Files.absolute(mount.source ?? "")
             guard mount.createsSource || FileStatus.exists(source) else {
-                throw EngineError(.notFound, "invalid mount config for type \"bind\": bind source path does not exist: \(source)")
+                throw EngineError(
+                    .notFound,
+                    "invalid mount config for type \"bind\": bind source path does not exist: \(source)"
+                )
             }
             request = MountRequest(kind: .bind(source: source, create: mount.createsSource), destination: mount.target)
             request.recursive = mount.recursion != .disabled
@@ -170,7 +179,9 @@ enum ContainerRequest {
         options.limits = try parsed.values("ulimit").map { text throws(ValueError) in
             let limit = try Ulimit(parsing: text)
             return RuntimeSpec.ResourceLimit(
-                type: "RLIMIT_" + limit.name.uppercased(), soft: UInt64(bitPattern: limit.soft), hard: UInt64(bitPattern: limit.hard)
+                type: "RLIMIT_" + limit.name.uppercased(),
+                soft: UInt64(bitPattern: limit.soft),
+                hard: UInt64(bitPattern: limit.hard)
             )
         }
     }
@@ -181,7 +192,10 @@ enum ContainerRequest {
         if memory.swap == 0 { memory.swap = nil }
         guard let limit = memory.limit else {
             if let swap = memory.swap, swap > 0 {
-                throw EngineError(.invalid, "You should always set the Memory limit when using Memoryswap limit, see usage")
+                throw EngineError(
+                    .invalid,
+                    "You should always set the Memory limit when using Memoryswap limit, see usage"
+                )
             }
             return
         }

@@ -23,7 +23,9 @@ enum Installation {
         let places = ["\(folder)/minirun-shim", "\(Files.parent(of: folder))/libexec/minirun/minirun-shim"]
         guard let found = places.first(where: FileStatus.exists) else {
             throw EngineError(
-                .failed, "minirun-shim was not found beside \(program)", hint: "install it, or set MINIRUN_SHIM to its path"
+                .failed,
+                "minirun-shim was not found beside \(program)",
+                hint: "install it, or set MINIRUN_SHIM to its path"
             )
         }
         return found

@@ -39,9 +39,12 @@ enum RunCommand {
             )
         }
         request.image = try FolderImage.built(request.image, engine, parsed) ?? request.image
-        let outcome = try engine.run(request, created: { id in
-            if let cidfile { try Files.write(cidfile, Array(id.utf8), mode: 0o644) }
-        })
+        let outcome = try engine.run(
+            request,
+            created: { id in
+                if let cidfile { try Files.write(cidfile, Array(id.utf8), mode: 0o644) }
+            }
+        )
         if let destination = parsed.value("report") { try write(outcome.report, to: destination) }
         return outcome.exitCode
     }
@@ -50,7 +53,11 @@ enum RunCommand {
     private static func explain(_ request: RunRequest, _ format: String, _ globals: GlobalOptions) throws -> Int32 {
         let prepared: PreparedRun
         if let location = ImageLocation.parse(request.image) {
-            prepared = try Engine.explain(request, image: .outside(location.open(platform: request.platform)), store: nil)
+            prepared = try Engine.explain(
+                request,
+                image: .outside(location.open(platform: request.platform)),
+                store: nil
+            )
         } else {
             let store = try ImageStore(root: Installation.root(globals))
             let image = try store.resolve(request.image, platform: request.platform)
