@@ -58,6 +58,12 @@ let package = Package(
             dependencies: ["Build", "Runner", "Images", "Runtime", "OCI", "LinuxSystem"],
             swiftSettings: swift
         ),
+        .testTarget(name: "OCITests", dependencies: ["OCI"], swiftSettings: swift),
+        .testTarget(name: "RuntimeTests", dependencies: ["Runtime", "LaunchPlan", "LinuxSystem", "OCI"], swiftSettings: swift),
+        .testTarget(name: "RunnerTests", dependencies: ["Runner", "Runtime", "OCI"], swiftSettings: swift),
+        .testTarget(name: "ImagesTests", dependencies: ["Images", "LinuxSystem", "OCI"], swiftSettings: swift),
+        .testTarget(name: "BuildTests", dependencies: ["Build", "OCI"], swiftSettings: swift),
+        .testTarget(name: "CommandTests", dependencies: ["minirun", "Build", "LinuxSystem", "OCI"], swiftSettings: swift),
     ],
     swiftLanguageModes: [.v6]
 )

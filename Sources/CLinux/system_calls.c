@@ -81,6 +81,7 @@ int linux_chmod_descriptor(int fd, mode_t mode) {
 
 int linux_get_window_size(int fd, struct winsize *size) { return ioctl(fd, TIOCGWINSZ, size); }
 int linux_set_window_size(int fd, const struct winsize *size) { return ioctl(fd, TIOCSWINSZ, size); }
+int linux_open_terminal_peer(int master) { return ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC); }
 int linux_clone_file(int source, int destination) { return ioctl(destination, FICLONE, source); }
 
 int linux_exit_code(int wait_status) { return WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : -1; }

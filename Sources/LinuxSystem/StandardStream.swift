@@ -18,4 +18,10 @@ package enum StandardStream: CInt, Sendable {
             }
         }
     }
+
+    /// Reads to the end, at most 64 MiB.
+    package func readAll() throws(SystemError) -> [UInt8] {
+        let own = FileDescriptor(owning: try retrying("duplicating a descriptor") { linux_duplicate(rawValue, 3) })
+        return try own.readAll()
+    }
 }

@@ -21,6 +21,12 @@ package enum Terminal {
         try retrying("resizing a terminal") { linux_set_window_size(descriptor, &size) }
     }
 
+    /// ioctl(2) TIOCGPTPEER: the side of a pseudo-terminal that programs use, from its master. It does not become anybody's
+    /// controlling terminal.
+    package static func otherSide(of master: CInt) throws(SystemError) -> FileDescriptor {
+        FileDescriptor(owning: try retrying("opening a terminal") { linux_open_terminal_peer(master) })
+    }
+
     /// A terminal's settings, to be restored on every way out.
     package struct Settings: @unchecked Sendable {
         fileprivate var value = termios()

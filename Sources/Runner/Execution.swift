@@ -93,8 +93,8 @@ private struct ForegroundLoop: ~Copyable {
                 throw SystemError("waiting for the container")
             }
             while let signal = try signals.next() { try forward(signal) }
-            if polls.count == 4 { relay.carry(polls[2].revents != 0, polls[3].revents != 0) }
-            if polls[0].revents != 0, try !take(launch.next(), &ending, started) { return }
+            if polls.count == 5 { relay.carry(inputReady: polls[2].revents != 0, outputReady: polls[4].revents != 0) }
+            if polls[0].revents != 0, try !take(launch.next(), &ending, started) { return try drain(signals) }
         }
     }
 
@@ -122,15 +122,26 @@ private struct ForegroundLoop: ~Copyable {
             ending.ended = Clock.monotonic
             ending.status = status
             ending.usage = usage
-            relay.drain()
             return false
         case .lost:
             ending.ended = Clock.monotonic
             ending.lost = true
-            relay.drain()
             return false
         }
         return true
+    }
+
+    /// What the container wrote to its terminal last goes out, however slow its reader is; unless the caller wants the end.
+    private mutating func drain(_ signals: borrowing SignalDescriptor) throws {
+        var outputReady = false
+        while relay.drain(outputReady: outputReady), interrupts < 3 {
+            var polls = [pollfd(fd: signals.descriptor.raw, events: Int16(POLLIN), revents: 0), relay.polled[2]]
+            poll(&polls, 2, -1)
+            outputReady = polls[1].revents != 0
+            while let signal = try signals.next() {
+                if [SIGINT, SIGTERM, SIGHUP, SIGQUIT].contains(signal) { return }
+            }
+        }
     }
 
     private mutating func forward(_ signal: CInt) throws {
@@ -180,9 +191,9 @@ extension Optional where Wrapped == TerminalRelay, Wrapped: ~Copyable {
         }
     }
 
-    fileprivate mutating func carry(_ inputReady: Bool, _ outputReady: Bool) {
-        self?.carry(inputReady, outputReady)
+    fileprivate mutating func carry(inputReady: Bool, outputReady: Bool) {
+        self?.carry(inputReady: inputReady, outputReady: outputReady)
     }
 
-    fileprivate mutating func drain() { self?.drain() }
+    fileprivate mutating func drain(outputReady: Bool) -> Bool { self?.drain(outputReady: outputReady) ?? false }
 }

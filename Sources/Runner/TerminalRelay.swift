@@ -3,74 +3,137 @@ import LinuxSystem
 
 /// Copies between the caller's terminal and the container's. The caller's is raw meanwhile, so that Ctrl-C is a byte for the
 /// container, and as it was before on every way out.
+///
+/// Never waits for either side: a program that does not read what is pasted, or a reader that stopped (Ctrl-S), must not keep
+/// the engine from passing signals on.
 struct TerminalRelay: ~Copyable {
     private let master: FileDescriptor
+    /// The container's side. While the engine holds it, a program that closes its terminal and opens it again makes no hang-up
+    /// that poll(2) would report for ever.
+    private let other: FileDescriptor
     private let input: CInt?
-    private let output: CInt
+    private let output: CallerOutput
     private let restored: Terminal.Settings?
     private var inputOpen: Bool
+    private var outputOpen = true
+    /// What was read on one side and is not written on the other yet.
+    private var typed: ArraySlice<UInt8> = []
+    private var shown: ArraySlice<UInt8> = []
 
     /// - Parameter input: nil without `-i`.
     init(master: consuming FileDescriptor, input: CInt?, output: CInt) throws {
+        try retrying("setting up the terminal") { linux_fcntl(master.raw, F_SETFL, O_RDWR | O_NONBLOCK) }
+        let other = try Terminal.otherSide(of: master.raw)
+        let restored = try input.flatMap { Terminal.isTerminal($0) ? try Terminal.makeRaw($0) : nil }
         self.master = master
+        self.other = other
         self.input = input
-        self.output = output
+        self.output = CallerOutput(output)
+        self.restored = restored
         inputOpen = input != nil
-        if let input, Terminal.isTerminal(input) { restored = try Terminal.makeRaw(input) } else { restored = nil }
     }
 
     deinit {
         if let input, let restored { try? Terminal.apply(restored, to: input) }
     }
 
-    /// What to poll: the caller's input while it is open, and the container's output.
+    /// What to poll: the caller's input, the container's terminal, the caller's output.
     var polled: [pollfd] {
-        [
-            pollfd(fd: inputOpen ? input ?? -1 : -1, events: Int16(POLLIN), revents: 0),
-            pollfd(fd: master.raw, events: Int16(POLLIN), revents: 0),
+        // -1 where there is nothing to wait for: poll(2) reports a hang-up unasked.
+        let wanted = (shown.isEmpty ? POLLIN : 0) | (typed.isEmpty ? 0 : POLLOUT)
+        return [
+            pollfd(fd: inputOpen && typed.isEmpty ? input ?? -1 : -1, events: Int16(POLLIN), revents: 0),
+            pollfd(fd: wanted == 0 ? -1 : master.raw, events: Int16(wanted), revents: 0),
+            pollfd(fd: shown.isEmpty ? -1 : output.raw, events: Int16(POLLOUT), revents: 0),
         ]
     }
 
-    /// Carries what has come. At the end of the caller's input the container's terminal gets its end-of-file character, as when
-    /// somebody types Ctrl-D.
-    mutating func carry(_ inputReady: Bool, _ outputReady: Bool) {
-        if inputReady, let input { inputOpen = copy(from: input, to: master.raw) }
-        if inputReady, !inputOpen { _ = send([4][...], to: master.raw) }
-        if outputReady { _ = copy(from: master.raw, to: output) }
+    /// Carries what has come and what there is room for. At the end of the caller's input the container's terminal gets its
+    /// end-of-file character, as when somebody types Ctrl-D.
+    mutating func carry(inputReady: Bool, outputReady: Bool) {
+        if inputReady, let input {
+            if let bytes = TerminalRelay.read(input) { typed = bytes } else { inputOpen = false }
+            if !inputOpen { typed = [4] }
+        }
+        if !TerminalRelay.write(&typed, to: master.raw) { typed = [] }
+        if outputReady { show() }
+        if shown.isEmpty, let bytes = TerminalRelay.read(master.raw) {
+            shown = bytes
+            // Only what poll(2) has said is sure not to wait, where the output could not be opened anew.
+            if !output.mayBlock { show() }
+        }
     }
 
-    /// After the container's end: what it wrote last is still in the terminal's buffer.
-    mutating func drain() {
-        while copy(from: master.raw, to: output) {}
+    /// After the container's end: what it wrote last is still in the terminal's buffer. False when all of it has gone out.
+    mutating func drain(outputReady: Bool) -> Bool {
+        if outputReady || !output.mayBlock { show() }
+        while shown.isEmpty, let bytes = TerminalRelay.read(master.raw), !bytes.isEmpty {
+            shown = bytes
+            if !output.mayBlock { show() }
+        }
+        return !shown.isEmpty
     }
 
     /// The container's terminal takes the caller's size.
     func resize() {
-        guard let size = Terminal.size(output) ?? input.flatMap({ Terminal.size($0) }) else { return }
+        guard let size = Terminal.size(output.raw) ?? input.flatMap({ Terminal.size($0) }) else { return }
         try? Terminal.setSize(master.raw, columns: size.columns, rows: size.rows)
     }
 
-    /// One read and its writes; false at the end. EIO is how a terminal says that its other side is closed.
-    private func copy(from source: CInt, to destination: CInt) -> Bool {
-        var chunk = [UInt8](repeating: 0, count: 32768)
-        let count = read(source, &chunk, chunk.count)
-        if count < 0 { return errno == EINTR || errno == EAGAIN }
-        return count > 0 && send(chunk[..<count], to: destination)
+    private mutating func show() {
+        if !outputOpen { shown = [] }
+        // Whoever read it is gone. The program goes on, as it does when a window is closed.
+        if !TerminalRelay.write(&shown, to: output.raw) { (outputOpen, shown) = (false, []) }
     }
 
-    private func send(_ bytes: ArraySlice<UInt8>, to destination: CInt) -> Bool {
-        var rest = bytes
-        while !rest.isEmpty {
-            let count = rest.withUnsafeBytes { write(destination, $0.baseAddress, $0.count) }
+    /// One read; empty where nothing is there, nil at the end. EIO is how a terminal says that its other side is closed.
+    private static func read(_ source: CInt) -> ArraySlice<UInt8>? {
+        var chunk = [UInt8](repeating: 0, count: 32768)
+        let count = CLinux.read(source, &chunk, chunk.count)
+        if count < 0, errno == EINTR || errno == EAGAIN { return [] }
+        return count > 0 ? chunk[..<count] : nil
+    }
+
+    /// Writes as much as there is room for; false where nothing can be written any more.
+    private static func write(_ bytes: inout ArraySlice<UInt8>, to destination: CInt) -> Bool {
+        while !bytes.isEmpty {
+            let count = bytes.withUnsafeBytes { CLinux.write(destination, $0.baseAddress, $0.count) }
             if count > 0 {
-                rest = rest.dropFirst(count)
+                bytes = bytes.dropFirst(count)
             } else if errno == EAGAIN {
-                var full = pollfd(fd: destination, events: Int16(POLLOUT), revents: 0)
-                poll(&full, 1, -1)
+                return true
             } else if errno != EINTR {
                 return false
             }
         }
         return true
+    }
+}
+
+/// The caller's output, opened anew so that writing does not wait: O_NONBLOCK on the descriptor itself would be everybody's
+/// who shares it, the caller's shell for one.
+private struct CallerOutput: ~Copyable {
+    private let original: CInt
+    private let own: FileDescriptor?
+    /// A write may wait even where poll(2) says that there is room.
+    let mayBlock: Bool
+
+    init(_ original: CInt) {
+        self.original = original
+        let kind = (try? FileStatus.following("/proc/self/fd/\(original)"))?.kind
+        // A file opened anew would be written from its start; and it never keeps anybody waiting. A socket cannot be opened.
+        let opened: FileDescriptor? = switch kind {
+        case .characterDevice, .fifo: try? FileDescriptor.open("/proc/self/fd/\(original)", O_WRONLY | O_NONBLOCK | O_NOCTTY)
+        default: nil
+        }
+        mayBlock = kind != .file && opened == nil
+        own = opened
+    }
+
+    var raw: CInt {
+        switch own {
+        case .some(let own): own.raw
+        case .none: original
+        }
     }
 }

@@ -10,8 +10,9 @@
 #include <unistd.h>
 
 static _Noreturn void be_init(pid_t program, const sigset_t *all) {
-    // Nothing of the engine's may stay open in a process of the container.
-    syscall(SYS_close_range, 3U, ~0U, 0U);
+    // Nothing of the engine's may stay open in a process of the container; and the output is the program's, whose reader
+    // sees the end when the program closes it.
+    syscall(SYS_close_range, 0U, ~0U, 0U);
     for (;;) {
         siginfo_t info;
         int number = sigwaitinfo(all, &info);
@@ -37,5 +38,9 @@ int step_init(struct shim *shim, const struct lp_step *step) {
         prctl(PR_SET_NAME, "init");
         be_init(program, &all);
     }
-    return 0; // the program's side; LP_EXEC opens the signals again
+    // The program's side. In a process group of its own, as the terminal's foreground: else Ctrl-C would reach the program
+    // twice, from the terminal and from init. SIGTTOU is blocked here; LP_EXEC opens the signals again.
+    if (setpgid(0, 0) != 0) return -1;
+    if (tcsetpgrp(0, getpid()) != 0 && errno != ENOTTY && errno != EINVAL && errno != EBADF) return -1;
+    return 0;
 }

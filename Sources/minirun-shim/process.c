@@ -8,6 +8,7 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
+#include <linux/magic.h>
 #include <linux/seccomp.h>
 #include <net/if.h>
 #include <sched.h>
@@ -20,6 +21,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 int step_new_session(struct shim *shim, const struct lp_step *step) {
@@ -99,11 +101,11 @@ int step_rlimit(struct shim *shim, const struct lp_step *step) {
 int step_own_pipes(struct shim *shim, const struct lp_step *step) {
     (void)shim;
     for (int fd = 0; fd <= 2; fd++) {
-        struct stat status;
-        // Only pipes: a regular file or a device belongs to somebody, and chowning it would give it to the container's user.
-        if (fstat(fd, &status) != 0 || !S_ISFIFO(status.st_mode)) continue;
-        // A FIFO in a file system is somebody's too; a pipe has no link there.
-        if (status.st_nlink != 1 || fchown(fd, (uid_t)step->number[0], (gid_t)step->number[1]) == 0) continue;
+        struct statfs status;
+        // Only pipes: a file, a device or a FIFO in a file system belongs to somebody, and chowning it would give it to the
+        // container's user.
+        if (fstatfs(fd, &status) != 0 || status.f_type != PIPEFS_MAGIC) continue;
+        if (fchown(fd, (uid_t)step->number[0], (gid_t)step->number[1]) == 0) continue;
         if (errno != EINVAL && errno != EPERM && errno != EROFS) return -1;
     }
     return 0;

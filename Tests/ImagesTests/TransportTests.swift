@@ -152,6 +152,45 @@ import Testing
         )
     }
 
+    @Test func whatIsNoImageIsLeftOut() throws {
+        let note = Array("signature".utf8)
+        let signature = ImageManifest(
+            configuration: ImageStore.descriptor(of: note, MediaType(rawValue: "application/vnd.dev.cosign.v1+json")),
+            layers: []
+        ).json.bytes()
+        let entries = [
+            ImageStore.descriptor(of: signature, .imageManifest),
+            parts.manifestDescriptor.named(try ImageReference("x:1")),
+        ]
+        var members = parts.layoutMembers(name: nil).filter { $0.name != "index.json" }
+        members.append((entries[0].layoutPath, signature))
+        members.append(("index.json", ImageIndex(manifests: entries).json.bytes()))
+        let loaded = try fixture.store.load(ImageParts.tar(members))
+        #expect(loaded.map { $0.references.map(\.familiar) } == [["x:1"]])
+        #expect(try fixture.names() == ["x:1"])
+    }
+
+    @Test func imagesMayShareLayers() throws {
+        let other = try ImageParts([["a": "1"], ["c": "3"]])
+        var members = parts.dockerMembers(tags: ["x"]).filter { $0.name != "manifest.json" }
+        members.append(("\(other.id.hex).json", other.configuration))
+        members.append(("other.tar", other.layers[1]))
+        members.append(
+            (
+                "manifest.json",
+                Array(
+                    """
+                    [{"Config":"\(parts.id.hex).json","RepoTags":["x"],"Layers":["layer0.tar","layer1.tar"]},
+                     {"Config":"\(other.id.hex).json","RepoTags":["y"],"Layers":["layer0.tar","other.tar"]}]
+                    """.utf8
+                )
+            )
+        )
+        let loaded = try fixture.store.load(ImageParts.tar(members))
+        #expect(loaded.map(\.image.id) == [parts.id, other.id])
+        #expect(try fixture.blobs().count == 7)
+    }
+
     @Test func anIndexIsLoadedWithWhatIsThere() throws {
         let other = try ImageParts([["a": "other"]], platform: Platform(architecture: "riscv64"))
         var here = parts.manifestDescriptor

@@ -14,6 +14,7 @@
 #include <linux/openat2.h>
 #include <lzma.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
@@ -113,6 +114,9 @@ int linux_chmod_descriptor(int fd, mode_t mode);
 /// ioctl(2) with TIOCGWINSZ and TIOCSWINSZ.
 int linux_get_window_size(int fd, struct winsize *size);
 int linux_set_window_size(int fd, const struct winsize *size);
+
+/// ioctl(2) with TIOCGPTPEER: the other side of a pseudo-terminal's master, whichever devpts it is in.
+int linux_open_terminal_peer(int master);
 
 /// FICLONE: makes `destination` share `source`'s blocks where the file system can.
 int linux_clone_file(int source, int destination);

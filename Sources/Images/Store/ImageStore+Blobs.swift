@@ -49,8 +49,8 @@ extension ImageStore {
 
     /// Stores what `source` holds.
     ///
-    /// With `expected` the blob is refused unless it has that digest and size, and nothing is read if it is there already.
-    /// The name's own durability comes with `commit`.
+    /// With `expected` the blob is refused unless it has that digest and size, and nothing is read if it is there
+    /// already. The name's own durability comes with `commit`.
     @discardableResult
     package func ingest(_ source: any ByteSource, expected: Descriptor? = nil) throws -> (digest: Digest, size: Int64) {
         if let expected, hasBlob(expected.digest, size: expected.size) { return (expected.digest, expected.size) }
@@ -128,8 +128,8 @@ package final class BlobWriter: ByteSink {
         try file.sync()
         do throws(SystemError) { try name(store.blobPath(digest)) } catch {
             guard error.code == EEXIST else { throw error }
-            // Somebody else stored the same content meanwhile; or else what stands there is damaged, and gives way in one step
-            // so that no reader ever misses it.
+            // Somebody else stored the same content meanwhile; or else what stands there is damaged, and gives way in
+            // one step so that no reader ever misses it.
             if !store.hasBlob(digest, size: count) {
                 let other = "\(store.temporaryFolder)/mend.\(getpid()).\(UInt64.random(in: 0 ... .max))"
                 try name(other)

@@ -4,8 +4,8 @@ import OCI
 
 /// What a collection keeps beside the images of index.json. Each holds what it stands for with all it needs.
 package struct CollectionRoots: Sendable {
-    /// Manifests, or indexes: with their configurations and layers, packed and unpacked. A container's image, whose last name
-    /// may be gone.
+    /// Manifests, or indexes: with their configurations and layers, packed and unpacked. A container's image, whose
+    /// last name may be gone.
     package var manifests: Set<Digest> = []
     /// Chain ids of unpacked layers: with those below them. The builder's cache.
     package var layers: Set<Digest> = []
@@ -52,8 +52,8 @@ extension ImageStore {
         var documents: Set<Digest> = []
     }
 
-    /// Marks a manifest or an index and what it needs. What is not there needs nothing: other platforms of an index. One that
-    /// is damaged ends the collection, because nobody knows what it needs.
+    /// Marks a manifest or an index and what it needs. What is not there needs nothing: other platforms of an index.
+    /// One that is damaged ends the collection, because nobody knows what it needs.
     private func mark(_ digest: Digest, _ type: MediaType, depth: Int = 0, _ marked: inout Marked) throws {
         guard depth < 4, marked.documents.insert(digest).inserted, hasBlob(digest) else { return }
         marked.blobs.insert(digest)

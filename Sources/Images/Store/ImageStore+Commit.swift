@@ -2,8 +2,8 @@ import LinuxSystem
 import OCI
 
 extension ImageStore {
-    /// Makes an image of blobs that are in the store: writes its manifest and gives it its names. When it returns, the image
-    /// survives a power cut. Without references it is there, and only its id finds it.
+    /// Makes an image of blobs that are in the store: writes its manifest and gives it its names. When it returns, the
+    /// image survives a power cut. Without references it is there, and only its id finds it.
     ///
     /// The caller holds a lease since before it wrote the first blob.
     @discardableResult
@@ -12,8 +12,8 @@ extension ImageStore {
         return try commit(target: target, references: references).image
     }
 
-    /// Gives names to a manifest, or to an index, that was stored as it came. All of the image for `platform` must be there;
-    /// of an index other platforms' may be missing.
+    /// Gives names to a manifest, or to an index, that was stored as it came. All of the image for `platform` must be
+    /// there; of an index other platforms' may be missing.
     ///
     /// - Returns: the image, and what names pointed to before where that was another image.
     @discardableResult

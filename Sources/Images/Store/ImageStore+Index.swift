@@ -3,8 +3,8 @@ import OCI
 
 /// index.json: one entry for each reference, and one without a name for an image that lost its last one.
 ///
-/// A reference stands in `org.opencontainers.image.ref.name` in full (`docker.io/library/python:3.8-slim`), which skopeo
-/// and umoci take as what follows `oci:DIR:`, and in containerd's `io.containerd.image.name`.
+/// A reference stands in `org.opencontainers.image.ref.name` in full (`docker.io/library/python:3.8-slim`), which
+/// skopeo and umoci take as what follows `oci:DIR:`, and in containerd's `io.containerd.image.name`.
 extension ImageStore {
     package static let referenceAnnotation = "org.opencontainers.image.ref.name"
     package static let containerdAnnotation = "io.containerd.image.name"
@@ -48,8 +48,8 @@ extension Descriptor {
 }
 
 extension ImageIndex {
-    /// Points `reference` to `target` and returns what it pointed to before, if that was something else. What loses its last
-    /// name stays, without one: a container or a person may still know its id.
+    /// Points `reference` to `target` and returns what it pointed to before, if that was something else. What loses its
+    /// last name stays, without one: a container or a person may still know its id.
     mutating func point(_ reference: ImageReference, to target: Descriptor) -> Descriptor? {
         let before = manifests.first { $0.reference == reference }
         if before?.digest == target.digest { return nil }

@@ -11,8 +11,8 @@ package enum StoreEvent: Sendable {
     case unpacked(layer: Digest)
 }
 
-/// Unpacked layers: `layers/dir/CHAINHEX/fs`, in the form that overlayfs mounts. A layer's folder depends on those below it
-/// (a parent folder that it has no entry for keeps its owner and mode), hence the chain id as its name.
+/// Unpacked layers: `layers/dir/CHAINHEX/fs`, in the form that overlayfs mounts. A layer's folder depends on those
+/// below it (a parent folder that it has no entry for keeps its owner and mode), hence the chain id as its name.
 extension ImageStore {
     /// The chain id of each layer (image-spec, config.md#layer-chainid).
     package static func chainID(_ diffIDs: [Digest]) -> [Digest] {
@@ -28,8 +28,8 @@ extension ImageStore {
         return chain
     }
 
-    /// The layers' folders, the top one first; those that are missing are unpacked. Each is unpacked once, whoever asks at
-    /// the same time, and only if its blob and its diff id are right.
+    /// The layers' folders, the top one first; those that are missing are unpacked. Each is unpacked once, whoever asks
+    /// at the same time, and only if its blob and its diff id are right.
     ///
     /// The caller holds a lease until something else protects the layers.
     package func unpackedLayers(of image: some ImageContent, events: (StoreEvent) -> Void = { _ in }) throws
@@ -84,8 +84,9 @@ extension ImageStore {
         return sum
     }
 
-    /// Makes a folder the layer with this diff id: the builder's upper folder, which the caller gives away. It must be on
-    /// the store's file system and hold what the tar with that diff id does. One that is known already is kept instead.
+    /// Makes a folder the layer with this diff id: the builder's upper folder, which the caller gives away. It must be
+    /// on the store's file system and hold what the tar with that diff id does. One that is known already is kept
+    /// instead.
     package func adoptLayer(
         _ directory: String,
         diffID: Digest,
@@ -103,8 +104,8 @@ extension ImageStore {
         return chainID
     }
 
-    /// Syncs every unpacked layer to the disk, so that they are still trusted after the next boot. Costs as much as the disk
-    /// takes (syncfs(2)).
+    /// Syncs every unpacked layer to the disk, so that they are still trusted after the next boot. Costs as much as the
+    /// disk takes (syncfs(2)).
     package func syncLayers() throws {
         try lease().during {
             var unsynced: [LayerRecord] = []

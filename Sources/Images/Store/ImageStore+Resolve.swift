@@ -5,7 +5,7 @@ extension ImageStore {
     /// Finds an image by what a person typed: a name (`python`, `python:3.8-slim`, `python@sha256:…`), an id
     /// (`sha256:…`, 64 digits) or the unique beginning of one. A name wins over the beginning of an id.
     ///
-    /// - Parameter platform: which of a multi-platform image's; nil takes this machine's, or else the first that is there.
+    /// - Parameter platform: which of a multi-platform image's; nil takes this machine's, or the first that is there.
     ///   An image for another platform is an error.
     package func resolve(_ text: String, platform: Platform? = nil) throws -> StoredImage {
         try resolve(text, platform: platform, in: index())
@@ -169,8 +169,8 @@ extension ImageIndex {
         manifests.filter { $0.digest == digest }.compactMap(\.reference).sorted()
     }
 
-    /// The entry for a name. One with a digest also finds what the repository has under another name, and its tag does not
-    /// count.
+    /// The entry for a name. One with a digest also finds what the repository has under another name, and its tag does
+    /// not count.
     func entry(for reference: ImageReference) -> Descriptor? {
         guard let digest = reference.digest else {
             // As text first: reading every entry's name costs more than all the rest of finding an image.

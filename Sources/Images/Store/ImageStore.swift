@@ -13,8 +13,8 @@ import OCI
 /// index.lock                held while index.json is changed
 /// ```
 ///
-/// Any number of processes may use one store at once. Blobs and unpacked layers appear whole or not at all, and index.json
-/// is replaced in one step. A value of this type holds no descriptors and no cache: it is the root's path.
+/// Any number of processes may use one store at once. Blobs and unpacked layers appear whole or not at all, and
+/// index.json is replaced in one step. A value of this type holds no descriptors and no cache: it is the root's path.
 package struct ImageStore: Sendable, Equatable {
     /// An absolute path.
     package let root: String
@@ -28,7 +28,8 @@ package struct ImageStore: Sendable, Equatable {
         if let found = try storedVersion() { try check(found) } else { try create() }
     }
 
-    /// Whether a path is its own absolute form. Making one costs 0.1 ms in a fresh process, a third of finding an image.
+    /// Whether a path is its own absolute form. Making one costs 0.1 ms in a fresh process, a third of finding an
+    /// image.
     private static func isPlain(_ path: String) -> Bool {
         var previous = UInt8(ascii: "/")
         for (position, byte) in path.utf8.enumerated() {
@@ -98,8 +99,8 @@ package struct ImageStore: Sendable, Equatable {
     var temporaryFolder: String { path("tmp") }
 }
 
-/// Keeps everything in the store while it lives: for content that no reference and no container's record holds yet, such
-/// as the blobs of an image that is being pulled, or the layers of a container that is being created.
+/// Keeps everything in the store while it lives: for content that no reference and no container's record holds yet,
+/// such as the blobs of an image that is being pulled, or the layers of a container that is being created.
 package struct StoreLease: ~Copyable, Sendable {
     private let lock: FileLock
     fileprivate init(_ lock: consuming FileLock) { self.lock = lock }

@@ -4,8 +4,8 @@ import OCI
 
 /// layer.json beside an unpacked layer: what the layer is, and whether it can be trusted after a power cut.
 ///
-/// Unpacked layers are derived data and are not synced one by one, which would cost more than unpacking them. So a layer
-/// counts only within the boot that made it, or once it was synced (`ImageStore.syncLayers`).
+/// Unpacked layers are derived data and are not synced one by one, which would cost more than unpacking them. So a
+/// layer counts only within the boot that made it, or once it was synced (`ImageStore.syncLayers`).
 package struct LayerRecord: Equatable, Sendable {
     package var diffID: Digest
     package var chainID: Digest

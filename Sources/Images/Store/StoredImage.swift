@@ -4,8 +4,8 @@ import OCI
 package protocol ImageContent {
     var manifest: ImageManifest { get }
     var configuration: ImageConfiguration { get }
-    /// The layer's blob, as compressed as its media type says, or more or less: only its first bytes tell. It is verified at
-    /// its end.
+    /// The layer's blob, as compressed as its media type says, or more or less: only its first bytes tell. It is
+    /// verified at its end.
     func open(layer: Descriptor) throws -> any ByteSource
 }
 

@@ -53,8 +53,8 @@ extension Descriptor {
 
 /// A folder that somebody else wrote, such as an OCI layout.
 ///
-/// Links in it are followed wherever they lead, as some build tools make layouts of them: its blobs are verified by their
-/// digest, so that a link to some other file shows nothing of it.
+/// Links in it are followed wherever they lead, as some build tools make layouts of them: its blobs are verified by
+/// their digest, so that a link to some other file shows nothing of it.
 struct FolderFiles: ArchiveFiles {
     let path: String
     var description: String { path }

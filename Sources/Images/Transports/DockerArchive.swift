@@ -1,7 +1,7 @@
 import OCI
 
-/// What `docker save`, `podman save` and `skopeo copy … docker-archive:` write: manifest.json, and files for configurations
-/// and layers by any names.
+/// What `docker save`, `podman save` and `skopeo copy … docker-archive:` write: manifest.json, and files for
+/// configurations and layers by any names.
 struct DockerArchive: Sendable {
     let files: any ArchiveFiles
     let items: [Item]

@@ -2,8 +2,8 @@ import CLinux
 import LinuxSystem
 import OCI
 
-/// An image outside the store: `oci:DIR[:NAME]`, `oci-archive:FILE[:NAME]`, `docker-archive:FILE[:NAME]`, as skopeo and podman
-/// write it (containers-transports(5)).
+/// An image outside the store: `oci:DIR[:NAME]`, `oci-archive:FILE[:NAME]`, `docker-archive:FILE[:NAME]`, as skopeo and
+/// podman write it (containers-transports(5)).
 package struct ImageLocation: Equatable, Sendable, CustomStringConvertible {
     package enum Kind: String, CaseIterable, Sendable {
         case layout = "oci"
@@ -22,8 +22,8 @@ package struct ImageLocation: Equatable, Sendable, CustomStringConvertible {
         self.name = name
     }
 
-    /// Reads a location; nil for anything else. `oci:latest` could be an image's name as well, so something without a slash
-    /// is a location only if it exists.
+    /// Reads a location; nil for anything else. `oci:latest` could be an image's name as well, so something without a
+    /// slash is a location only if it exists.
     package static func parse(_ text: String) -> ImageLocation? {
         guard let colon = text.firstIndex(of: ":"), let kind = Kind(rawValue: String(text[..<colon])) else {
             return nil
@@ -38,7 +38,8 @@ package struct ImageLocation: Equatable, Sendable, CustomStringConvertible {
 
     package var description: String { "\(kind.rawValue):\(path)" + (name.map { ":\($0)" } ?? "") }
 
-    /// Opens the image: its manifest and its configuration are read and verified, its layers are not. No store is needed.
+    /// Opens the image: its manifest and its configuration are read and verified, its layers are not. No store is
+    /// needed.
     /// - Parameter spool: where a compressed archive is unpacked to, in a file without a name.
     package func open(platform: Platform? = nil, spool: String = "/var/tmp") throws -> TransportImage {
         let archive = try ImageArchive.open(path: path, spool: spool)

@@ -7,8 +7,8 @@ extension ImageStore {
     ///
     /// - Parameters:
     ///   - source: plain or compressed. What OCI has a media type for is kept as it comes; bzip2 and xz are unpacked.
-    ///   - configuration: what the image says of its containers; the changes that a person asked for are in it. Its layers
-    ///     and its history are replaced.
+    ///   - configuration: what the image says of its containers; the changes that a person asked for are in it. Its
+    ///     layers and its history are replaced.
     ///   - created: RFC 3339.
     package func importRootfs(
         _ source: any ByteSource,

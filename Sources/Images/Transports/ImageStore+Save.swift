@@ -2,11 +2,11 @@ import LinuxSystem
 import OCI
 
 extension ImageStore {
-    /// Writes images into one archive as `docker save` does since version 25: an OCI layout with docker's manifest.json and
-    /// `repositories` beside it, which docker, podman, skopeo and umoci load. The same images give the same bytes.
+    /// Writes images into one archive as `docker save` does since version 25: an OCI layout with docker's manifest.json
+    /// and `repositories` beside it, which docker, podman, skopeo and umoci load. The same images give the same bytes.
     ///
-    /// A name without a tag stands for every tag of its repository; an id saves the image without a name. Layers go in as
-    /// they are stored, compressed or not: every reader looks at the bytes.
+    /// A name without a tag stands for every tag of its repository; an id saves the image without a name. Layers go in
+    /// as they are stored, compressed or not: every reader looks at the bytes.
     package func save(_ names: [String], to sink: any ByteSink, platform: Platform? = nil) throws {
         try lease().during {
             let saved = try selection(names, platform: platform)

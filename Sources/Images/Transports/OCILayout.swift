@@ -98,8 +98,28 @@ struct OCILayout: Sendable {
         return VerifiedSource(file.source, digest: blob.digest, size: blob.size)
     }
 
-    /// The name of an entry, where it has one that means something outside its layout: a whole name, or a single word that is
-    /// an image's name as people write `oci:DIR:busybox`. A word that looks like a version is only a tag.
+    /// Each image or index that index.json points to, with all its names. Signatures and other artifacts are left out.
+    var imageEntries: [(entry: Descriptor, references: [ImageReference])] {
+        get throws {
+            var order: [Descriptor] = []
+            var names: [Digest: [ImageReference]] = [:]
+            for entry in index.manifests {
+                if names[entry.digest] == nil, try isImage(entry) { order.append(entry) }
+                names[entry.digest, default: []] += layoutReference(entry).map { [$0] } ?? []
+            }
+            if order.isEmpty { throw EngineError(.notFound, "\(files.description) holds no image") }
+            return order.map { ($0, names[$0.digest] ?? []) }
+        }
+    }
+
+    private func isImage(_ entry: Descriptor) throws -> Bool {
+        let json = try parse(entry)
+        if json["manifests"] != nil { return true }
+        return try ImageManifest(json).configuration.mediaType.isImageConfiguration
+    }
+
+    /// The name of an entry, where it has one that means something outside its layout: a whole name, or a single word
+    /// that is an image's name as people write `oci:DIR:busybox`. A word that looks like a version is only a tag.
     func layoutReference(_ entry: Descriptor) -> ImageReference? {
         if let text = entry.annotations[ImageStore.containerdAnnotation], let name = try? ImageReference(text) {
             return name

@@ -1,21 +1,21 @@
 import OCI
 
-/// The blobs of one image on their way into the store: verified and written, but without names until all are there.
+/// Blobs on their way into the store: verified and written, but without names until all that belong together are there.
 struct PendingBlobs {
-    let store: ImageStore
+    private let store: ImageStore
     private var writers: [BlobWriter] = []
-    private var descriptors: [Digest: Descriptor] = [:]
+    /// Layers that were read already, by diff id: images of one archive often share them.
+    private var layers: [Digest: Descriptor] = [:]
 
-    /// Each keeps a file open; an image of more layers than this gets names for some of its blobs early.
+    /// Each keeps a file open; of more blobs than this some get their names early.
     private static let limit = 200
 
     init(store: ImageStore) { self.store = store }
 
     /// Gives all blobs their names.
-    mutating func commit(_ target: Descriptor) throws -> Descriptor {
+    mutating func commit() throws {
         for writer in writers { _ = try writer.commit() }
         writers = []
-        return target
     }
 
     /// A small blob.
@@ -30,42 +30,20 @@ struct PendingBlobs {
         return descriptor
     }
 
-    /// A blob that is no layer of an image: an attestation's, an artifact's.
-    private mutating func add(_ layout: OCILayout, blob: Descriptor) throws {
-        if store.hasBlob(blob.digest, size: blob.size) { return }
+    /// A blob as it is, verified.
+    mutating func add(_ source: any ByteSource, expected: Descriptor) throws {
+        if store.hasBlob(expected.digest, size: expected.size) { return }
         let writer = try store.blobWriter()
-        try layout.open(blob).copy(to: writer)
+        try source.copy(to: writer)
         try keep(writer)
     }
 
-    /// An image of an OCI layout.
-    mutating func add(_ layout: OCILayout, _ descriptor: Descriptor, _ image: TransportImage) throws {
-        for (blob, diffID) in try image.layers { _ = try add(layer: layout.open(blob), diffID: diffID, expected: blob) }
-        try add(image.configurationBytes, image.manifest.configuration.mediaType)
-        try add(try layout.files.document(descriptor), descriptor.mediaType)
-    }
-
-    /// What an index names and the layout holds; the image for `platform` must be among it.
-    mutating func add(_ layout: OCILayout, index: ImageIndex, _ platform: Platform?) throws {
-        for entry in index.manifests where try layout.files.open(entry.layoutPath) != nil {
-            let json = try layout.parse(entry)
-            if json["manifests"] != nil { throw EngineError(.unsupported, "an index in an index in an index") }
-            let manifest = try ImageManifest(json)
-            if manifest.configuration.mediaType.isImageConfiguration, entry.platform?.os != "unknown" {
-                try add(layout, entry, layout.image(entry, target: entry))
-                continue
-            }
-            for blob in [manifest.configuration] + manifest.layers { try add(layout, blob: blob) }
-            try add(try layout.files.document(entry), entry.mediaType)
-        }
-    }
-
-    /// A layer: the blob's digest and that of the tar in it are computed in one pass. A blob that the store has is read all
-    /// the same, because whether it is this diff id's was never asked.
+    /// A layer: the blob's digest and that of the tar in it are computed in one pass. A blob that the store has is read
+    /// all the same, because whether it is this diff id's was never asked.
     ///
     /// - Parameters:
     ///   - diffID: what the tar must be; nil for archives that do not say it.
-    ///   - expected: what the blob must be; nil for archives that do not say it: its media type follows its first bytes.
+    ///   - expected: what the blob must be; nil for archives that do not say it: its first bytes tell.
     ///   - found: hears the diff id.
     mutating func add(
         layer source: any ByteSource,
@@ -73,7 +51,7 @@ struct PendingBlobs {
         expected: Descriptor?,
         found: (Digest) -> Void = { _ in }
     ) throws -> Descriptor {
-        if let expected, let known = descriptors[expected.digest] { return known }
+        if let diffID, let known = layers[diffID], expected == nil || expected?.digest == known.digest { return known }
         let isStored = expected.map { store.hasBlob($0.digest, size: $0.size) } ?? false
         let writer = isStored ? nil : try store.blobWriter()
         let blob = TeeSource(source, writer)
@@ -92,8 +70,8 @@ struct PendingBlobs {
                 digest: writer?.digest ?? tar.digest,
                 size: writer?.count ?? tar.count
             )
-        if let writer, descriptors[descriptor.digest] == nil { try keep(writer) }
-        descriptors[descriptor.digest] = descriptor
+        if let writer { try keep(writer) }
+        layers[tar.digest] = descriptor
         return descriptor
     }
 
@@ -104,7 +82,8 @@ struct PendingBlobs {
 }
 
 extension MediaType {
-    /// What the layer's first bytes said. bzip2 and xz have no media type of their own: docker, too, looks at the bytes.
+    /// What the layer's first bytes said. bzip2 and xz have no media type of their own: docker, too, looks at the
+    /// bytes.
     static func layer(_ format: CompressionFormat?) -> MediaType {
         switch format {
         case .gzip: .layerGzip

@@ -2,10 +2,11 @@ import CLinux
 import LinuxSystem
 import OCI
 
-/// The files in a tar archive, found by reading its headers once and leaping over their content: an archive of a gigabyte is
-/// open in a millisecond, and nothing is written anywhere.
+/// The files in a tar archive, found by reading its headers once and leaping over their content: an archive of a
+/// gigabyte is open in a millisecond, and nothing is written anywhere.
 ///
-/// Names are never used on the file system, so there is nothing to break out of. Archives that try are refused all the same.
+/// Names are never used on the file system, so there is nothing to break out of. Archives that try are refused all the
+/// same.
 final class TarFiles: ArchiveFiles {
     enum Member: Equatable {
         case file(offset: Int64, size: Int64)
@@ -50,8 +51,8 @@ final class TarFiles: ArchiveFiles {
         return parts.joined(separator: "/")
     }
 
-    /// Makes a file that can be read at any offset of what may be a pipe or compressed: the file itself where it is a plain
-    /// tar, else a copy without a name, in `folder`.
+    /// Makes a file that can be read at any offset of what may be a pipe or compressed: the file itself where it is a
+    /// plain tar, else a copy without a name, in `folder`.
     static func plain(_ file: consuming FileDescriptor, spoolingIn folder: String) throws -> FileDescriptor {
         let isRegular = try file.status().kind == .file
         if isRegular {

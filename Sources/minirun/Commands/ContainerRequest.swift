@@ -176,7 +176,12 @@ enum ContainerRequest {
         if let pids = try parsed.integer("pids-limit"), pids != 0 { resources.pidsLimit = pids }
         options.resources = resources
         options.oomScoreAdj = try parsed.integer("oom-score-adj").map { Int(clamping: $0) }
-        options.limits = try parsed.values("ulimit").map { text throws(ValueError) in
+        options.limits = try limits(parsed)
+    }
+
+    /// `--ulimit`
+    static func limits(_ parsed: ParsedArguments) throws -> [RuntimeSpec.ResourceLimit] {
+        try parsed.values("ulimit").map { text throws(ValueError) in
             let limit = try Ulimit(parsing: text)
             return RuntimeSpec.ResourceLimit(
                 type: "RLIMIT_" + limit.name.uppercased(),

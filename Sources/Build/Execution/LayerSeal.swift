@@ -1,0 +1,56 @@
+import CLinux
+import Images
+import LinuxSystem
+import OCI
+
+/// Turns a finished folder into a layer of the store: a plain tar blob, and the folder itself as that blob unpacked.
+struct LayerSeal {
+    let images: ImageStore
+
+    struct Sealed {
+        let layer: Descriptor
+        let chainID: Digest
+        let isEmpty: Bool
+    }
+
+    /// Gives the folder away.
+    func seal(_ folder: String, over parent: Digest?) throws -> Sealed {
+        let writer = try images.blobWriter()
+        let summary = try LayerPacker.pack(folder, to: writer)
+        let (digest, size) = try writer.commit()
+        let chainID = try images.adoptLayer(
+            folder,
+            diffID: digest,
+            parent: parent,
+            bytes: summary.bytes,
+            files: summary.files
+        )
+        let layer = Descriptor(mediaType: .layer, digest: digest, size: size)
+        return Sealed(layer: layer, chainID: chainID, isEmpty: summary.files == 0)
+    }
+}
+
+/// The times in a folder that a RUN has filled.
+enum LayerTimes {
+    /// Cuts every time to seconds, as the layer's tar has it, and makes those after `epoch` that one.
+    static func settle(_ folder: String, epoch: Int64?) throws {
+        try settle(try FileDescriptor.open(folder, O_RDONLY | O_DIRECTORY), epoch)
+    }
+
+    private static func settle(_ folder: borrowing FileDescriptor, _ epoch: Int64?) throws {
+        for entry in try Directory.entries(folder.raw) {
+            let status = try FileStatus.of(entry.name, in: folder.raw)
+            if status.kind == .directory {
+                let flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW
+                try settle(try FileDescriptor.openAt(folder.raw, entry.name, flags), epoch)
+            }
+            var seconds = status.modified.tv_sec
+            if let epoch { seconds = min(seconds, Int(epoch)) }
+            if status.modified.tv_nsec == 0, seconds == status.modified.tv_sec { continue }
+            let times = [timespec(tv_sec: seconds, tv_nsec: 0), timespec(tv_sec: seconds, tv_nsec: 0)]
+            try retrying("changing the time of", entry.text) {
+                utimensat(folder.raw, entry.name, times, AT_SYMLINK_NOFOLLOW)
+            }
+        }
+    }
+}

@@ -1,0 +1,40 @@
+import CLinux
+import Images
+import LinuxSystem
+import OCI
+import Runtime
+
+extension Engine {
+    /// Removes a container even while it runs: its processes are killed through its cgroup, whoever is at work on it writes
+    /// down the end, and then nothing of it is left. One that has gone meanwhile is removed already.
+    ///
+    /// - Parameter timeout: how many milliseconds the other engine has to notice the end.
+    package func forceRemove(_ container: ContainerRecord, timeout: Int = 10_000) throws {
+        let cgroup = Cgroup(try CgroupName(container: container.id), in: try .current())
+        let deadline = Clock.monotonic + UInt64(max(timeout, 0)) * 1_000_000
+        var pause: useconds_t = 500
+        while containers.isActive(container.id) {
+            // Again each time: a container that was only being made has no process at first.
+            try cgroup.kill()
+            guard Clock.monotonic < deadline else {
+                throw EngineError(
+                    .failed,
+                    "cannot remove container \"/\(container.name)\": could not kill: "
+                        + "tried to kill container, but its engine did not notice the end"
+                )
+            }
+            usleep(pause)
+            pause = min(pause * 2, 20_000)
+        }
+        // An engine that was killed leaves its container's processes behind.
+        try cgroup.remove()
+        try containers.remove(container)
+    }
+
+    /// Removes what neither an image nor a container needs any more, unless somebody is at work with the store: then the next
+    /// removal will.
+    package func collect() throws {
+        guard let lease = try images.exclusive() else { return }
+        try images.collect(CollectionRoots(layers: try containerRoots().layers), holding: lease)
+    }
+}

@@ -1,0 +1,150 @@
+import Build
+import LinuxSystem
+import OCI
+import Runner
+
+/// `minirun build`
+enum BuildCommand {
+    static let verb = Verb(
+        ["image build", "build", "builder build"],
+        "Build an image from a Dockerfile",
+        usage: "[OPTIONS] PATH | -",
+        arguments: .exactly(1),
+        completes: .directory,
+        common: true,
+        options: BuildOptions.all,
+        run: run
+    )
+
+    private static func run(_ parsed: ParsedArguments) throws -> Int32 {
+        let request = try request(parsed)
+        let engine = try Installation.engine(parsed.globals)
+        let isQuiet = parsed.flag("quiet")
+        let mode = isQuiet ? ProgressMode.quiet : try ProgressMode(parsing: parsed.value("progress") ?? "auto")
+        let result: BuildResult
+        do {
+            result = try build(request, engine, mode)
+        } catch {
+            return fail(error, isQuiet: mode == .quiet)
+        }
+        if let file = parsed.value("iidfile") { try Files.write(file, Array(result.id.description.utf8)) }
+        if isQuiet { Console.print("\(result.id)\n") }
+        return 0
+    }
+
+    /// Builds with a display on stderr.
+    static func build(_ request: BuildRequest, _ engine: Engine, _ mode: ProgressMode) throws -> BuildResult {
+        try engine.recover()
+        let display = try BuildDisplay(mode)
+        defer { display.finish() }
+        return try Builder(engine: engine, events: display.handle).build(request)
+    }
+
+    /// The last lines of a build that failed, and the exit code.
+    private static func fail(_ error: any Error, isQuiet: Bool) -> Int32 {
+        switch error {
+        case let error as BuildError:
+            // The display has shown the excerpt; without one this is the only place.
+            let excerpt = isQuiet ? error.excerpt : ""
+            Console.complain(
+                excerpt + "ERROR: failed to solve: \(error.message)\n" + (error.hint.map { "hint: \($0)\n" } ?? "")
+            )
+        case let error as BuildInterrupted:
+            Console.complain("ERROR: failed to solve: Canceled: context canceled\n")
+            return 128 + error.signal
+        default: Console.complain(ErrorReport(error).text + "\n")
+        }
+        return 1
+    }
+
+    private static func request(_ parsed: ParsedArguments) throws -> BuildRequest {
+        var request = try place(parsed)
+        for text in parsed.values("tag") { request.tags.append(try tag(text)) }
+        for text in parsed.values("build-arg") {
+            let argument = KeyValue.plain(text)
+            if text.contains("=") {
+                request.arguments[argument.key] = argument.value
+            } else if let value = Process.environment(text) {
+                request.arguments[text] = value
+            }
+        }
+        for text in parsed.values("label") {
+            let label = try KeyValue.label(text)
+            request.labels[label.key] = label.value
+        }
+        request.target = parsed.value("target")
+        request.noCache = parsed.flag("no-cache")
+        request.pull = parsed.flag("pull")
+        request.network = parsed.value("network") == "none" ? .none : .host
+        request.platform = try parsed.value("platform").map { text throws(EngineError) in try Platform(text) }
+        request.addedHosts = try parsed.values("add-host").map { text throws(ValueError) in
+            let host = try ExtraHost(parsing: text)
+            return "\(host.name):\(host.address)"
+        }
+        if let size = try parsed.bytes("shm-size") { request.sharedMemorySize = UInt64(clamping: size) }
+        request.limits = try ContainerRequest.limits(parsed)
+        request.sourceDateEpoch = Process.environment("SOURCE_DATE_EPOCH").flatMap(Int64.init)
+        return request
+    }
+
+    /// Context and Dockerfile. `-` as the context is a Dockerfile on stdin with nothing around it.
+    private static func place(_ parsed: ParsedArguments) throws -> BuildRequest {
+        let context = parsed.positional[0]
+        let file = parsed.value("file")
+        guard context != "-" else {
+            throw EngineError(.unsupported, "a build context on stdin is not supported yet", hint: "give a folder")
+        }
+        let folder = Files.absolute(context)
+        guard let status = try? FileStatus.following(folder), status.kind == .directory else {
+            throw EngineError(.notFound, "unable to prepare context: path \"\(context)\" not found")
+        }
+        var request = BuildRequest(context: folder)
+        switch file {
+        case "-": request.definition = .text(try StandardStream.input.readAll())
+        case .some(let path): request.definition = .file(Files.absolute(path))
+        case nil: break
+        }
+        return request
+    }
+
+    private static func tag(_ text: String) throws -> ImageReference {
+        do {
+            let reference = try ImageReference(text)
+            guard reference.digest == nil else {
+                throw EngineError(.invalid, "refusing to create a tag with a digest reference")
+            }
+            return reference
+        } catch {
+            throw EngineError(.invalid, "invalid tag \"\(text)\": \(error)")
+        }
+    }
+}
+
+/// A build's display on stderr, kept moving by a ticker while a step is silent.
+private final class BuildDisplay: @unchecked Sendable {
+    private let lock = Lock()
+    private var progress: BuildProgress
+    private var ticker: Ticker?
+
+    init(_ mode: ProgressMode) throws {
+        let size: @Sendable () -> (columns: Int, rows: Int) = { Terminal.size(2) ?? (80, 24) }
+        progress = try BuildProgress(
+            mode,
+            write: Console.complain,
+            terminalSize: Terminal.isTerminal(2) ? size : nil,
+            colors: Process.environment("NO_COLOR") == nil
+        )
+        if progress.wantsTicks {
+            ticker = try Ticker(every: 150) { [weak self] in
+                self?.lock.locked { self?.progress.tick(now: Clock.monotonic) }
+            }
+        }
+    }
+
+    func handle(_ event: BuildEvent) { lock.locked { progress.handle(event) } }
+
+    func finish() {
+        ticker?.stop()
+        lock.locked { progress.finish(now: Clock.monotonic) }
+    }
+}

@@ -1,0 +1,37 @@
+import LinuxSystem
+import OCI
+import Runner
+
+extension Installation {
+    /// Does a verb's work with an engine that starts nothing, so that the shim need not be there. What is refused for want
+    /// of root says what to do about it.
+    static func withEngine<R>(_ globals: GlobalOptions, _ work: (Engine) throws -> R) throws -> R {
+        do {
+            return try work(Engine(root: root(globals), state: globals.state ?? Engine.standardState, shim: ""))
+        } catch let error as SystemError where error.code == SystemError.denied && !Process.isRoot {
+            throw EngineError(.failed, "\(error)", hint: "minirun needs root for this: try again with sudo")
+        }
+    }
+
+    /// For verbs that only read. Containers whose engines were killed are settled first, so that none is shown as running;
+    /// where that fails the list is still worth more than nothing.
+    static func reading<R>(_ globals: GlobalOptions, _ work: (Engine) throws -> R) throws -> R {
+        try withEngine(globals) { engine in
+            try? engine.recover()
+            return try work(engine)
+        }
+    }
+
+    /// Does the same with several names. One that fails is reported and the others go on; the exit code is then 1.
+    static func each(_ names: [String], _ work: (String) throws -> Void) throws -> Int32 {
+        var exitCode: Int32 = 0
+        for name in names {
+            do { try work(name) } catch let error as EngineError {
+                let report = ErrorReport(error)
+                Console.complain(report.text + "\n")
+                exitCode = report.exitCode
+            }
+        }
+        return exitCode
+    }
+}

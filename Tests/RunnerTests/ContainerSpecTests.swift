@@ -1,0 +1,175 @@
+import OCI
+import Runner
+import Runtime
+import Testing
+
+@Suite struct ContainerSpecTests {
+    @Test(
+        arguments: [
+            // entry point and command of the image, --entrypoint, arguments, what is executed
+            (nil, ["sh"], nil, [], ["sh"]), (["e"], ["c"], nil, [], ["e", "c"]),
+            (["e"], ["c"], nil, ["x", "y"], ["e", "x", "y"]),
+            (["e"], ["c"], ["n"], [], ["n"]), (["e"], ["c"], ["n"], ["x"], ["n", "x"]),
+            (["e"], ["c"], [], ["x"], ["x"]),
+            (["e"], nil, nil, [], ["e"]),
+        ] as [([String]?, [String]?, [String]?, [String], [String])]
+    )
+    func whatIsExecuted(image: [String]?, cmd: [String]?, override: [String]?, words: [String], executed: [String])
+        throws
+    {
+        var given = Given()
+        given.configuration.entrypoint = image
+        given.configuration.cmd = cmd
+        given.options.entrypoint = override
+        given.options.command = words
+        #expect(try given.specification().process.args == executed)
+    }
+
+    @Test func withoutAnyCommandThereIsNoContainer() {
+        var given = Given()
+        given.configuration.cmd = nil
+        #expect(throws: EngineError.self) { try given.specification() }
+        given.configuration.cmd = ["c"]
+        given.options.entrypoint = []
+        #expect(throws: EngineError.self) { try given.specification() }
+    }
+
+    @Test func theEnvironmentHasDockersOrder() throws {
+        var given = Given()
+        given.configuration.env = ["A=1", "PATH=/x"]
+        given.options.environment = ["B=2", "A=3"]
+        given.options.terminal = true
+        #expect(
+            try given.specification().process.env
+                == ["PATH=/x", "HOSTNAME=0123456789ab", "TERM=xterm", "A=3", "B=2", "HOME=/root"]
+        )
+        given.options.environment = ["HOME=/elsewhere"]
+        #expect(try given.specification().process.env.filter { $0.hasPrefix("HOME=") } == ["HOME=/elsewhere"])
+        given.options.environment = ["HOME="]
+        #expect(try given.specification().process.env.last == "HOME=/root")
+    }
+
+    @Test func aUserOtherThanRootStartsWithoutCapabilities() throws {
+        var given = Given()
+        given.options.user = "app"
+        let process = try given.specification().process
+        #expect(process.capabilities.bounding.count == 14)
+        #expect(process.capabilities.effective.isEmpty && process.capabilities.permitted.isEmpty)
+        #expect(process.capabilities.ambient.isEmpty && process.capabilities.inheritable.isEmpty)
+        #expect(process.env.last == "HOME=/home/app")
+    }
+
+    @Test func theHostNetworkKeepsTheHostsNameAndSettings() throws {
+        var given = Given()
+        given.options.network = .host
+        let spec = try given.specification()
+        #expect(spec.hostname == "machine")
+        #expect(!spec.linux.has(.network) && spec.linux.sysctl.isEmpty)
+        given.options.sysctls = ["net.ipv4.ip_forward": "1"]
+        #expect(throws: EngineError.self) { try given.specification() }
+    }
+
+    @Test func onlyNamespacedSettingsAreAllowed() throws {
+        var given = Given()
+        given.options.sysctls = ["kernel.shmmax": "1", "net.ipv4.ip_forward": "1"]
+        #expect(try given.specification().linux.sysctl["kernel.shmmax"] == "1")
+        given.options.sysctls = ["kernel.core_pattern": "|/x"]
+        #expect(throws: EngineError.self) { try given.specification() }
+    }
+
+    @Test func privilegedMasksNothing() throws {
+        var given = Given()
+        given.options.privileged = true
+        let spec = try given.specification()
+        #expect(spec.linux.maskedPaths.isEmpty && spec.linux.readonlyPaths.isEmpty)
+        #expect(spec.process.capabilities.effective == CapabilitySet.all.names)
+        #expect(spec.mounts.allSatisfy { !$0.options.contains("ro") })
+        #expect(spec.linux.resources.devices == [.init(allow: true)])
+    }
+
+    @Test func mountsStandInTheOrderOfTheirDepth() throws {
+        var given = Given()
+        given.options.mounts = [
+            MountRequest(kind: .tmpfs(options: []), destination: "/a/b/c"),
+            MountRequest(kind: .bind(source: "/h", create: false), destination: "/a", readOnly: true),
+            MountRequest(kind: .tmpfs(options: ["size=1m", "exec"]), destination: "/dev/shm"),
+        ]
+        let mounts = try given.specification().mounts
+        #expect(mounts.suffix(3).map(\.destination) == ["/a", "/dev/shm", "/a/b/c"])
+        #expect(mounts.filter { $0.destination == "/dev/shm" }.count == 1)
+        #expect(mounts.last { $0.destination == "/a" }?.options == ["rbind", "rprivate", "rro"])
+        #expect(mounts.last { $0.destination == "/dev/shm" }?.options == ["nosuid", "nodev", "size=1m"])
+    }
+
+    /// CVE-2019-16884: a volume over /proc.
+    @Test(arguments: ["/proc", "/proc/self", "/x/../proc/1", "/", "relative", "//proc/sys"])
+    func placesThatAreNoMountPoints(destination: String) {
+        var given = Given()
+        given.options.mounts = [MountRequest(kind: .tmpfs(options: []), destination: destination)]
+        #expect(throws: EngineError.self) { try given.specification() }
+    }
+
+    @Test func theSamePlaceTwiceIsRefused() {
+        var given = Given()
+        given.options.mounts = [
+            MountRequest(kind: .tmpfs(options: []), destination: "/a"),
+            MountRequest(kind: .tmpfs(options: []), destination: "/a/."),
+        ]
+        #expect(throws: EngineError.self) { try given.specification() }
+    }
+}
+
+@Suite struct UserDatabaseTests {
+    @Test(
+        arguments: [
+            ("", 0, 0, [0, 10], "/root"), ("app", 1000, 1000, [1000, 10, 2000], "/home/app"),
+            ("1000", 1000, 1000, [1000, 10, 2000], "/home/app"), ("app:wheel", 1000, 10, [10], "/home/app"),
+            ("app:77", 1000, 77, [77], "/home/app"), ("1234", 1234, 0, [0], "/"), ("1234:5", 1234, 5, [5], "/"),
+            ("0:0", 0, 0, [0], "/root"), ("homeless", 7, 7, [7], "/"), (":extra", 0, 2000, [2000], "/root"),
+        ] as [(String, UInt32, UInt32, [UInt32], String)]
+    )
+    func resolves(text: String, uid: UInt32, gid: UInt32, groups: [UInt32], home: String) throws {
+        let identity = try Given().users.identity(text, addedGroups: [])
+        #expect(identity.user == RuntimeSpec.User(uid: uid, gid: gid, additionalGids: groups))
+        #expect(identity.home == home)
+    }
+
+    @Test func addedGroupsComeLast() throws {
+        let identity = try Given().users.identity("app:wheel", addedGroups: ["extra", "33", "10"])
+        #expect(identity.user.additionalGids == [10, 2000, 33])
+    }
+
+    @Test(arguments: ["nobody", "app:nogroup", "-1", "4294967295", "2147483648", "+1", "0x10"])
+    func refuses(text: String) {
+        #expect(throws: EngineError.self) { try Given().users.identity(text, addedGroups: []) }
+    }
+
+    @Test func withoutFilesNumbersStillServe() throws {
+        let users = UserDatabase(passwd: nil, group: nil)
+        #expect(
+            try users.identity("5:6", addedGroups: []).user == RuntimeSpec.User(uid: 5, gid: 6, additionalGids: [6])
+        )
+        #expect(try users.identity("", addedGroups: []).home == "/")
+    }
+}
+
+@Suite struct NetworkFilesTests {
+    @Test func loopbackServersStayOutOfAPrivateNetwork() {
+        let host = "# by hand\nnameserver 127.0.0.53\nnameserver 10.0.0.1\nsearch a b\noptions ndots:2\n"
+        #expect(
+            NetworkFiles.resolver(host: host, options: ContainerOptions(), keepsLoopback: false)
+                == "nameserver 10.0.0.1\nsearch a b\noptions ndots:2\n"
+        )
+        #expect(
+            NetworkFiles.resolver(host: host, options: ContainerOptions(), keepsLoopback: true).hasPrefix(
+                "nameserver 127.0.0.53\n"
+            )
+        )
+    }
+
+    @Test func addedHostsStandAfterTheStandardLines() {
+        let text = NetworkFiles.hosts(added: ["db:10.0.0.5", "six:[::5]"])
+        #expect(text.hasPrefix("127.0.0.1\tlocalhost\n"))
+        #expect(text.hasSuffix("10.0.0.5\tdb\n::5\tsix\n"))
+    }
+}
