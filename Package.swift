@@ -59,10 +59,13 @@ let package = Package(
             swiftSettings: swift
         ),
         .testTarget(name: "OCITests", dependencies: ["OCI"], swiftSettings: swift),
+        .testTarget(name: "LinuxSystemTests", dependencies: ["LinuxSystem", "CLinux"], swiftSettings: swift),
         .testTarget(name: "RuntimeTests", dependencies: ["Runtime", "LaunchPlan", "LinuxSystem", "OCI"], swiftSettings: swift),
         .testTarget(name: "RunnerTests", dependencies: ["Runner", "Runtime", "OCI"], swiftSettings: swift),
         .testTarget(name: "ImagesTests", dependencies: ["Images", "LinuxSystem", "OCI"], swiftSettings: swift),
         .testTarget(name: "BuildTests", dependencies: ["Build", "OCI"], swiftSettings: swift),
+        // The real program, as root, where MINIRUN_BLACKBOX is set.
+        .testTarget(name: "BlackBoxTests", dependencies: ["LinuxSystem", "OCI"], swiftSettings: swift),
         .testTarget(name: "CommandTests", dependencies: ["minirun", "Build", "LinuxSystem", "OCI"], swiftSettings: swift),
     ],
     swiftLanguageModes: [.v6]

@@ -63,17 +63,26 @@ package enum Subprocess {
     }
 
     /// Starts a program with the given descriptors as its 0, 1 and 2. The caller must `wait(for:)` it.
+    ///
+    /// - Parameter terminal: the path of a terminal, which becomes that of the new session and the program's 0 to 2 before
+    ///   `descriptors` take the place of some of them (-1 leaves the terminal).
     package static func start(
         _ arguments: [String],
         environment: [String]? = nil,
         directory: String? = nil,
         descriptors: [CInt],
-        newSession: Bool = false
+        newSession: Bool = false,
+        terminal: String? = nil
     ) throws(SystemError) -> pid_t {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
-        for (number, descriptor) in descriptors.enumerated() {
+        if let terminal {
+            // The first terminal that a session's leader opens becomes the session's.
+            posix_spawn_file_actions_addopen(&actions, 0, terminal, O_RDWR, 0)
+            for number: CInt in 1...2 { posix_spawn_file_actions_adddup2(&actions, 0, number) }
+        }
+        for (number, descriptor) in descriptors.enumerated() where descriptor >= 0 {
             posix_spawn_file_actions_adddup2(&actions, descriptor, CInt(number))
         }
         if let directory { posix_spawn_file_actions_addchdir_np(&actions, directory) }
@@ -85,7 +94,7 @@ package enum Subprocess {
         posix_spawnattr_setsigmask(&attributes, &signals)
         sigfillset(&signals)
         posix_spawnattr_setsigdefault(&attributes, &signals)
-        let flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | (newSession ? Int32(linux_spawn_setsid) : 0)
+        let flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | (newSession || terminal != nil ? Int32(linux_spawn_setsid) : 0)
         posix_spawnattr_setflags(&attributes, Int16(flags))
         var pid: pid_t = 0
         let code = CStrings.with(arguments) { argv in

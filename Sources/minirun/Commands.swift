@@ -8,7 +8,11 @@ enum Commands {
             VerbGroup("image", "Manage images"), VerbGroup("system", "Manage minirun"),
         ],
         verbs: [
-            RunCommand.verb
+            // The common ones, in the order in which the help shows them.
+            RunCommand.verb, PsCommand.verb, BuildCommand.verb, ImagesCommand.verb, VersionCommand.verb, InfoCommand.verb,
+            RmCommand.verb, ContainerInspectCommand.verb, InspectCommand.verb,
+            ImageInspectCommand.verb, HistoryCommand.verb, TagCommand.verb, RmiCommand.verb, LoadCommand.verb,
+            SaveCommand.verb, ImportCommand.verb,
         ]
     )
 }

@@ -22,14 +22,23 @@ final class TemporaryFolder {
     }
 }
 
-/// Runs a program that must succeed.
+/// Runs a program that must succeed, with files in memory as its input and output.
 @discardableResult
-func runTool(_ arguments: String..., input: [UInt8] = []) throws -> [UInt8] {
-    let result = try Subprocess.run(arguments, input: input)
-    guard result.status == .exited(0) else {
-        throw EngineError(.failed, "\(arguments[0]) ended with \(result.status.code): \(result.errorText)")
+func runTool(_ arguments: [String], input: [UInt8] = []) throws -> [UInt8] {
+    let stdin = try FileDescriptor.inMemory("in")
+    let stdout = try FileDescriptor.inMemory("out")
+    let stderr = try FileDescriptor.inMemory("error")
+    try stdin.write(input)
+    try stdin.rewind()
+    let pid = try Subprocess.start(arguments, descriptors: [stdin.raw, stdout.raw, stderr.raw])
+    let status = try Subprocess.wait(for: pid)
+    try stdout.rewind()
+    try stderr.rewind()
+    guard status == .exited(0) else {
+        let text = String(decoding: try stderr.readAll(), as: UTF8.self)
+        throw EngineError(.failed, "\(arguments[0]) ended with \(status.code): \(text)")
     }
-    return result.output
+    return try stdout.readAll()
 }
 
 /// The archive of some entries; files have their text as content.

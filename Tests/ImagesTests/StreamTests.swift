@@ -16,7 +16,7 @@ import Testing
         (.none, ["cat"]),
     ])
     func readsWhatTheToolsWrite(format: CompressionFormat, tool: [String]) throws {
-        let packed = try Subprocess.run(tool, input: Self.sample).output
+        let packed = try runTool(tool, input: Self.sample)
         let source = DecompressingSource(MemorySource(packed))
         #expect(try source.readAll() == Self.sample)
         #expect(source.format == format)
@@ -26,7 +26,7 @@ import Testing
 
     @Test(arguments: [["gzip", "-c"], ["bzip2", "-c"], ["xz", "-c"], ["zstd", "-q", "-c"]])
     func refusesDamage(tool: [String]) throws {
-        let packed = try Subprocess.run(tool, input: Self.sample).output
+        let packed = try runTool(tool, input: Self.sample)
         for cut in [packed.count - 1, packed.count / 2, 20] {
             #expect(throws: EngineError.self) { try Self.decompressed(Array(packed[..<cut])) }
         }
@@ -38,12 +38,12 @@ import Testing
     }
 
     @Test func refusesFormatsThatAreNotAccepted() throws {
-        let packed = try Subprocess.run(["xz", "-c"], input: [1, 2, 3]).output
+        let packed = try runTool(["xz", "-c"], input: [1, 2, 3])
         #expect(throws: EngineError.self) { try Self.decompressed(packed, formats: [.none, .gzip]) }
     }
 
     @Test func passesOverSkippableFrames() throws {
-        let packed = try Subprocess.run(["zstd", "-q", "-c"], input: Self.sample).output
+        let packed = try runTool(["zstd", "-q", "-c"], input: Self.sample)
         let skippable: [UInt8] = [0x53, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3]
         #expect(try Self.decompressed(skippable + packed + skippable) == Self.sample)
     }
@@ -68,7 +68,7 @@ import Testing
         if format != .zstd { #expect(try packed(piece: 999) == whole) }
         #expect(try Self.decompressed(packed(piece: 4096)) == Self.sample)
         let tool = format == .gzip ? ["gzip", "-dc"] : format == .zstd ? ["zstd", "-dcq"] : ["cat"]
-        #expect(try Subprocess.run(tool, input: whole).output == Self.sample)
+        #expect(try runTool(tool, input: whole) == Self.sample)
         // No time and no name in a gzip header.
         if format == .gzip { #expect(Array(whole[3..<8]) == [0, 0, 0, 0, 0]) }
     }

@@ -36,7 +36,7 @@ import Testing
                 add('unicode-é', data='é'.encode())
             t.close()
             """
-        let members = try Self.members(runTool("python3", "-c", script))
+        let members = try Self.members(runTool(["python3", "-c", script]))
         #expect(members.map(\.entry.kind).prefix(8) == [
             .file, .directory, .file, .symlink, .hardlink, .characterDevice, .blockDevice, .fifo,
         ])
@@ -58,7 +58,7 @@ import Testing
         let folder = try TemporaryFolder()
         try Files.makeDirectories(folder.path + "/in/a/b")
         try Files.write(folder.path + "/in/a/b/file", Array("content".utf8))
-        let tar = try runTool("tar", "-C", folder.path + "/in", "--format=\(format)", "--sort=name", "-cf", "-", ".")
+        let tar = try runTool(["tar", "-C", folder.path + "/in", "--format=\(format)", "--sort=name", "-cf", "-", "."])
         let members = try Self.members(tar)
         #expect(members.map(\.entry.name) == ["./", "./a/", "./a/b/", "./a/b/file"])
         #expect(members[3].content == Array("content".utf8))
@@ -78,7 +78,7 @@ import Testing
         lseek(file.raw, expected.count - 1, SEEK_SET)
         try file.write([0])
         let format = version == "gnu" ? ["--format=gnu"] : ["--format=pax", "--sparse-version=\(version)"]
-        let tar = try Subprocess.run(["tar", "-C", folder.path, "-S", "-cf", "-"] + format + ["sparse"]).output
+        let tar = try runTool(["tar", "-C", folder.path, "-S", "-cf", "-"] + format + ["sparse"])
         let members = try Self.members(tar)
         #expect(members.count == 1)
         #expect(members[0].entry.name == "sparse")
@@ -96,7 +96,7 @@ import Testing
             t.addfile(i)
             t.close()
             """
-        let entry = try #require(try Self.members(runTool("python3", "-c", script)).first).entry
+        let entry = try #require(try Self.members(runTool(["python3", "-c", script])).first).entry
         #expect(entry.xattrs.map(\.name) == ["user.a", "user.b=c"])
         #expect(entry.xattrs.map(\.value) == [Array("1".utf8), Array("hello".utf8)])
         #expect(entry.mtime == -2 && entry.mtimeNanoseconds == 750_000_000)
@@ -144,7 +144,7 @@ import Testing
                 t.addfile(i, io.BytesIO(b'1\\n0\\n188\\n' + bytes(691)))
             t.close()
             """
-        let good = try runTool("python3", "-c", script)
+        let good = try runTool(["python3", "-c", script])
         #expect(try Self.members(good).count == 3)
         var random = SystemRandomNumberGenerator()
         for _ in 0..<3000 {

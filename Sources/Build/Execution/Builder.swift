@@ -23,6 +23,18 @@ package struct Builder {
     ///
     /// - Throws: BuildError for all that a person can do something about, BuildInterrupted after a signal.
     package func build(_ request: BuildRequest) throws -> BuildResult {
-        throw EngineError(.unsupported, "build is not there yet")
+        try engine.recover()
+        let lease = try engine.images.lease()
+        return try lease.during {
+            let build = try BuildExecution(engine, request, BuildReporter(events))
+            do {
+                let result = try build.run()
+                try build.workspace.remove()
+                return result
+            } catch {
+                try? build.workspace.remove()
+                throw error
+            }
+        }
     }
 }

@@ -115,7 +115,7 @@ final class HostTree: SourceTree {
     func digest(of item: TreeItem) throws -> Digest {
         if let known = digests?.digest(of: item.status) { return known }
         let began = Clock.realtime
-        let source = HashingSource(FileSource(owning: try open(item)))
+        let source = HashingSource(Images.FileSource(owning: try open(item)))
         try source.drain()
         guard source.count == item.status.size else { throw HostTree.changed(item) }
         digests?.remember(source.digest, of: item.status, readAt: began)

@@ -67,7 +67,7 @@ final class MergedTree: SourceTree {
     func digest(of item: TreeItem) throws -> Digest {
         if let known = digests.digest(of: item.status) { return known }
         let began = Clock.realtime
-        let source = HashingSource(FileSource(owning: try open(item)))
+        let source = HashingSource(Images.FileSource(owning: try open(item)))
         try source.drain()
         digests.remember(source.digest, of: item.status, readAt: began)
         return source.digest

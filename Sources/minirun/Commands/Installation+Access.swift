@@ -23,13 +23,14 @@ extension Installation {
     }
 
     /// Does the same with several names. One that fails is reported and the others go on; the exit code is then 1.
-    static func each(_ names: [String], _ work: (String) throws -> Void) throws -> Int32 {
+    /// - Parameter forgiving: with `--force` something that does not exist is reported, but is no failure.
+    static func each(_ names: [String], forgiving: Bool, _ work: (String) throws -> Void) throws -> Int32 {
         var exitCode: Int32 = 0
         for name in names {
             do { try work(name) } catch let error as EngineError {
                 let report = ErrorReport(error)
                 Console.complain(report.text + "\n")
-                exitCode = report.exitCode
+                if !forgiving || error.kind != .notFound { exitCode = report.exitCode }
             }
         }
         return exitCode

@@ -39,7 +39,7 @@ enum HistoryListing {
         if style.truncating { createdBy = HumanReadable.ellipsis(createdBy, columns: 45) }
         return [
             "Comment": .string(step.comment ?? ""),
-            "CreatedAt": .string(created == nil ? "" : Timestamp.rfc3339(nanoseconds: seconds)),
+            "CreatedAt": .string(Timestamp.rfc3339(nanoseconds: seconds)),
             "CreatedBy": .string(createdBy),
             "CreatedSince": .string(created.map { HumanReadable.ago($0, now: style.now) } ?? "N/A"), "ID": .string(id),
             "Size": .string(style.human ? HumanReadable.size(size, digits: 3) : String(size)),

@@ -1,4 +1,5 @@
 import Images
+import LinuxSystem
 import OCI
 
 /// What a list of images shows of one.
@@ -29,11 +30,21 @@ extension ImageEntry {
 }
 
 extension ImageStore {
-    /// The bytes of each layer's files, the base's first. Of a layer that was never unpacked only its blob's size is known.
+    /// The bytes of each layer's files, the base's first; of one that was never unpacked, those of its tar or its blob.
     func layerSizes(of image: StoredImage) throws -> [Int64] {
         try zip(image.layers, image.chainIDs).map { layer, chainID in
-            try usableLayer(chainID)?.bytes ?? layer.blob.size
+            try usableLayer(chainID)?.bytes ?? unpackedSize(of: layer.blob)
         }
+    }
+
+    /// What gzip says of itself in its last four bytes: the size before compression, modulo 2^32 (RFC 1952).
+    private func unpackedSize(of blob: Descriptor) -> Int64 {
+        guard blob.mediaType == .layerGzip || blob.mediaType == .dockerLayerGzip, blob.size > 18,
+            let file = try? FileDescriptor.open(blobPath(blob.digest))
+        else { return blob.size }
+        let source = FileSource(owning: file, offset: blob.size - 4, length: 4)
+        guard let trailer = try? source.readAll(limit: 4), trailer.count == 4 else { return blob.size }
+        return max(blob.size, trailer.reversed().reduce(0) { $0 << 8 | Int64($1) })
     }
 }
 
@@ -52,44 +63,51 @@ enum ImageListing {
         )
     }
 
-    /// One row for each name of each image. Digests have rows only of their own where `digests` asks for them, or where
-    /// their repository has no tag.
-    static func rows(_ entries: [ImageEntry], digests: Bool, truncating: Bool, now: UInt64) -> [JSON] {
-        entries.flatMap { entry in
-            names(of: entry, digests: digests).map { row(entry, $0, truncating: truncating, now: now) }
-        }
+    struct Style {
+        /// `--digests`: one row for each digest, too.
+        var digests = false
+        /// Whether the format shows digests.
+        var showsDigests = false
+        var truncating = true
+        var now: UInt64
+    }
+
+    /// One row for each name of each image.
+    static func rows(_ entries: [ImageEntry], _ style: Style) -> [JSON] {
+        entries.flatMap { entry in names(of: entry, style).map { row(entry, $0, style) } }
     }
 
     private typealias Name = (repository: String, tag: String, digest: String)
 
-    private static func names(of entry: ImageEntry, digests: Bool) -> [Name] {
+    /// A digest stands beside its repository's tags if digests are shown, and for itself where there is no tag.
+    private static func names(of entry: ImageEntry, _ style: Style) -> [Name] {
         let none = "<none>"
         if entry.isDangling { return [(none, none, none)] }
         var names: [Name] = []
         for tag in entry.tags {
             let own = entry.digests.filter { $0.repository == tag.repository }.compactMap(\.digest?.description)
-            for digest in digests && !own.isEmpty ? own : [none] {
+            for digest in (style.digests || style.showsDigests) && !own.isEmpty ? own : [none] {
                 names.append((tag.familiarRepository, tag.tag ?? none, digest))
             }
         }
         let tagged = Set(entry.tags.map(\.repository))
         var shown: Set<String> = []
         for name in entry.digests where !tagged.contains(name.repository) {
-            guard digests || shown.insert(name.repository).inserted else { continue }
-            names.append((name.familiarRepository, none, digests ? name.digest?.description ?? none : ""))
+            guard style.digests || shown.insert(name.repository).inserted else { continue }
+            names.append((name.familiarRepository, none, style.digests ? name.digest?.description ?? none : ""))
         }
         return names
     }
 
-    private static func row(_ entry: ImageEntry, _ name: Name, truncating: Bool, now: UInt64) -> JSON {
-        let size = HumanReadable.size(entry.size, digits: 3)
-        return [
+    private static func row(_ entry: ImageEntry, _ name: Name, _ style: Style) -> JSON {
+        [
             "Containers": "N/A", "CreatedAt": .string(HumanReadable.time(entry.created ?? 0)),
-            "CreatedSince": .string(entry.created.map { HumanReadable.ago($0, now: now) } ?? ""),
+            "CreatedSince": .string(entry.created.map { HumanReadable.ago($0, now: style.now) } ?? ""),
             "Digest": .string(name.digest),
-            "ID": .string(truncating ? entry.id.short : entry.id.description),
-            "Repository": .string(name.repository), "SharedSize": "N/A", "Size": .string(size), "Tag": .string(name.tag),
-            "UniqueSize": "N/A", "VirtualSize": .string(size),
+            "ID": .string(style.truncating ? entry.id.short : entry.id.description),
+            "Repository": .string(name.repository), "SharedSize": "N/A",
+            "Size": .string(HumanReadable.size(entry.size, digits: 3)), "Tag": .string(name.tag), "UniqueSize": "N/A",
+            "VirtualSize": .string(HumanReadable.size(entry.size)),
         ]
     }
 }

@@ -1,0 +1,139 @@
+import Images
+import LinuxSystem
+import OCI
+import Runner
+
+/// One build under way: what its parts share.
+final class BuildExecution {
+    let engine: Engine
+    let request: BuildRequest
+    let reporter: BuildReporter
+    let cache: BuildCache
+    let digests: FileDigestCache
+    let workspace: BuildWorkspace
+    /// SOURCE_DATE_EPOCH.
+    let epoch: Int64?
+    private let signals: BuildSignals
+    /// Images that FROM, `COPY --from` and `--mount=from` name.
+    private(set) var baseImages: [ImageRequest: StoredImage] = [:]
+    var stages: [Int: StageState] = [:]
+    var contextFiles = ContextFiles()
+
+    var images: ImageStore { engine.images }
+
+    init(_ engine: Engine, _ request: BuildRequest, _ reporter: BuildReporter) throws {
+        self.engine = engine
+        self.request = request
+        self.reporter = reporter
+        signals = try BuildSignals()
+        cache = BuildCache(engine.images)
+        let context = SHA256Digest.of(Array(request.context.utf8)).hex.prefix(32)
+        digests = FileDigestCache(path: "\(engine.images.root)/build/digests/\(context)")
+        epoch = try request.epoch()
+        workspace = try BuildWorkspace(root: engine.images.root)
+    }
+
+    /// Ends the build where a signal asks for it.
+    func checkInterruption() throws { try signals.check() }
+
+    /// Lent to whoever waits for something else at the same time.
+    func withSignals<R>(_ body: (borrowing SignalDescriptor) throws -> R) rethrows -> R { try body(signals.descriptor) }
+
+    /// Builds every stage and the image.
+    func run() throws -> BuildResult {
+        let definition = try BuildDefinition.load(self)
+        let plan = try loadImages(definition)
+        let ignore = try definition.loadIgnoreFile(self)
+        var executions = plan.stages.map { StageExecution(self, $0, proxies: plan.proxyEnvironment) }
+        contextFiles = try ContextFiles.load(plan, ignore, self)
+        for index in executions.indices {
+            try executions[index].run(definition.dockerfile.source)
+            stages[executions[index].plan.index] = executions[index].state
+        }
+        try? digests.save()
+        guard let target = plan.targetStage, let state = stages[target.index] else {
+            throw EngineError(.failed, "the target stage was not built")
+        }
+        return try export(target, state)
+    }
+
+    // MARK: Images
+
+    /// Plans with the configurations of the base images; what a base says may lead to further images.
+    private func loadImages(_ definition: BuildDefinition) throws -> BuildPlan {
+        var planner = try definition.planned { () throws(DockerfileError) in
+            try BuildPlanner(definition.dockerfile, options)
+        }
+        while let needed = planner.neededImages.first {
+            let image = try load(needed, for: planner, definition)
+            try definition.planned { () throws(DockerfileError) in try planner.provide(image.configuration, for: needed) }
+        }
+        for used in planner.usedImages { try load(used, for: planner, definition) }
+        let plan = try definition.planned { () throws(DockerfileError) in try planner.plan() }
+        for warning in plan.warnings { definition.step.warn(warning.description) }
+        if plan.warningsAreErrors, !plan.warnings.isEmpty {
+            let rules = Set(plan.warnings.map(\.rule.rawValue)).sorted().joined(separator: ", ")
+            throw BuildError("lint violation found for rules: \(rules)")
+        }
+        return plan
+    }
+
+    private var options: BuildOptions {
+        var options = BuildOptions()
+        options.arguments = request.arguments
+        options.target = request.target
+        options.labels = request.labels
+        if let platform = request.platform { options.targetPlatform = platform }
+        return options
+    }
+
+    @discardableResult
+    private func load(_ needed: ImageRequest, for planner: BuildPlanner, _ definition: BuildDefinition) throws
+        -> StoredImage
+    {
+        if let known = baseImages[needed] { return known }
+        let step = reporter.step("[internal] load metadata for \(needed.reference)")
+        step.start()
+        do {
+            let image = try images.resolve(needed.reference.description, platform: needed.platform)
+            baseImages[needed] = image
+            step.complete()
+            return image
+        } catch let error as EngineError {
+            let name = "\(needed.reference.familiar): failed to resolve source metadata for \(needed.reference)"
+            let isMissing = error.kind == .notFound && error.message.hasPrefix("No such image")
+            let reason = isMissing ? "\(needed.reference): not found" : error.message
+            let excerpt = planner.stages.first { $0.base == .image(needed) }.map {
+                definition.dockerfile.source.excerpt($0.instruction.range)
+            }
+            step.fail(BuildFailure("\(name): \(reason)"))
+            let hint = isMissing ? "there is no pull yet: bring it into the store with \"minirun load\"" : error.hint
+            throw BuildError("\(name): \(reason)", excerpt: excerpt ?? "", hint: hint)
+        }
+    }
+
+    // MARK: The image
+
+    private func export(_ plan: StagePlan, _ state: StageState) throws -> BuildResult {
+        let assembly = ImageAssembly(images: images, plan: plan, state: state, epoch: epoch)
+        let step = reporter.step("exporting to image")
+        step.start()
+        step.status(BuildStatus("exporting layers", isDone: true))
+        do {
+            let image = try assembly.commit(request.tags) { id in
+                step.status(BuildStatus("writing image \(id)", isDone: true))
+            }
+            for tag in request.tags {
+                step.status(BuildStatus("naming to \(BuildExecution.shown(tag))", isDone: true))
+            }
+            step.complete()
+            return BuildResult(image: image)
+        } catch {
+            step.fail(BuildFailure("\(error)"))
+            throw error
+        }
+    }
+
+    /// A name as docker shows it there: in full, but without the usual tag.
+    private static func shown(_ name: ImageReference) -> String { name.tag == "latest" ? name.repository : "\(name)" }
+}

@@ -1,0 +1,166 @@
+import Images
+import LinuxSystem
+import OCI
+
+/// Builds one stage: carries out its steps in order, or takes their results from the cache.
+struct StageExecution {
+    let build: BuildExecution
+    let plan: StagePlan
+    /// `HTTP_PROXY=…`, for every RUN.
+    let proxies: [String]
+    private(set) var state: StageState
+    /// `[1/3] FROM …`; nil for scratch and for another stage.
+    private let base: ReportedStep?
+    /// As BuildKit shows them; nil where it shows nothing.
+    let steps: [ReportedStep?]
+    private var unpacked: LayerStack?
+
+    init(_ build: BuildExecution, _ plan: StagePlan, proxies: [String]) {
+        self.build = build
+        self.plan = plan
+        self.proxies = proxies
+        state = StageState(platform: plan.platform)
+        base = plan.baseDisplayName.map { name in
+            guard case .image(let request) = plan.base, request.reference.digest == nil,
+                let image = build.baseImages[request]
+            else { return build.reporter.step(name) }
+            return build.reporter.step("\(name)@\(image.target.digest)")
+        }
+        steps = plan.steps.map { $0.displayName.map(build.reporter.step) }
+    }
+
+    mutating func run(_ dockerfile: DockerfileSource) throws {
+        try start()
+        for (index, step) in plan.steps.enumerated() {
+            try build.checkInterruption()
+            do { try carryOut(step, at: index) } catch {
+                throw fail(error, step, steps[index], dockerfile)
+            }
+        }
+        base?.cached()
+    }
+
+    /// The layers that the stage begins with. They are unpacked when a step has to look into them, not before.
+    private mutating func start() throws {
+        switch plan.base {
+        case .scratch: break
+        case .stage(let index): if let stage = build.stages[index] { state = stage }
+        case .image(let request):
+            guard let image = build.baseImages[request] else { throw EngineError(.failed, "\(request.reference) is gone") }
+            state = try StageState(image)
+            let chain = image.chainIDs
+            if try chain.allSatisfy({ try build.images.usableLayer($0) != nil }) { base?.cached() }
+        }
+    }
+
+    /// What a failed step shows and what the build throws.
+    private func fail(
+        _ error: any Error,
+        _ step: BuildStep,
+        _ reported: ReportedStep?,
+        _ dockerfile: DockerfileSource
+    ) -> any Error {
+        if error is BuildInterrupted {
+            reported?.cancel()
+            return error
+        }
+        let excerpt = SourceExcerpt(
+            file: dockerfile.name,
+            lines: dockerfile.lines,
+            marked: step.range.line...max(step.range.line, step.range.endLine)
+        )
+        let message = (error as? EngineError)?.message ?? "\(error)"
+        base?.cancel()
+        reported?.fail(BuildFailure(message, excerpt: excerpt))
+        return BuildError(message, excerpt: excerpt.text, hint: (error as? EngineError)?.hint)
+    }
+
+    // MARK: Steps
+
+    private mutating func carryOut(_ step: BuildStep, at index: Int) throws {
+        switch step.action {
+        case .configure, .declareArguments: addWithoutLayer(step)
+        case .makeWorkingDirectory(let path, let user):
+            guard step.makesLayer else { return addWithoutLayer(step) }
+            try makeWorkingDirectory(path, user, step, steps[index])
+        case .copy(let copy): try self.copy(copy, step, at: index)
+        case .run(let run):
+            throw EngineError(.unsupported, "RUN \(run.arguments) is not there yet")
+        }
+    }
+
+    private mutating func addWithoutLayer(_ step: BuildStep) {
+        if let createdBy = step.createdBy { state.addWithoutLayer(createdBy: createdBy) }
+    }
+
+    private mutating func makeWorkingDirectory(
+        _ path: String,
+        _ user: String,
+        _ step: BuildStep,
+        _ reported: ReportedStep?
+    ) throws {
+        var key = self.key("workdir")
+        key["path"] = path
+        key["user"] = user
+        if let record = cached(key) { return take(record, step, reported) }
+        reported?.start()
+        let lower = try stack()
+        let draft = try LayerDraft(try build.workspace.folder("layer"), over: lower)
+        try draft.makeFolders(try draft.resolve(path), try owner(user, in: lower), time: time)
+        try draft.finish()
+        try adopt(draft.folder, step, reported, for: [key])
+    }
+
+    // MARK: Layers
+
+    /// The time that COPY, ADD and WORKDIR give to what they make.
+    var time: Int64 { build.epoch ?? DraftTime.standard }
+
+    func key(_ kind: String) -> CacheKey { CacheKey(kind, parent: state.chainID, epoch: build.epoch) }
+
+    func cached(_ key: CacheKey) -> BuildCache.Record? { build.request.noCache ? nil : build.cache.record(for: key) }
+
+    mutating func take(_ record: BuildCache.Record, _ step: BuildStep, _ reported: ReportedStep?) {
+        reported?.cached()
+        state.add(record, createdBy: step.createdBy ?? step.original)
+        unpacked = nil
+    }
+
+    /// The stage's layers so far, unpacked.
+    mutating func stack() throws -> LayerStack {
+        if let unpacked { return unpacked }
+        base?.start()
+        let stack = try build.images.unpackedLayers(of: state.content(in: build.images)) { event in
+            base?.unpacking(event)
+        }
+        base?.complete()
+        unpacked = stack
+        return stack
+    }
+
+    /// Makes a layer of a finished folder, and remembers it under every key.
+    mutating func adopt(_ folder: String, _ step: BuildStep, _ reported: ReportedStep?, for keys: [CacheKey]) throws {
+        let sealed = try LayerSeal(images: build.images).seal(folder, over: state.chainID)
+        let record = BuildCache.Record(
+            layer: sealed.layer,
+            created: Clock.realtime,
+            isEmpty: sealed.isEmpty,
+            chainID: sealed.chainID
+        )
+        for key in keys { try build.cache.store(record, for: key) }
+        reported?.complete()
+        state.add(record, createdBy: step.createdBy ?? step.original)
+        unpacked = nil
+    }
+}
+
+extension ReportedStep {
+    /// A base image's layer that is made ready.
+    func unpacking(_ event: StoreEvent) {
+        switch event {
+        case .unpacking(let layer, let size): status(BuildStatus("extracting \(layer)", total: size))
+        case .progress(let layer, let bytes): status(BuildStatus("extracting \(layer)", current: bytes))
+        case .unpacked(let layer): status(BuildStatus("extracting \(layer)", isDone: true))
+        }
+    }
+}

@@ -1,0 +1,71 @@
+import Build
+import Images
+import LinuxSystem
+import OCI
+import Runner
+
+/// `minirun import`
+enum ImportCommand {
+    static let verb = Verb(
+        ["image import", "import"],
+        "Import the contents from a tarball to create a filesystem image",
+        usage: "[OPTIONS] file|URL|- [REPOSITORY[:TAG]]",
+        arguments: .between(1, 2),
+        completes: .file,
+        options: ImageOptions.importing,
+        run: run
+    )
+
+    private static func run(_ parsed: ParsedArguments) throws -> Int32 {
+        let file = parsed.positional[0]
+        let reference = try parsed.positional.dropFirst().first.map { text throws(EngineError) in try ImageReference(text) }
+        var configuration = ImageConfiguration(platform: try parsed.value("platform").map { try Platform($0) } ?? .host)
+        configuration.config = try changed(parsed.values("change"), configuration.platform)
+        let message = parsed.value("message") ?? ""
+        let image = try Installation.withEngine(parsed.globals) { engine in
+            try engine.images.importRootfs(
+                source(file), configuration: configuration, message: message.isEmpty ? "Imported from \(file)" : message,
+                reference: reference
+            )
+        }
+        Console.print("\(image.id)\n")
+        return 0
+    }
+
+    private static func source(_ file: String) throws -> any ByteSource {
+        if file == "-" {
+            guard !Terminal.isTerminal(StandardStream.input.rawValue) else {
+                throw EngineError(.invalid, "requested import from stdin, but stdin is a terminal")
+            }
+            return Images.FileSource(owning: try StandardStream.input.duplicate(), offset: nil)
+        }
+        if file.hasPrefix("http://") || file.hasPrefix("https://") {
+            throw EngineError(.unsupported, "importing from a URL is not supported", hint: "curl -L \(file) | minirun import -")
+        }
+        return Images.FileSource(owning: try FileDescriptor.open(file), offset: nil)
+    }
+
+    /// `--change`: a Dockerfile of these instructions on top of nothing. Those that would make a layer are refused.
+    static func changed(_ instructions: [String], _ platform: Platform) throws -> ContainerConfiguration {
+        if instructions.isEmpty { return ContainerConfiguration() }
+        for text in instructions {
+            let keyword = text.trimmed.prefix { !$0.isWhitespace }.uppercased()
+            guard allowed.contains(keyword) else {
+                throw EngineError(.invalid, "\(keyword.isEmpty ? "an empty text" : keyword) is not a valid change command")
+            }
+        }
+        let text = (["FROM nothing"] + instructions).joined(separator: "\n")
+        var planner = try BuildPlanner(try Dockerfile(Array(text.utf8), name: "--change"))
+        while let request = planner.neededImages.first {
+            try planner.provide(ImageConfiguration(platform: platform), for: request)
+        }
+        var configuration = try planner.plan().targetStage?.configuration ?? ContainerConfiguration()
+        // What a build sets for every image; a container gets it anyway.
+        configuration.env.removeAll { $0 == "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" }
+        return configuration
+    }
+
+    private static let allowed: Set<String> = [
+        "CMD", "ENTRYPOINT", "ENV", "EXPOSE", "HEALTHCHECK", "LABEL", "ONBUILD", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR",
+    ]
+}

@@ -1,0 +1,55 @@
+import Images
+import LinuxSystem
+import OCI
+import Runner
+
+/// `minirun load`
+enum LoadCommand {
+    static let verb = Verb(
+        ["image load", "load"],
+        "Load an image from a tar archive or STDIN",
+        usage: "[OPTIONS]",
+        arguments: .none,
+        options: ImageOptions.load,
+        run: run
+    )
+
+    private static func run(_ parsed: ParsedArguments) throws -> Int32 {
+        let platform = try parsed.value("platform").map { text throws(EngineError) in try Platform(text) }
+        let input = parsed.value("input") ?? ""
+        if input.isEmpty, Terminal.isTerminal(StandardStream.input.rawValue) {
+            throw EngineError(
+                .invalid, "requested load from stdin, but stdin is empty", hint: "name a file with -i, or redirect one"
+            )
+        }
+        let loaded = try Installation.withEngine(parsed.globals) { engine in
+            input.isEmpty
+                ? try engine.images.load(StandardStream.input.duplicate(), platform: platform)
+                : try engine.images.load(path: input, platform: platform)
+        }
+        for image in loaded { Console.print(text(image)) }
+        return 0
+    }
+
+    private static func text(_ loaded: LoadedImage) -> String {
+        let replaced = loaded.replaced.map { name, id in
+            "The image \(name.familiar) already exists, renaming the old one with ID \(id) to empty string\n"
+        }
+        let names = loaded.references.map { "Loaded image: \($0.familiar)\n" }
+        return (replaced + (names.isEmpty ? ["Loaded image ID: \(loaded.image.id)\n"] : names)).joined()
+    }
+}
+
+extension StandardStream {
+    /// A descriptor of its own for the same stream, as owners close theirs.
+    func duplicate() throws(SystemError) -> FileDescriptor {
+        let own = FileDescriptor(owning: rawValue)
+        let copy: FileDescriptor
+        do throws(SystemError) { copy = try own.duplicate() } catch {
+            _ = own.release()
+            throw error
+        }
+        _ = own.release()
+        return copy
+    }
+}

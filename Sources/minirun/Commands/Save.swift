@@ -1,0 +1,70 @@
+import CLinux
+import Images
+import LinuxSystem
+import OCI
+import Runner
+
+/// `minirun save`
+enum SaveCommand {
+    static let verb = Verb(
+        ["image save", "save"],
+        "Save one or more images to a tar archive (streamed to STDOUT by default)",
+        usage: "[OPTIONS] IMAGE [IMAGE...]",
+        arguments: .atLeast(1),
+        completes: .image,
+        options: ImageOptions.save,
+        run: run
+    )
+
+    private static func run(_ parsed: ParsedArguments) throws -> Int32 {
+        let platform = try parsed.value("platform").map { text throws(EngineError) in try Platform(text) }
+        let output = parsed.value("output") ?? ""
+        if output.isEmpty, Terminal.isTerminal(StandardStream.output.rawValue) {
+            throw EngineError(.invalid, "cowardly refusing to save to a terminal. Use the -o flag or redirect")
+        }
+        try Installation.withEngine(parsed.globals) { engine in
+            if output.isEmpty {
+                let sink = FileSink(owning: try StandardStream.output.duplicate())
+                return try engine.images.save(parsed.positional, to: sink, platform: platform)
+            }
+            try OutputFile.write(output) { sink in
+                try engine.images.save(parsed.positional, to: sink, platform: platform)
+            }
+        }
+        return 0
+    }
+}
+
+/// A file that a person asked for by its name.
+enum OutputFile {
+    /// Writes the file in one step: it appears when it is whole and on the disk, in the place of one of that name, or not at
+    /// all. It belongs to whoever called sudo. A device or a pipe is written to as it is.
+    static func write(_ path: String, _ body: (any ByteSink) throws -> Void) throws {
+        if let status = try? FileStatus.following(path), status.kind != .file {
+            guard status.kind != .directory else { throw EngineError(.invalid, "invalid output path: \(path) is a folder") }
+            return try body(FileSink(owning: try FileDescriptor.open(path, O_WRONLY)))
+        }
+        guard FileStatus.exists(Files.parent(of: path)) else {
+            throw EngineError(.notFound, "invalid output path: directory \(Files.parent(of: path).goQuoted) does not exist")
+        }
+        let temporary = "\(path).\(getpid()).tmp"
+        let sink = FileSink(owning: try FileDescriptor.open(temporary, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600))
+        do {
+            try body(sink)
+            if let (user, group) = caller { try retrying("giving away", path) { fchown(sink.descriptor, user, group) } }
+            try sink.sync()
+            try retrying("renaming", path) { rename(temporary, path) }
+        } catch {
+            try? Files.remove(temporary)
+            throw error
+        }
+    }
+
+    /// Who called sudo.
+    private static var caller: (uid_t, gid_t)? {
+        guard Process.isRoot, let user = Process.environment("SUDO_UID").flatMap({ uid_t($0) }),
+            let group = Process.environment("SUDO_GID").flatMap({ gid_t($0) })
+        else { return nil }
+        return (user, group)
+    }
+}

@@ -1,0 +1,137 @@
+import CLinux
+import LinuxSystem
+import OCI
+import Testing
+
+/// A command that is running, with a person or a program at its other end.
+final class Session {
+    let pid: pid_t
+    /// What it has said so far, on both streams or on its terminal.
+    private(set) var seen = ""
+    private var input: CInt
+    private let output: CInt
+    private var ended: ExitStatus?
+
+    /// Through pipes; standard error goes where standard output goes.
+    init(_ engine: Minirun, _ arguments: [String], environment: [String: String] = [:]) throws {
+        let stdin = try Pipe()
+        let stdout = try Pipe()
+        pid = try Subprocess.start(
+            engine.command(arguments), environment: Minirun.environment(environment),
+            descriptors: [stdin.reading.raw, stdout.writing.raw, stdout.writing.raw]
+        )
+        input = stdin.keepWriting().release()
+        output = stdout.keepReading().release()
+    }
+
+    /// On a terminal. `replaced` gives it other descriptors in the place of some of 0 to 2.
+    init(
+        _ engine: Minirun, onTerminal arguments: [String], columns: Int = 80, rows: Int = 24, replaced: [CInt: CInt] = [:]
+    ) throws {
+        let terminal = try PseudoTerminal(columns: columns, rows: rows)
+        pid = try terminal.start(engine.command(arguments), environment: Minirun.environment(), descriptors: replaced)
+        input = try terminal.master.duplicate().release()
+        output = try terminal.master.duplicate().release()
+    }
+
+    deinit {
+        if ended == nil {
+            kill(pid, SIGKILL)
+            _ = try? Subprocess.wait(for: pid)
+        }
+        closeInput()
+        close(output)
+    }
+
+    func type(_ text: String) throws { try StandardBytes.write(Array(text.utf8), to: input) }
+
+    func closeInput() {
+        if input >= 0 { close(input) }
+        input = -1
+    }
+
+    func signal(_ number: CInt) { kill(pid, number) }
+
+    func resize(columns: Int, rows: Int) throws { try Terminal.setSize(output, columns: columns, rows: rows) }
+
+    /// The terminal's settings as the caller's shell would find them.
+    var settings: String { get throws { try tool("stty", "-F", terminalName, "-a") } }
+    private var terminalName: String {
+        var name = [CChar](repeating: 0, count: 64)
+        ptsname_r(output, &name, name.count)
+        return String(decoding: name.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+    }
+
+    /// Reads until the text has come; false after `seconds`, or at the end.
+    @discardableResult
+    func expect(_ text: String, seconds: Int = 20, _ location: SourceLocation = #_sourceLocation) -> Bool {
+        let deadline = Clock.monotonic + UInt64(seconds) * 1_000_000_000
+        while !seen.contains(text) {
+            guard Clock.monotonic < deadline, read(until: deadline) else {
+                Issue.record("\"\(text)\" did not come, only: \(seen)", sourceLocation: location)
+                return false
+            }
+        }
+        return true
+    }
+
+    /// Reads to the end of the output; false if that does not come.
+    func readToEnd(seconds: Int = 20) -> Bool {
+        let deadline = Clock.monotonic + UInt64(seconds) * 1_000_000_000
+        while Clock.monotonic < deadline { if !read(until: deadline) { return Clock.monotonic < deadline } }
+        return false
+    }
+
+    /// Forgets what has been seen.
+    func forget() { seen = "" }
+
+    /// One read; false at the end of the output or of the time.
+    private func read(until deadline: UInt64) -> Bool {
+        var waiting = pollfd(fd: output, events: Int16(POLLIN), revents: 0)
+        let now = Clock.monotonic
+        guard now < deadline, poll(&waiting, 1, Int32(clamping: (deadline - now) / 1_000_000 + 1)) > 0 else { return false }
+        var chunk = [UInt8](repeating: 0, count: 65536)
+        let count = CLinux.read(output, &chunk, chunk.count)
+        if count > 0 { seen += String(decoding: chunk[..<count], as: UTF8.self) }
+        return count > 0
+    }
+
+    /// Waits for the end, and goes on reading meanwhile unless told not to.
+    func wait(seconds: Int = 20, reading: Bool = true, _ location: SourceLocation = #_sourceLocation) throws -> ExitStatus {
+        if let ended { return ended }
+        let deadline = Clock.monotonic + UInt64(seconds) * 1_000_000_000
+        while Clock.monotonic < deadline {
+            var status: Int32 = 0
+            if waitpid(pid, &status, WNOHANG) == pid {
+                let end = ExitStatus(waitStatus: status)
+                ended = end
+                while reading, read(until: Clock.monotonic + 50_000_000) {}
+                return end
+            }
+            if reading { _ = read(until: Clock.monotonic + 20_000_000) }
+            usleep(5000)
+        }
+        throw EngineError(.failed, "process \(pid) does not end; it said: \(seen)")
+    }
+}
+
+enum StandardBytes {
+    static func write(_ bytes: [UInt8], to descriptor: CInt) throws {
+        var done = 0
+        while done < bytes.count {
+            done += try retrying("writing") {
+                bytes.withUnsafeBytes { CLinux.write(descriptor, $0.baseAddress.map { $0 + done }, bytes.count - done) }
+            }
+        }
+    }
+}
+
+/// Asks again until it is so; false after `milliseconds`.
+func eventually(_ milliseconds: Int = 1000, _ condition: () throws -> Bool) rethrows -> Bool {
+    let deadline = Clock.monotonic + UInt64(milliseconds) * 1_000_000
+    while true {
+        if try condition() { return true }
+        if Clock.monotonic > deadline { return false }
+        usleep(2000)
+    }
+}

@@ -1,0 +1,197 @@
+import CLinux
+import Images
+import LinuxSystem
+import OCI
+import Testing
+
+@Suite(.enabled(if: isRoot, "not root")) struct LayerUnpackTests {
+    @Test func keepsModesOwnersTimesAndAttributes() throws {
+        let fixture = try LayerFixture()
+        let capability: [UInt8] = [1, 0, 0, 2, 0, 32, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+        let layer = try fixture.add { tar in
+            try tar.folder("./", mode: 0o711) { ($0.uid, $0.mtime) = (7, 1000) }
+            try tar.folder("bin/", mode: 0o2755) { $0.mtime = 2000 }
+            try tar.file("bin/su", "text", mode: 0o6755) {
+                ($0.uid, $0.gid, $0.mtime, $0.mtimeNanoseconds) = (12, 34, 3000, 500)
+                $0.xattrs = [("security.capability", capability), ("user.note", [1, 2]), ("trusted.overlay.opaque", [0x79])]
+            }
+            try tar.link("sh", to: "bin/su")
+            var device = TarEntry(path: "null", kind: .characterDevice)
+            (device.major, device.minor, device.mode) = (1, 3, 0o666)
+            try tar.append(device)
+        }
+        let root = try FileStatus.of(layer)
+        #expect(root.mode == 0o711 && root.owner == 7 && root.modified.tv_sec == 1000)
+        let folder = try FileStatus.of(layer + "/bin")
+        #expect(folder.mode == 0o2755 && folder.modified.tv_sec == 2000)
+        let file = try FileStatus.of(layer + "/bin/su")
+        #expect(file.mode == 0o6755 && file.owner == 12 && file.group == 34)
+        #expect(file.modified.tv_sec == 3000 && file.modified.tv_nsec == 500)
+        let open = try FileDescriptor.open(layer + "/bin/su")
+        #expect(try ExtendedAttributes.value("security.capability", of: open.raw) == capability)
+        #expect(try ExtendedAttributes.value("user.note", of: open.raw) == [1, 2])
+        #expect(try ExtendedAttributes.value("trusted.overlay.opaque", of: open.raw) == nil)
+        #expect(try Files.linkTarget(layer + "/sh") == Array("bin/su".utf8))
+        let null = try FileStatus.of(layer + "/null")
+        #expect(null.kind == .characterDevice && null.major == 1 && null.minor == 3 && null.mode == 0o666)
+    }
+
+    @Test func landsBehindALinkOfALowerLayer() throws {
+        let fixture = try LayerFixture()
+        try fixture.add { tar in
+            try tar.folder("usr/", mode: 0o700) { $0.mtime = 50 }
+            try tar.folder("usr/bin/", mode: 0o750) { ($0.uid, $0.mtime) = (3, 60) }
+            try tar.link("bin", to: "usr/bin")
+        }
+        let layer = try fixture.add { try $0.file("bin/x", "new") }
+        #expect(try Files.readText(layer + "/usr/bin/x") == "new")
+        #expect(!FileStatus.exists(layer + "/bin"))
+        let parent = try FileStatus.of(layer + "/usr/bin")
+        #expect(parent.mode == 0o750 && parent.owner == 3 && parent.modified.tv_sec == 60)
+        #expect(try fixture.text("bin/x") == "new")
+        // An entry of its own turns the link into a folder; later names of the same archive land there.
+        let replaced = try fixture.add { tar in
+            try tar.file("bin/y", "behind")
+            try tar.folder("bin/")
+            try tar.file("bin/z", "inside")
+        }
+        #expect(try Files.readText(replaced + "/usr/bin/y") == "behind")
+        #expect(try Files.readText(replaced + "/bin/z") == "inside")
+    }
+
+    @Test func whiteoutsHideOnlyWhatLiesBelow() throws {
+        let fixture = try LayerFixture()
+        try fixture.add { tar in
+            for name in ["a/old", "b/old", "c/old", "d/sub/old", "f"] { try tar.file(name, "lower") }
+        }
+        let layer = try fixture.add { tar in
+            try tar.file("a/new", "upper")
+            try tar.whiteout(".wh.a")
+            try tar.whiteout(".wh.b")
+            try tar.file("b/new", "upper")
+            try tar.whiteout("c/.wh.old")
+            try tar.whiteout("c/.wh..wh..opq")
+            try tar.whiteout("d/sub/.wh.old")
+            try tar.whiteout("d/.wh..wh..opq")
+            try tar.file("f", "upper")
+            try tar.whiteout(".wh.f")
+            try tar.whiteout(".wh.never-there")
+            try tar.whiteout("nor/this/.wh.x")
+        }
+        try fixture.mounted { point in
+            #expect(try Files.list(point).sorted() == ["a", "b", "c", "d", "f"])
+            #expect(try Files.list(point + "/a") == ["new"])
+            #expect(try Files.list(point + "/b") == ["new"])
+            #expect(try Files.list(point + "/c").isEmpty)
+            #expect(try Files.list(point + "/d").isEmpty)
+            #expect(try Files.readText(point + "/f") == "upper")
+        }
+        // A whiteout that hides nothing would show as a broken file.
+        #expect(try Files.list(layer + "/c").isEmpty)
+        #expect(!FileStatus.exists(layer + "/never-there") && !FileStatus.exists(layer + "/nor"))
+    }
+
+    @Test func whiteoutOfAFolderInTheNextLayer() throws {
+        let fixture = try LayerFixture()
+        try fixture.add { try $0.file("a/b/c", "1") }
+        try fixture.add { try $0.whiteout("a/.wh.b") }
+        try fixture.add { try $0.file("a/b/d", "3") }
+        #expect(try fixture.stack.list("a/b") == ["d"])
+        try fixture.mounted { #expect(try Files.list($0 + "/a/b") == ["d"]) }
+    }
+
+    @Test func anOpaqueRootHidesEveryName() throws {
+        let fixture = try LayerFixture()
+        try fixture.add { tar in for name in ["a/x", "b/x", "c"] { try tar.file(name, "lower") } }
+        try fixture.add { tar in
+            try tar.file("a/y", "upper")
+            try tar.whiteout(".wh..wh..opq")
+            try tar.file("b/y", "upper")
+        }
+        try fixture.mounted { point in
+            #expect(try Files.list(point).sorted() == ["a", "b"])
+            #expect(try Files.list(point + "/a") == ["y"])
+            #expect(try Files.list(point + "/b") == ["y"])
+        }
+    }
+
+    @Test func hardlinkToALowerFileCopiesIt() throws {
+        let fixture = try LayerFixture()
+        try fixture.add { tar in
+            try tar.folder("lib/", mode: 0o700)
+            try tar.file("lib/a", "text", mode: 0o4711) {
+                ($0.uid, $0.mtime) = (9, 77)
+                $0.xattrs = [("user.k", [5])]
+            }
+            try tar.link("lib/l", to: "a")
+        }
+        let layer = try fixture.add { tar in
+            try tar.link("copy", to: "lib/a", kind: .hardlink)
+            try tar.link("copied-link", to: "/lib/l", kind: .hardlink)
+        }
+        let copy = try FileStatus.of(layer + "/copy")
+        #expect(copy.mode == 0o4711 && copy.owner == 9 && copy.modified.tv_sec == 77 && copy.links == 2)
+        #expect(try FileStatus.of(layer + "/lib/a").inode == copy.inode)
+        #expect(try FileStatus.of(layer + "/lib").mode == 0o700)
+        #expect(try ExtendedAttributes.value("user.k", of: FileDescriptor.open(layer + "/copy").raw) == [5])
+        #expect(try Files.linkTarget(layer + "/copied-link") == Array("a".utf8))
+    }
+
+    @Test func replacesAndKeepsTheLast() throws {
+        let fixture = try LayerFixture()
+        try fixture.add { try $0.file("x/lower", "lower") }
+        try fixture.add { tar in
+            try tar.file("x", "a file")
+            try tar.folder("x/")
+            try tar.file("x/new", "upper")
+        }
+        // The file removed the lower folder's content, so the folder that came after it is empty but for its own.
+        try fixture.mounted { #expect(try Files.list($0 + "/x") == ["new"]) }
+    }
+
+    @Test func writesSparseFilesSparse() throws {
+        let fixture = try LayerFixture()
+        let source = try fixture.folder.folder("source")
+        let file = try FileDescriptor.open(source + "/big", O_WRONLY | O_CREAT)
+        try retrying("growing") { ftruncate(file.raw, 100 << 20) }
+        try retrying("writing") { pwrite(file.raw, "data", 4, 50 << 20) }
+        let tar = try runTool(["tar", "-C", source, "--format=pax", "-S", "-cf", "-", "big"])
+        let layer = try fixture.add(tar)
+        let status = try FileStatus.of(layer + "/big")
+        #expect(status.size == 100 << 20 && status.allocated < 1 << 20)
+        try runTool(["cmp", source + "/big", layer + "/big"])
+    }
+
+    @Test(arguments: [".wh.", ".wh..", ".wh...", "a/.wh.", "a/.wh..", "a/.wh...", "../.wh.."])
+    func refusesWhiteoutsOfNothing(name: String) throws {
+        let fixture = try LayerFixture()
+        #expect(throws: EngineError.self) { try fixture.add { try $0.whiteout(name) } }
+    }
+
+    @Test func refusesAWhiteoutInDisguiseAndSaysSoInOneLine() throws {
+        let fixture = try LayerFixture()
+        let error = #expect(throws: EngineError.self) {
+            try fixture.add { try $0.append(TarEntry(path: "dev/zero", kind: .characterDevice)) }
+        }
+        #expect(error?.message == "unpacking layer: dev/zero is a character device 0:0, which cannot be stored")
+        let long = String(repeating: "n", count: 300)
+        let second = #expect(throws: EngineError.self) { try LayerFixture().add { try $0.file("d/" + long) } }
+        #expect(second?.message == "unpacking layer: creating d/\(long): File name too long")
+    }
+
+    @Test func refusesAFolderThatIsNotEmpty() throws {
+        let folder = try TemporaryFolder()
+        _ = try folder.folder("x")
+        #expect(throws: EngineError.self) {
+            try LayerUnpacker.unpack(MemorySource([]), into: folder.path, over: LayerStack(directories: []))
+        }
+    }
+
+    @Test func keepsNamesThatAreNotText() throws {
+        let fixture = try LayerFixture()
+        let name: [UInt8] = [0x64, 0xff, 0x2f, 0xfe, 0x0a]
+        let layer = try fixture.add { try $0.append(TarEntry(path: name, kind: .file)) }
+        let found = try FileDescriptor.locate(try FileDescriptor.open(layer).raw, name)?.status()
+        #expect(found?.kind == .file)
+    }
+}
