@@ -2,8 +2,8 @@ import CLinux
 
 /// Names and paths as bytes, for trees that somebody else named: they need not be UTF-8.
 extension FileDescriptor {
-    /// The file itself, be it a link or a device, without opening it for reading (O_PATH): `path` below `directory`, with no
-    /// link on the way. Nil where there is nothing.
+    /// The file itself, be it a link or a device, without opening it for reading (O_PATH): `path` below `directory`,
+    /// with no link on the way. Nil where there is nothing.
     package static func locate(_ directory: CInt, _ path: [UInt8]) throws(SystemError) -> FileDescriptor? {
         let name = path.isEmpty ? [0x2e, 0] : path.map(CChar.init(bitPattern:)) + [0]
         do {
@@ -25,7 +25,8 @@ extension FileDescriptor {
 }
 
 extension FileDescriptor {
-    /// Copies a regular file's data into an empty file, sharing blocks where the file system can, and leaving holes out.
+    /// Copies a regular file's data into an empty file, sharing blocks where the file system can, and leaving holes
+    /// out.
     package func copyData(to copy: borrowing FileDescriptor) throws(SystemError) {
         if linux_clone_file(raw, copy.raw) == 0 { return }
         let size = Int(try status().size)

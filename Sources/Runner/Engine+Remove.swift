@@ -13,9 +13,10 @@ extension Engine {
         let cgroup = Cgroup(try CgroupName(container: container.id), in: try .current())
         let deadline = Clock.monotonic + UInt64(max(timeout, 0)) * 1_000_000
         var pause: useconds_t = 500
-        while containers.isActive(container.id) {
+        while true {
             // Again each time: a container that was only being made has no process at first.
             try cgroup.kill()
+            if !containers.isActive(container.id), try remove(container, cgroup) { return }
             guard Clock.monotonic < deadline else {
                 throw EngineError(
                     .failed,
@@ -26,15 +27,26 @@ extension Engine {
             usleep(pause)
             pause = min(pause * 2, 20_000)
         }
-        // An engine that was killed leaves its container's processes behind.
-        try cgroup.remove()
-        try containers.remove(container)
     }
 
-    /// Removes what neither an image nor a container needs any more, unless somebody is at work with the store: then the next
-    /// removal will.
-    package func collect() throws {
+    /// False where another command is at work on the container after all.
+    private func remove(_ container: ContainerRecord, _ cgroup: Cgroup) throws -> Bool {
+        // An engine that was killed leaves its container's processes behind.
+        try cgroup.remove()
+        do { try containers.remove(container) } catch let error as EngineError {
+            guard error.kind == .conflict else { throw error }
+            return false
+        }
+        return true
+    }
+
+    /// Removes what neither an image, a container nor one of `roots` needs any more, unless somebody is at work with the
+    /// store: then the next removal will.
+    /// - Parameter roots: asked for once nobody can add to them any more.
+    package func collect(keeping roots: () throws -> CollectionRoots) throws {
         guard let lease = try images.exclusive() else { return }
-        try images.collect(CollectionRoots(layers: try containerRoots().layers), holding: lease)
+        var kept = try roots()
+        kept.layers.formUnion(try containerRoots().layers)
+        try images.collect(kept, holding: lease)
     }
 }

@@ -41,9 +41,16 @@ package enum RunnableImage: Sendable {
 extension Engine {
     /// Finds the image of a request, by location where it reads as one, else in the store.
     package func image(_ text: String, platform: Platform?) throws -> RunnableImage {
+        let image: RunnableImage
         if let location = ImageLocation.parse(text) {
-            return .outside(try location.open(platform: platform, spool: images.root + "/tmp"))
+            image = .outside(try location.open(platform: platform, spool: images.root + "/tmp"))
+        } else {
+            image = .stored(try images.resolve(text, platform: platform))
         }
-        return .stored(try images.resolve(text, platform: platform))
+        // An index need not say what its only image is for.
+        if let platform, !image.content.configuration.platform.serves(platform) {
+            throw EngineError(.notFound, "image \(text) was found but does not provide the specified platform (\(platform))")
+        }
+        return image
     }
 }

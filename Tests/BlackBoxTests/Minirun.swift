@@ -96,6 +96,9 @@ final class Minirun: Sendable {
     }
 }
 
+/// Swift Testing has one, too.
+typealias ExitStatus = LinuxSystem.ExitStatus
+
 /// How a command ended and what it said.
 struct Outcome: CustomStringConvertible {
     let status: ExitStatus

@@ -45,6 +45,17 @@ final class Session {
 
     func type(_ text: String) throws { try StandardBytes.write(Array(text.utf8), to: input) }
 
+    /// Types as much as there is room for, and no more.
+    func typeWhatFits(_ text: String) throws {
+        let bytes = Array(text.utf8)
+        var done = 0
+        while done < bytes.count {
+            var room = pollfd(fd: input, events: Int16(POLLOUT), revents: 0)
+            guard poll(&room, 1, 200) > 0 else { return }
+            done += try retrying("typing") { bytes.withUnsafeBytes { write(input, $0.baseAddress.map { $0 + done }, min(256, bytes.count - done)) } }
+        }
+    }
+
     func closeInput() {
         if input >= 0 { close(input) }
         input = -1

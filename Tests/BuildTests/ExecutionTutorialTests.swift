@@ -47,12 +47,11 @@ extension ExecutionTests {
             print("cached rebuild: \(took) ms (debug build)")
             #expect(again.id == image.id)
             #expect(
-                trial.endings.suffix(4) == [
-                    "DONE [internal] load build context", "CACHED [2/3] WORKDIR /usr/src/app", "CACHED [3/3] COPY . .",
+                trial.endings.suffix(5) == [
+                    "DONE [internal] load build context", "CACHED \(from)", "CACHED [2/3] WORKDIR /usr/src/app", "CACHED [3/3] COPY . .",
                     "DONE exporting to image",
                 ]
             )
-            #expect(trial.endings.contains("CACHED \(from)"))
             #expect(took < 100)
         }
 
@@ -62,7 +61,7 @@ extension ExecutionTests {
             let statuses = trial.events.compactMap { if case .status(let status) = $0.kind { status } else { nil } }
             #expect(statuses.contains(BuildStatus("transferring dockerfile:", current: 78, isDone: true)))
             #expect(statuses.contains(BuildStatus("transferring context:", current: 2, isDone: true)))
-            #expect(statuses.contains(BuildStatus("transferring context:", current: 105, isDone: true)))
+            #expect(statuses.contains(BuildStatus("transferring context:", current: 106, isDone: true)))
             let names = ["exporting layers", "writing image \(image.id)", "naming to docker.io/library/sizes"]
             #expect(statuses.map(\.name).suffix(3) == names[...])
         }
@@ -150,7 +149,9 @@ enum FolderListing {
     static func of(_ folder: String, _ path: String = "") throws -> [String] {
         var lines: [String] = []
         let status = try FileStatus.of(folder)
-        let times = "\(status.modified.tv_sec).\(status.modified.tv_nsec)"
+        // Nobody sees a whiteout's time.
+        let isWhiteout = status.kind == .characterDevice && status.represents == 0
+        let times = isWhiteout ? "" : "\(status.modified.tv_sec).\(status.modified.tv_nsec)"
         lines.append("\(path) \(status.kind) \(String(status.mode, radix: 8)) \(status.owner):\(status.group) \(times)")
         switch status.kind {
         case .directory:

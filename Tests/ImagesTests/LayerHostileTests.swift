@@ -6,7 +6,10 @@ import Testing
 
 /// Every file of rootfs-fixtures/hostile, unpacked by this process and judged by the fixtures' own check.py.
 @Suite(.enabled(if: isRoot, "not root")) struct LayerHostileTests {
-    static let fixtures = String(#filePath).replacing("Tests/ImagesTests/LayerHostileTests.swift", with: "rootfs-fixtures/hostile")
+    static let fixtures = String(#filePath).replacing(
+        "Tests/ImagesTests/LayerHostileTests.swift",
+        with: "rootfs-fixtures/hostile"
+    )
 
     static let files: [String] = {
         let output = try? runTool(["sh", "-c", "cd \(fixtures) && find . -name '*.layer' | sort"])
@@ -53,7 +56,7 @@ import Testing
             wrong = [f for f in json.load(sys.stdin)['facts'] if not check.holds(sys.argv[2], f)]
             print(wrong or '')
             """
-        try fixture.mounted { point in
+        try fixture.mounted { (point: String) throws in
             let said = try runTool(["python3", "-c", script, Self.fixtures, point], input: json.bytes())
             #expect(String(decoding: said, as: UTF8.self) == "\n")
         }

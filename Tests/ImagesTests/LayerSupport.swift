@@ -51,7 +51,9 @@ func archive(_ build: (TarWriter) throws -> Void) throws -> [UInt8] {
 }
 
 extension TarWriter {
-    func file(_ path: String, _ text: String = "", mode: UInt32 = 0o644, change: (inout TarEntry) -> Void = { _ in }) throws {
+    func file(_ path: String, _ text: String = "", mode: UInt32 = 0o644, change: (inout TarEntry) -> Void = { _ in })
+        throws
+    {
         var entry = TarEntry(path: path, kind: .file)
         entry.size = Int64(text.utf8.count)
         entry.mode = mode

@@ -12,7 +12,8 @@ import Testing
     }
 
     @Test(arguments: [
-        (CompressionFormat.gzip, ["gzip", "-c"]), (.bzip2, ["bzip2", "-c"]), (.xz, ["xz", "-c"]), (.zstd, ["zstd", "-q", "-c"]),
+        (CompressionFormat.gzip, ["gzip", "-c"]), (.bzip2, ["bzip2", "-c"]), (.xz, ["xz", "-c"]),
+        (.zstd, ["zstd", "-q", "-c"]),
         (.none, ["cat"]),
     ])
     func readsWhatTheToolsWrite(format: CompressionFormat, tool: [String]) throws {

@@ -5,7 +5,8 @@ import OCI
 import Testing
 
 @Suite struct TarReaderTests {
-    static func members(_ bytes: [UInt8], limits: TarLimits = .default) throws -> [(entry: TarEntry, content: [UInt8])] {
+    static func members(_ bytes: [UInt8], limits: TarLimits = .default) throws -> [(entry: TarEntry, content: [UInt8])]
+    {
         let reader = TarReader(MemorySource(bytes), limits: limits)
         var members: [(TarEntry, [UInt8])] = []
         while let entry = try reader.next() { members.append((entry, try TarContentSource(reader).readAll())) }
@@ -37,9 +38,11 @@ import Testing
             t.close()
             """
         let members = try Self.members(runTool(["python3", "-c", script]))
-        #expect(members.map(\.entry.kind).prefix(8) == [
-            .file, .directory, .file, .symlink, .hardlink, .characterDevice, .blockDevice, .fifo,
-        ])
+        #expect(
+            members.map(\.entry.kind).prefix(8) == [
+                .file, .directory, .file, .symlink, .hardlink, .characterDevice, .blockDevice, .fifo,
+            ]
+        )
         #expect(members[0].content == Array("hello".utf8))
         #expect(members[0].entry.uid == 1000 && members[0].entry.gid == 100 && members[0].entry.mtime == 1_234_567_890)
         #expect(members[1].entry.mode == 0o1777)
@@ -69,7 +72,9 @@ import Testing
     func readsSparseFiles(version: String, parts: Int) throws {
         let folder = try TemporaryFolder()
         var expected = [UInt8](repeating: 0, count: parts * 131_072)
-        for part in 0..<parts { expected.replaceSubrange(part * 131_072..<part * 131_072 + 5, with: Array("part\(part % 10)".utf8)) }
+        for part in 0..<parts {
+            expected.replaceSubrange(part * 131_072..<part * 131_072 + 5, with: Array("part\(part % 10)".utf8))
+        }
         let file = try FileDescriptor.open(folder.path + "/sparse", O_WRONLY | O_CREAT)
         for part in 0..<parts {
             lseek(file.raw, part * 131_072, SEEK_SET)
@@ -141,13 +146,13 @@ import Testing
             for n in ('a', 'b' * 150, 'c/é'):
                 i = tarfile.TarInfo(n); i.size = 700; i.uid = 5000000
                 i.pax_headers = {'SCHILY.xattr.user.a': '1', 'GNU.sparse.major': '1', 'GNU.sparse.realsize': '5000', 'mtime': '1.5'}
-                t.addfile(i, io.BytesIO(b'1\\n0\\n188\\n' + bytes(691)))
+                t.addfile(i, io.BytesIO(b'1\\n0\\n188\\n' + bytes(692)))
             t.close()
             """
         let good = try runTool(["python3", "-c", script])
         #expect(try Self.members(good).count == 3)
         var random = SystemRandomNumberGenerator()
-        for _ in 0..<3000 {
+        for _ in 0..<500 {
             var bytes = good
             for _ in 0..<Int.random(in: 1...6, using: &random) {
                 let index = Int.random(in: 0..<bytes.count, using: &random)
@@ -161,7 +166,8 @@ import Testing
     }
 
     static func mendChecksums(_ bytes: inout [UInt8]) {
-        for start in stride(from: 0, to: bytes.count - 511, by: 512) where bytes[start + 257..<start + 262].elementsEqual("ustar".utf8) {
+        for start in stride(from: 0, to: bytes.count - 511, by: 512)
+        where bytes[start + 257..<start + 262].elementsEqual("ustar".utf8) {
             for index in start + 148..<start + 156 { bytes[index] = 0x20 }
             let sum = bytes[start..<start + 512].reduce(0) { $0 + Int($1) }
             let digits = String(sum, radix: 8)

@@ -55,13 +55,17 @@ import Testing
     @Test func othersReadItTheSameWay() throws {
         let tar = try Self.written()
         let listed = try runTool(["tar", "--quoting-style=literal", "-tf", "-"], input: tar)
-        #expect(String(decoding: listed, as: UTF8.self).split(separator: "\n").map(String.init) == Self.entries.map(\.name))
+        #expect(
+            String(decoding: listed, as: UTF8.self).split(separator: "\n").map(String.init) == Self.entries.map(\.name)
+        )
         let script = """
             import tarfile, sys
             for i in tarfile.open(fileobj=sys.stdin.buffer, mode='r|'):
                 print(i.name, i.type.decode(), oct(i.mode), i.uid, i.gid, i.size, i.mtime, i.linkname, i.devmajor, i.devminor)
             """
-        let lines = String(decoding: try runTool(["python3", "-c", script], input: tar), as: UTF8.self).split(separator: "\n")
+        let lines = String(decoding: try runTool(["python3", "-c", script], input: tar), as: UTF8.self).split(
+            separator: "\n"
+        )
         #expect(lines.count == Self.entries.count)
         #expect(lines[0] == "plain 0 0o4755 1000 1000 5 1700000000  0 0")
         #expect(lines[5] == "disk 4 0o644 0 0 0 1700000000  259 70000")
@@ -83,9 +87,13 @@ import Testing
     }
 
     @Test func splitsLongNamesWithoutPax() throws {
-        let tar = try archive { try $0.file(String(repeating: "d", count: 80) + "/" + String(repeating: "f", count: 80)) }
+        let tar = try archive {
+            try $0.file(String(repeating: "d", count: 80) + "/" + String(repeating: "f", count: 80))
+        }
         #expect(tar.count == 512 + 1024)
-        #expect(tar[345..<425].allSatisfy { $0 == UInt8(ascii: "d") } && tar[0..<80].allSatisfy { $0 == UInt8(ascii: "f") })
+        #expect(
+            tar[345..<425].allSatisfy { $0 == UInt8(ascii: "d") } && tar[0..<80].allSatisfy { $0 == UInt8(ascii: "f") }
+        )
     }
 
     @Test func refusesContentThatIsTooShort() {

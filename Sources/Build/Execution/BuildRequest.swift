@@ -66,11 +66,14 @@ package struct BuildError: Error, CustomStringConvertible, Sendable {
     /// The Dockerfile's lines concerned, ready to print before the message; empty where there are none.
     package let excerpt: String
     package let hint: String?
+    /// The last lines that a failed RUN printed; they were also in the events.
+    package let output: [String]
 
-    init(_ message: String, excerpt: String = "", hint: String? = nil) {
+    init(_ message: String, excerpt: String = "", hint: String? = nil, output: [String] = []) {
         self.message = message
         self.excerpt = excerpt
         self.hint = hint
+        self.output = output
     }
 
     package var description: String { message }

@@ -72,7 +72,12 @@ struct StageExecution {
         let message = (error as? EngineError)?.message ?? "\(error)"
         base?.cancel()
         reported?.fail(BuildFailure(message, excerpt: excerpt))
-        return BuildError(message, excerpt: excerpt.text, hint: (error as? EngineError)?.hint)
+        return BuildError(
+            message,
+            excerpt: excerpt.text,
+            hint: (error as? EngineError)?.hint,
+            output: (error as? RunFailure)?.output ?? []
+        )
     }
 
     // MARK: Steps
@@ -84,8 +89,7 @@ struct StageExecution {
             guard step.makesLayer else { return addWithoutLayer(step) }
             try makeWorkingDirectory(path, user, step, steps[index])
         case .copy(let copy): try self.copy(copy, step, at: index)
-        case .run(let run):
-            throw EngineError(.unsupported, "RUN \(run.arguments) is not there yet")
+        case .run(let run): try self.run(run, step, at: index)
         }
     }
 

@@ -54,8 +54,8 @@ final class LayerFolder {
 enum LayerPath {
     private static let slash = UInt8(ascii: "/")
 
-    /// The path from the root, without a first or last slash, without "." and empty components; ".." takes the component
-    /// before it, and nothing at the root. Empty for the root itself.
+    /// The path from the root, without a first or last slash, without "." and empty components; ".." takes the
+    /// component before it, and nothing at the root. Empty for the root itself.
     static func cleaned(_ path: [UInt8]) -> [UInt8] {
         var start = 0
         if path.starts(with: [0x2e, slash]) { start = 2 } else if path.first == slash { start = 1 }
@@ -104,7 +104,7 @@ enum LayerPath {
     }
 
     static func invalidWhiteout(_ name: ArraySlice<UInt8>) -> EngineError {
-        EngineError(.invalid, "invalid whiteout \(String(decoding: name, as: UTF8.self))")
+        EngineError(.invalid, "invalid whiteout \(printable(name))")
     }
 
     /// lstat(2) below an open folder; nil where there is nothing.

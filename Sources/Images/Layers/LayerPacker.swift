@@ -29,9 +29,10 @@ package struct PackSummary: Equatable, Sendable {
 
 /// Turns a folder in overlayfs form (an upper folder) into an OCI layer's tar.
 ///
-/// The bytes depend on the folder's content only, not on the order in which the file system lists it: a folder comes before
-/// what is in it, and names are sorted by their bytes. Times are cut to seconds, as docker does it. Of the extended attributes
-/// security.capability and user.* are kept. Sockets are left out; sparse files are written in full.
+/// The bytes depend on the folder's content only, not on the order in which the file system lists it: a folder comes
+/// before what is in it, and names are sorted by their bytes. Times are cut to seconds, as docker does it. Of the
+/// extended attributes security.capability and user.* are kept. Sockets are left out; sparse files are written in
+/// full.
 package struct LayerPacker {
     package static func pack(_ directory: String, to sink: any ByteSink, options: PackOptions = PackOptions()) throws
         -> PackSummary
@@ -42,7 +43,7 @@ package struct LayerPacker {
             try packing.packRoot(root)
             return packing.summary
         } catch let error as SystemError {
-            throw EngineError(.failed, "packing layer: \(error)")
+            throw EngineError(.failed, "packing layer: \(printable(error.description.utf8))")
         } catch let error as EngineError {
             throw EngineError(error.kind, "packing layer: \(error.message)", hint: error.hint)
         }
@@ -90,7 +91,7 @@ private final class LayerPacking {
             do {
                 try pack(entry.name, in: folder.raw, path: child)
             } catch let error as SystemError where error.path == nil {
-                throw SystemError(error.operation, String(decoding: child, as: UTF8.self), code: error.code)
+                throw SystemError(error.operation, printable(child), code: error.code)
             }
         }
     }
@@ -103,7 +104,10 @@ private final class LayerPacking {
             return try append(whiteout(path[..<bytes.startIndex] + WhiteoutName.prefix + bytes))
         }
         if bytes.starts(with: WhiteoutName.prefix) {
-            throw EngineError(.unsupported, "the name \(String(decoding: path, as: UTF8.self)) means a whiteout in a layer")
+            throw EngineError(
+                .unsupported,
+                "the name \(printable(path)) means a whiteout in a layer"
+            )
         }
         switch status.kind {
         case .socket: return
@@ -124,7 +128,8 @@ private final class LayerPacking {
             if try appendLink(status, path) { return }
             let kind = status.kind
             var entry = TarEntry(
-                path: path, kind: kind == .fifo ? .fifo : kind == .blockDevice ? .blockDevice : .characterDevice
+                path: path,
+                kind: kind == .fifo ? .fifo : kind == .blockDevice ? .blockDevice : .characterDevice
             )
             if kind != .fifo { (entry.major, entry.minor) = (status.major, status.minor) }
             try describe(status, nil, &entry)
@@ -137,7 +142,7 @@ private final class LayerPacking {
         let file = try FileDescriptor.openAt(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
         let status = try file.status()
         guard status.kind == .file else {
-            throw EngineError(.failed, "\(String(decoding: path, as: UTF8.self)) changed while it was read")
+            throw EngineError(.failed, "\(printable(path)) changed while it was read")
         }
         if try appendLink(status, path) { return }
         try refuseUnfinished(file.raw, path)
@@ -169,7 +174,7 @@ private final class LayerPacking {
             if try PathAttributes.value(name, of: file) != nil {
                 throw EngineError(
                     .unsupported,
-                    "\(String(decoding: path, as: UTF8.self)) was made by an overlay with \(name), which a layer cannot say"
+                    "\(printable(path)) was made by an overlay with \(name), which a layer cannot say"
                 )
             }
         }

@@ -4,8 +4,8 @@ import OCI
 
 /// Unpacked layers in overlayfs form, seen as one tree, as an overlay mount would show them but without one.
 ///
-/// Nothing in a layer leads outside: links are resolved here, component by component, and every file is opened beneath its
-/// layer's folder without following any.
+/// Nothing in a layer leads outside: links are resolved here, component by component, and every file is opened
+/// beneath its layer's folder without following any.
 package struct LayerStack: Sendable {
     /// The layers' folders, the top layer first.
     package let directories: [String]
@@ -50,8 +50,8 @@ package struct LayerStack: Sendable {
         return try located.reopened()
     }
 
-    /// The names in a folder of the merged tree, sorted; nothing there, or no folder, is an error (.notFound). Names that are
-    /// not UTF-8 are repaired.
+    /// The names in a folder of the merged tree, sorted; nothing there, or no folder, is an error (.notFound). Names
+    /// that are not UTF-8 are repaired.
     package func list(_ path: String) throws -> [String] {
         let layers = OpenLayers(self)
         guard let node = try find(path, followLast: true, in: layers), node.status.kind == .directory else {
@@ -82,7 +82,9 @@ package struct LayerStack: Sendable {
             }
         }
         let folder = trail[trail.count - 1]
-        guard let located = try FileDescriptor.locate(try layers.descriptor(folder.layers[0]), folder.path) else { return nil }
+        guard let located = try FileDescriptor.locate(try layers.descriptor(folder.layers[0]), folder.path) else {
+            return nil
+        }
         return MergedNode(path: folder.path, layers: folder.layers, status: try located.status())
     }
 }

@@ -4,7 +4,9 @@ import OCI
 
 extension LayerUnpacking {
     /// Calls `make`, and once more after removing what this layer has there already.
-    private func creating(_ what: String, _ cName: [CChar], in folder: LayerFolder, _ make: (CInt) -> CInt) throws -> CInt {
+    private func creating(_ what: String, _ cName: [CChar], in folder: LayerFolder, _ make: (CInt) -> CInt) throws
+        -> CInt
+    {
         let result = make(try descriptor(of: folder))
         if result != -1 { return result }
         guard errno == EEXIST else { throw SystemError(what) }
@@ -109,12 +111,14 @@ extension LayerUnpacking {
         try retrying("changing the time of") { utimensat(directory, cName, times, AT_SYMLINK_NOFOLLOW) }
     }
 
-    /// Overlayfs' own attributes never come from an image, and what belongs to the machine that packed it means nothing here.
+    /// Overlayfs' own attributes never come from an image, and what belongs to the machine that packed it means
+    /// nothing here.
     private static func accepts(_ name: String) -> Bool {
         !OverlayForm.isOwnAttribute(name) && name != "security.selinux" && !name.hasPrefix("system.nfs4_acl")
     }
 
-    /// After a failed setxattr(2): what the file system cannot keep is left out, as docker does, unless programs depend on it.
+    /// After a failed setxattr(2): what the file system cannot keep is left out, as docker does, unless programs
+    /// depend on it.
     private func checkAttribute(_ name: String, _ kind: TarEntry.Kind) throws {
         let code = errno
         if code == ENOTSUP, name != "security.capability" { return }

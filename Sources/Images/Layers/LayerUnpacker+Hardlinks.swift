@@ -3,8 +3,8 @@ import LinuxSystem
 import OCI
 
 extension LayerUnpacking {
-    /// linkat(2) to a file of this layer; a file of a lower layer is copied into this one first. The link's own metadata in
-    /// the archive is that of its target and is not applied again.
+    /// linkat(2) to a file of this layer; a file of a lower layer is copied into this one first. The link's own
+    /// metadata in the archive is that of its target and is not applied again.
     func createHardlink(_ entry: TarEntry, _ name: ArraySlice<UInt8>, in folder: LayerFolder) throws {
         let target = LayerPath.cleaned(entry.linkTarget)
         let slash = target.lastIndex(of: UInt8(ascii: "/"))
@@ -27,7 +27,7 @@ extension LayerUnpacking {
     }
 
     private func missing(_ entry: TarEntry) -> EngineError {
-        let target = String(decoding: entry.linkTarget, as: UTF8.self)
+        let target = printable(entry.linkTarget)
         return EngineError(.invalid, "\(entry.name) is a hard link to \(target), which is not there or not a file")
     }
 

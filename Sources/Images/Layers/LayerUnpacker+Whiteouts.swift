@@ -39,8 +39,8 @@ extension LayerUnpacking {
         forgetResolved()
     }
 
-    /// Hides all that the layers below have in a folder. Whiteouts in it then have nothing to hide any more, nor have the
-    /// folders below it that were only made for whiteouts.
+    /// Hides all that the layers below have in a folder. Whiteouts in it then have nothing to hide any more, nor have
+    /// the folders below it that were only made for whiteouts.
     func makeOpaque(_ folder: LayerFolder) throws {
         if folder.isOpaque { return }
         if folder === tree { return try hideRoot() }
@@ -51,7 +51,11 @@ extension LayerUnpacking {
         while let next = pending.popLast() {
             next.lowerLayers = []
             for child in Array(next.folders.values) {
-                if child.isWritten { pending.append(child) } else { try remove(LayerPath.cString(child.name), from: next) }
+                if child.isWritten {
+                    pending.append(child)
+                } else {
+                    try remove(LayerPath.cString(child.name), from: next)
+                }
             }
             if next.hasWhiteouts { try removeWhiteouts(from: next) }
         }
@@ -65,7 +69,8 @@ extension LayerUnpacking {
 
     private func removeWhiteouts(from folder: LayerFolder) throws {
         let directory = try descriptor(of: folder)
-        for entry in try Directory.entries(directory) where OverlayForm.isWhiteout(try FileStatus.of(entry.name, in: directory)) {
+        for entry in try Directory.entries(directory)
+        where OverlayForm.isWhiteout(try FileStatus.of(entry.name, in: directory)) {
             try retrying("removing a whiteout from") { unlinkat(directory, entry.name, 0) }
         }
         folder.hasWhiteouts = false

@@ -19,8 +19,8 @@ package struct UnpackSummary: Equatable, Sendable {
 /// Turns a layer's tar into a folder in the form that overlayfs mounts.
 ///
 /// The result, mounted over the layers below, shows what those layers with this archive applied to them would be:
-/// - A name is taken from the root and cleaned as text. Links on its way are resolved in the merged tree of this layer and
-///   those below, and never lead outside.
+/// - A name is taken from the root and cleaned as text. Links on its way are resolved in the merged tree of this
+///   layer and those below, and never lead outside.
 /// - A folder on the way that has no entry of its own takes mode, owner, time and attributes from the layers below.
 /// - Whiteouts hide only what lies below: entries of the same layer survive them, whatever their order.
 /// - A hard link to a file of a lower layer copies that file into this layer first.
@@ -28,8 +28,8 @@ package struct UnpackSummary: Equatable, Sendable {
 /// It needs root: owners, device nodes and trusted attributes are part of a layer.
 package struct LayerUnpacker {
     /// Unpacks a plain tar and reads `tar` to its end, so that a `VerifiedSource` below it is verified.
-    /// - Parameters:
-    ///   - directory: an empty folder, which becomes the layer. After an error it holds a part of it: remove it. Nothing
+    /// - Parameters: - directory: an empty folder, which becomes the layer. After an error it holds a part of it:
+    ///   remove it. Nothing
     ///     outside of it is ever changed.
     ///   - lower: the layers below this one.
     package static func unpack(
@@ -52,7 +52,7 @@ package struct LayerUnpacker {
             try reader.drain()
             return unpacking.summary
         } catch let error as SystemError {
-            throw EngineError(.failed, "unpacking layer: \(error)")
+            throw EngineError(.failed, "unpacking layer: \(printable(error.description.utf8))")
         } catch let error as EngineError {
             throw EngineError(error.kind, "unpacking layer: \(error.message)", hint: error.hint)
         }
@@ -84,7 +84,11 @@ final class LayerUnpacking {
         if self.lower.count > 0 {
             let below = self.lower.root()
             tree.lowerLayers = below.layers
-            try copyMetadata(from: MergedNode(path: [], layers: below.layers, status: try root.status()), to: tree, root.raw)
+            try copyMetadata(
+                from: MergedNode(path: [], layers: below.layers, status: try root.status()),
+                to: tree,
+                root.raw
+            )
         } else {
             tree.lowerLayers = []
             try retrying("changing the mode") { fchmod(root.raw, 0o755) }
@@ -116,7 +120,9 @@ final class LayerUnpacking {
         summary.files += 1
     }
 
-    private func create(_ entry: TarEntry, _ name: ArraySlice<UInt8>, in folder: LayerFolder, _ content: TarReader) throws {
+    private func create(_ entry: TarEntry, _ name: ArraySlice<UInt8>, in folder: LayerFolder, _ content: TarReader)
+        throws
+    {
         let cName = LayerPath.cString(name)
         switch entry.kind {
         case .file: try createFile(entry, cName, in: folder, content)
@@ -142,7 +148,9 @@ final class LayerUnpacking {
     func open(_ folder: LayerFolder) throws -> FileDescriptor {
         let path = folder.path
         return try FileDescriptor.openBeneath(
-            root.raw, path.isEmpty ? [0x2e, 0] : LayerPath.cString(path[...]), O_RDONLY | O_DIRECTORY | O_NOFOLLOW
+            root.raw,
+            path.isEmpty ? [0x2e, 0] : LayerPath.cString(path[...]),
+            O_RDONLY | O_DIRECTORY | O_NOFOLLOW
         )
     }
 
@@ -231,11 +239,15 @@ final class LayerUnpacking {
     }
 
     /// Makes a folder that has no entry (yet).
-    private func makeFolder(_ name: ArraySlice<UInt8>, in folder: LayerFolder, like below: MergedNode?) throws -> LayerFolder {
+    private func makeFolder(_ name: ArraySlice<UInt8>, in folder: LayerFolder, like below: MergedNode?) throws
+        -> LayerFolder
+    {
         if name.starts(with: WhiteoutName.prefix) { throw LayerPath.invalidWhiteout(name) }
         let child = try addFolder(name, in: folder)
         let file = try FileDescriptor.openAt(
-            try descriptor(of: folder), LayerPath.cString(name), O_RDONLY | O_DIRECTORY | O_NOFOLLOW
+            try descriptor(of: folder),
+            LayerPath.cString(name),
+            O_RDONLY | O_DIRECTORY | O_NOFOLLOW
         )
         if let below, !child.isOpaque {
             child.lowerLayers = below.layers
@@ -294,7 +306,9 @@ final class LayerUnpacking {
         while let folder = pending.popLast() {
             let times = [folder.time, folder.time]
             let file = try open(folder)
-            try retrying("changing the time of", String(decoding: folder.path, as: UTF8.self)) { futimens(file.raw, times) }
+            try retrying("changing the time of", String(decoding: folder.path, as: UTF8.self)) {
+                futimens(file.raw, times)
+            }
             pending += folder.folders.values
         }
     }

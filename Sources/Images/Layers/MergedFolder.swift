@@ -58,7 +58,11 @@ package final class OpenLayers {
                 // Below a folder, a file of a lower layer is hidden and hides what is under it.
                 return found ?? MergedNode(path: path, layers: [index], status: status)
             }
-            if found == nil { found = MergedNode(path: path, layers: [index], status: status) } else { found?.layers.append(index) }
+            if found == nil {
+                found = MergedNode(path: path, layers: [index], status: status)
+            } else {
+                found?.layers.append(index)
+            }
             if try isOpaque(file) { break }
         }
         return found

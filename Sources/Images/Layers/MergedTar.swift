@@ -2,9 +2,9 @@ import OCI
 
 /// Looks into layer tars without unpacking them.
 package enum MergedTar {
-    /// The content of the regular file that `path` is in the merged tree, or nil where there is none. Whiteouts, opaque
-    /// folders, symbolic and hard links are honoured where the archives name them by the path that is asked for; entries that
-    /// reach a folder through another layer's link are not found.
+    /// The content of the regular file that `path` is in the merged tree, or nil where there is none. Whiteouts,
+    /// opaque folders, symbolic and hard links are honoured where the archives name them by the path that is asked
+    /// for; entries that reach a folder through another layer's link are not found.
     /// - Parameters:
     ///   - layerTars: opens each layer as a plain tar, the top layer first; may be called more than once.
     ///   - limit: more bytes of content are an error.
@@ -32,7 +32,8 @@ package enum MergedTar {
         case elsewhere([UInt8], layer: Int)
     }
 
-    private static func search(_ target: [UInt8], _ layers: [() throws -> any ByteSource], from top: Int, limit: Int) throws
+    private static func search(_ target: [UInt8], _ layers: [() throws -> any ByteSource], from top: Int, limit: Int)
+        throws
         -> Answer
     {
         let parts = PathWalk.components(target).map { Array($0) }
@@ -51,7 +52,10 @@ package enum MergedTar {
                     let above = link.first == UInt8(ascii: "/") ? [] : Array(parts[..<index])
                     let rest = parts[(index + 1)...]
                     let joined = above + PathWalk.components(link).map { Array($0) } + rest
-                    return .elsewhere(LayerPath.cleaned(Array(joined.joined(separator: [UInt8(ascii: "/")]))), layer: top)
+                    return .elsewhere(
+                        LayerPath.cleaned(Array(joined.joined(separator: [UInt8(ascii: "/")]))),
+                        layer: top
+                    )
                 case .hardlink(let link):
                     guard index == parts.count - 1 else { return .nothing }
                     return .elsewhere(LayerPath.cleaned(link), layer: layer)
@@ -96,7 +100,8 @@ private struct LayerScan {
             let index = names.count - 1
             if last.starts(with: WhiteoutName.prefix) {
                 let hidden = last.dropFirst(WhiteoutName.prefix.count)
-                if last.elementsEqual(WhiteoutName.opaque) || index < parts.count && hidden.elementsEqual(parts[index]) {
+                if last.elementsEqual(WhiteoutName.opaque) || index < parts.count && hidden.elementsEqual(parts[index])
+                {
                     hidesBelow = true
                 }
             } else if index < parts.count, last.elementsEqual(parts[index]) {

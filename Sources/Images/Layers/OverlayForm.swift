@@ -8,8 +8,8 @@ enum OverlayForm {
     /// A whiteout is a character device 0:0 in the place of the name that it hides.
     static func isWhiteout(_ status: FileStatus) -> Bool { status.kind == .characterDevice && status.represents == 0 }
 
-    /// Attributes that belong to overlayfs: they say something of one layer's folder and must neither come from an image nor
-    /// go into one.
+    /// Attributes that belong to overlayfs: they say something of one layer's folder and must neither come from an
+    /// image nor go into one.
     static func isOwnAttribute(_ name: String) -> Bool {
         name.hasPrefix("trusted.overlay.") || name.hasPrefix("user.overlay.")
     }

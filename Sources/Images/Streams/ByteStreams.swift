@@ -2,8 +2,8 @@ import OCI
 
 /// Bytes to be read once, front to back: a file, a download, what a decompressor makes of another source.
 package protocol ByteSource: AnyObject {
-    /// Fills the front of `buffer` and returns how many bytes came; 0 is the end, and every call after it returns 0 too.
-    /// An empty buffer is not allowed.
+    /// Fills the front of `buffer` and returns how many bytes came; 0 is the end, and every call after it returns 0
+    /// too. An empty buffer is not allowed.
     func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Int
 }
 

@@ -1,8 +1,8 @@
 import CLinux
 import OCI
 
-/// What another source holds, decompressed. It reads its inner source to the very end, so a `VerifiedSource` below it is
-/// verified when this one is at its end.
+/// What another source holds, decompressed. It reads its inner source to the very end, so a `VerifiedSource` below it
+/// is verified when this one is at its end.
 ///
 /// Several members, frames or streams one after the other are read as one, as their tools do; zeros after the last are
 /// padding, anything else is an error. Memory is bounded whatever the data says.

@@ -70,7 +70,9 @@ struct PaxRecords {
         var rest = content[...]
         while !rest.isEmpty {
             // GNU and Go stop at padding; libarchive writes none.
-            guard let space = rest.prefix(20).firstIndex(of: 0x20) else { throw corruptTar("a PAX record has no length") }
+            guard let space = rest.prefix(20).firstIndex(of: 0x20) else {
+                throw corruptTar("a PAX record has no length")
+            }
             let length = try PaxRecords.decimal(rest[..<space], "PAX record length")
             guard length > space - rest.startIndex + 1, length <= rest.count else {
                 throw corruptTar("a PAX record's length is wrong")
@@ -99,7 +101,9 @@ struct PaxRecords {
             encodedXattrs[name] = value
         } else if key == "GNU.sparse.offset" || key == "GNU.sparse.numbytes" {
             let isOffset = key == "GNU.sparse.offset"
-            guard isOffset == sparseNumbers.count.isMultiple(of: 2) else { throw corruptTar("its sparse map is out of order") }
+            guard isOffset == sparseNumbers.count.isMultiple(of: 2) else {
+                throw corruptTar("its sparse map is out of order")
+            }
             sparseNumbers.append(try PaxRecords.decimal(value[...], key))
         } else if key.hasPrefix("GNU.sparse.") {
             if value.contains(0) { throw corruptTar("its \(key) holds a NUL") }
@@ -115,7 +119,8 @@ struct PaxRecords {
                 bytes.append(byte)
                 continue
             }
-            guard rest.count >= 2, let value = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16), value != 0
+            guard rest.count >= 2, let value = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16),
+                value != 0
             else { return nil }
             bytes.append(value)
             rest = rest.dropFirst(2)

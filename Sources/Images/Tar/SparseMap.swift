@@ -1,13 +1,16 @@
 import OCI
 
-/// Where a sparse file's data lies, in the four ways that tar says it (GNU tar manual, appendix "Storing Sparse Files").
+/// Where a sparse file's data lies, in the four ways that tar says it (GNU tar manual, appendix "Storing Sparse
+/// Files").
 struct SparseMap {
     var segments: [TarEntry.Segment] = []
     /// The file's size with its holes.
     var size: Int64 = 0
 
     /// A GNU header of type 'S': four segments in it and 21 in each block behind it.
-    static func gnu(_ header: TarHeader, limit: Int, nextBlock: () throws -> UnsafeRawBufferPointer?) throws -> SparseMap {
+    static func gnu(_ header: TarHeader, limit: Int, nextBlock: () throws -> UnsafeRawBufferPointer?) throws
+        -> SparseMap
+    {
         var map = SparseMap()
         map.size = try header.number(483..<495, "sparse size")
         var more = header.block[482] != 0
@@ -41,12 +44,15 @@ struct SparseMap {
             numbers = try text.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false)
                 .map { try PaxRecords.decimal($0, "sparse map") }
         }
-        if numbers.isEmpty, try pax.number("GNU.sparse.numblocks") ?? 0 != 0 { throw corruptTar("a sparse map is missing") }
+        if numbers.isEmpty, try pax.number("GNU.sparse.numblocks") ?? 0 != 0 {
+            throw corruptTar("a sparse map is missing")
+        }
         return try SparseMap(numbers: numbers, size: size)
     }
 
     /// PAX 1.0: decimal numbers, one a line, in the first blocks of the content.
-    static func pax1(_ pax: PaxRecords, limit: Int, nextBlock: () throws -> UnsafeRawBufferPointer?) throws -> SparseMap {
+    static func pax1(_ pax: PaxRecords, limit: Int, nextBlock: () throws -> UnsafeRawBufferPointer?) throws -> SparseMap
+    {
         guard let size = try pax.number("GNU.sparse.realsize") else { throw corruptTar("a sparse file has no size") }
         var numbers: [Int64] = []
         var line: [UInt8] = []
@@ -62,7 +68,9 @@ struct SparseMap {
                 }
                 let number = try PaxRecords.decimal(line[...], "sparse map")
                 // The limit on bytes bounds the count of pairs too: "0\n" is the shortest number.
-                guard number >= 0, !numbers.isEmpty || number <= limit / 4 else { throw corruptTar("a sparse map is too long") }
+                guard number >= 0, !numbers.isEmpty || number <= limit / 4 else {
+                    throw corruptTar("a sparse map is too long")
+                }
                 numbers.append(number)
                 line = []
             }
@@ -86,7 +94,8 @@ struct SparseMap {
         var end: Int64 = 0
         var sum: Int64 = 0
         for segment in segments {
-            guard segment.offset >= end, segment.length >= 0, segment.offset <= size, segment.length <= size - segment.offset
+            guard segment.offset >= end, segment.length >= 0, segment.offset <= size,
+                segment.length <= size - segment.offset
             else { throw corruptTar("a sparse map is out of order") }
             end = segment.offset + segment.length
             sum += segment.length

@@ -41,6 +41,17 @@ package struct TarEntry: Sendable {
 
     package init(path: String, kind: Kind) { self.init(path: Array(path.utf8), kind: kind) }
 
-    /// The path as text for messages; bytes that are not UTF-8 are replaced.
-    package var name: String { String(decoding: path, as: UTF8.self) }
+    /// The path as text for messages.
+    package var name: String { printable(path) }
+}
+
+/// A name that somebody else chose, as text for a message: what is not UTF-8, and what would steer a terminal or begin a
+/// new line, is replaced.
+func printable(_ name: some Collection<UInt8>) -> String {
+    if name.allSatisfy({ (0x20..<0x7f).contains($0) }) { return String(decoding: name, as: UTF8.self) }
+    var text = String.UnicodeScalarView()
+    for scalar in String(decoding: name, as: UTF8.self).unicodeScalars {
+        text.append(scalar.properties.generalCategory == .control ? "\u{fffd}" : scalar)
+    }
+    return String(text)
 }

@@ -91,8 +91,8 @@ struct TarHeader {
                 value = value << 3 | Int64(byte - 0x30)
                 hasDigits = true
             case 0x20, 0:
-                // Before the digits both are padding. Behind them a NUL ends the field; behind a space only more padding
-                // may follow.
+                // Before the digits both are padding. Behind them a NUL ends the field; behind a space only more
+                // padding may follow.
                 if byte == 0, hasDigits { return value }
                 hasEnded = hasDigits
             default: throw corruptTar("its \(what) is not a number")

@@ -27,7 +27,9 @@ final class TarInput {
             buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: buffer[pending]))
             pending = 0..<kept
             while pending.count < TarHeader.size {
-                let count = try source.read(into: UnsafeMutableRawBufferPointer(rebasing: buffer[pending.upperBound...]))
+                let count = try source.read(
+                    into: UnsafeMutableRawBufferPointer(rebasing: buffer[pending.upperBound...])
+                )
                 if count == 0 {
                     if pending.isEmpty { return nil }
                     throw corruptTar("it ends inside a block")

@@ -50,7 +50,9 @@ package final class TarReader {
             }
             let header = try TarHeader(block)
             entries += 1
-            if entries > limits.entries { throw EngineError(.invalid, "the archive has more than \(limits.entries) entries") }
+            if entries > limits.entries {
+                throw EngineError(.invalid, "the archive has more than \(limits.entries) entries")
+            }
             if try !readExtension(header, into: &extensions) { return try entry(header, extensions) }
         }
         isFinished = true
@@ -211,7 +213,9 @@ package final class TarReader {
             expansion.advance(by: count)
             return count
         case .data(let count):
-            guard let piece = try storedPiece(limit: Int64(count)) else { throw corruptTar("a sparse file is incomplete") }
+            guard let piece = try storedPiece(limit: Int64(count)) else {
+                throw corruptTar("a sparse file is incomplete")
+            }
             buffer.copyMemory(from: piece)
             expansion.advance(by: piece.count)
             return piece.count

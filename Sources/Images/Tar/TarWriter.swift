@@ -1,7 +1,7 @@
 import OCI
 
-/// Writes a tar archive whose bytes depend on its entries only: ustar, with PAX records where ustar has no room, laid out
-/// byte for byte as Go's archive/tar does it (so that a layer has the digest that other engines would give it).
+/// Writes a tar archive whose bytes depend on its entries only: ustar, with PAX records where ustar has no room, laid
+/// out byte for byte as Go's archive/tar does it (so that a layer has the digest that other engines would give it).
 package final class TarWriter {
     private let sink: any ByteSink
     private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: streamBufferSize, alignment: 16)
@@ -19,7 +19,9 @@ package final class TarWriter {
         guard let content else { throw EngineError(.invalid, "writing \(entry.name): it has no content") }
         var left = size
         while left > 0 {
-            let count = try content.read(into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<min(buffer.count, Int(left))]))
+            let count = try content.read(
+                into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<min(buffer.count, Int(left))])
+            )
             if count == 0 { throw EngineError(.failed, "reading \(entry.name): it became shorter while it was read") }
             try sink.write(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
             left -= Int64(count)
@@ -41,7 +43,9 @@ package final class TarWriter {
         if !records.isEmpty {
             let content = TarWriter.encode(records)
             header.setText(TarWriter.ascii(TarWriter.paxName(entry.path)), at: 0, size: 100, trimSlash: true)
-            for (offset, size) in [(100, 8), (108, 8), (116, 8), (136, 12)] { header.setOctal(0, at: offset, size: size) }
+            for (offset, size) in [(100, 8), (108, 8), (116, 8), (136, 12)] {
+                header.setOctal(0, at: offset, size: size)
+            }
             header.setOctal(Int64(content.count), at: 124, size: 12)
             header.finish(type: UInt8(ascii: "x"))
             try sink.write(header.bytes)
@@ -84,7 +88,9 @@ package final class TarWriter {
     /// The records that an entry needs because ustar cannot say it, sorted by key.
     private static func records(for entry: TarEntry, size: Int64) throws -> [(key: String, value: [UInt8])] {
         var records: [(key: String, value: [UInt8])] = []
-        func add(_ key: String, _ value: some CustomStringConvertible) { records.append((key, Array(value.description.utf8))) }
+        func add(_ key: String, _ value: some CustomStringConvertible) {
+            records.append((key, Array(value.description.utf8)))
+        }
         if entry.path.contains(0) || entry.linkTarget.contains(0) || entry.path.isEmpty {
             throw EngineError(.invalid, "\"\(entry.name)\" cannot be a name in a tar archive")
         }
@@ -102,7 +108,10 @@ package final class TarWriter {
         }
         for (name, value) in entry.xattrs {
             guard !name.isEmpty, !name.utf8.contains(UInt8(ascii: "=")), !name.utf8.contains(0) else {
-                throw EngineError(.unsupported, "the attribute name \"\(name)\" of \(entry.name) does not fit into a tar archive")
+                throw EngineError(
+                    .unsupported,
+                    "the attribute name \"\(name)\" of \(entry.name) does not fit into a tar archive"
+                )
             }
             records.append(("SCHILY.xattr." + name, value))
         }
@@ -168,7 +177,9 @@ package final class TarWriter {
     }
 
     /// Without the bytes that are not ASCII, which old readers could not print.
-    private static func ascii(_ bytes: [UInt8]) -> [UInt8] { bytes.allSatisfy { $0 < 0x80 } ? bytes : bytes.filter { $0 < 0x80 } }
+    private static func ascii(_ bytes: [UInt8]) -> [UInt8] {
+        bytes.allSatisfy { $0 < 0x80 } ? bytes : bytes.filter { $0 < 0x80 }
+    }
 }
 
 /// A header block being filled in.
@@ -193,6 +204,7 @@ private struct HeaderBlock {
             bytes[offset + index] = 0x30 + UInt8(rest & 7)
             rest >>= 3
         }
+        bytes[offset + digits] = 0
     }
 
     /// Adds the magic, the type and the checksum.

@@ -54,15 +54,24 @@ enum ImportCommand {
                 throw EngineError(.invalid, "\(keyword.isEmpty ? "an empty text" : keyword) is not a valid change command")
             }
         }
-        let text = (["FROM nothing"] + instructions).joined(separator: "\n")
-        var planner = try BuildPlanner(try Dockerfile(Array(text.utf8), name: "--change"))
-        while let request = planner.neededImages.first {
-            try planner.provide(ImageConfiguration(platform: platform), for: request)
+        var configuration: ContainerConfiguration
+        do { configuration = try planned(instructions, platform) } catch {
+            throw EngineError(.invalid, "--change: \(error.message)")
         }
-        var configuration = try planner.plan().targetStage?.configuration ?? ContainerConfiguration()
         // What a build sets for every image; a container gets it anyway.
         configuration.env.removeAll { $0 == "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" }
         return configuration
+    }
+
+    private static func planned(_ instructions: [String], _ platform: Platform) throws(DockerfileError)
+        -> ContainerConfiguration
+    {
+        let text = (["FROM nothing"] + instructions).joined(separator: "\n")
+        var planner = try BuildPlanner(try Dockerfile(Array(text.utf8)))
+        while let request = planner.neededImages.first {
+            try planner.provide(ImageConfiguration(platform: platform), for: request)
+        }
+        return try planner.plan().targetStage?.configuration ?? ContainerConfiguration()
     }
 
     private static let allowed: Set<String> = [

@@ -1,3 +1,4 @@
+import Build
 import Images
 import OCI
 import Runner
@@ -27,7 +28,7 @@ enum RmiCommand {
                 }
                 Console.print(events.map { "\($0)\n" }.joined())
             }
-            try engine.collect()
+            try engine.collect(keeping: BuildCache(engine.images).roots)
             return exitCode
         }
     }

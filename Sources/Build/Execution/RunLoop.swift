@@ -1,0 +1,121 @@
+import CLinux
+import LinuxSystem
+import OCI
+import Runtime
+
+/// One of the two pipes between a RUN's program and the build.
+final class OutputPipe {
+    private static let linesKept = 20
+
+    let stream: BuildEvent.Stream
+    private let ours: FileDescriptor
+    private(set) var theirs: CInt
+    /// The last lines, each with the time of its first byte, and the line that has no end yet.
+    private var lines: [(time: UInt64, text: [UInt8])] = []
+    private var isOpen = true
+
+    init(_ stream: BuildEvent.Stream) throws {
+        self.stream = stream
+        var ends: (CInt, CInt) = (-1, -1)
+        try retrying("creating a pipe") { linux_pipe(&ends.0, &ends.1) }
+        ours = FileDescriptor(owning: ends.0)
+        theirs = ends.1
+        _ = linux_fcntl(ends.0, F_SETFL, O_NONBLOCK)
+    }
+
+    deinit { closeTheirs() }
+
+    /// Once the shim has it: else the pipe would never end.
+    func closeTheirs() {
+        if theirs >= 0 { close(theirs) }
+        theirs = -1
+    }
+
+    /// To poll(2) while it is open.
+    var polled: pollfd { pollfd(fd: isOpen ? ours.raw : -1, events: Int16(POLLIN), revents: 0) }
+
+    /// Passes on what there is, without waiting.
+    func carry(to step: ReportedStep?) throws {
+        var buffer = [UInt8](repeating: 0, count: 64 << 10)
+        while isOpen {
+            let count = read(ours.raw, &buffer, buffer.count)
+            if count < 0, errno == EINTR { continue }
+            if count < 0, errno == EAGAIN { return }
+            if count < 0 { throw SystemError("reading a program's output") }
+            if count == 0 {
+                isOpen = false
+                return
+            }
+            let bytes = Array(buffer[..<count])
+            step?.log(stream, bytes)
+            keep(bytes)
+        }
+    }
+
+    private func keep(_ bytes: [UInt8]) {
+        for (index, part) in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated() {
+            if index == 0, let last = lines.last {
+                lines[lines.count - 1].text = Array((last.text + part).suffix(4096))
+            } else {
+                lines.append((Clock.monotonic, Array(part.suffix(4096))))
+            }
+        }
+        lines.removeFirst(max(0, lines.count - OutputPipe.linesKept - 1))
+    }
+
+    /// The last lines of both, in the order of their beginnings.
+    func lastLines(with other: OutputPipe) -> [String] {
+        let all = (lines + other.lines).filter { !$0.text.isEmpty }.sorted { $0.time < $1.time }
+        return all.suffix(OutputPipe.linesKept).map { String(decoding: $0.text, as: UTF8.self) }
+    }
+}
+
+/// Waits for a RUN's end: passes its output on meanwhile, and ends it where a signal asks for the build's end.
+struct RunLoop: ~Copyable {
+    private let launch: Launch
+    private let output: OutputPipe
+    private let errors: OutputPipe
+    private let reported: ReportedStep?
+
+    init(launch: consuming Launch, output: OutputPipe, errors: OutputPipe, reported: ReportedStep?) {
+        self.launch = launch
+        self.output = output
+        self.errors = errors
+        self.reported = reported
+    }
+
+    /// Returns the exit code, 128 and the signal's number where one ended the program.
+    mutating func run(signals: borrowing SignalDescriptor) throws -> Int32 {
+        launch.go()
+        while true {
+            var polls = [
+                pollfd(fd: launch.descriptor, events: Int16(POLLIN), revents: 0),
+                pollfd(fd: signals.descriptor.raw, events: Int16(POLLIN), revents: 0), output.polled, errors.polled,
+            ]
+            if poll(&polls, UInt(polls.count), -1) < 0, errno != EINTR { throw SystemError("waiting for a program") }
+            if let signal = try signals.next() { throw BuildInterrupted(signal: signal) }
+            try output.carry(to: reported)
+            try errors.carry(to: reported)
+            if polls[0].revents != 0, let code = try take(launch.next()) {
+                // Everything in the container has ended: what it wrote is in the pipes.
+                try output.carry(to: reported)
+                try errors.carry(to: reported)
+                return code
+            }
+        }
+    }
+
+    /// The exit code at the end, else nil.
+    private func take(_ event: consuming Launch.Event) throws -> Int32? {
+        switch consume event {
+        case .console: return nil
+        case .started: return nil
+        case .failed(let failure): throw failure
+        case .exited(let status, _): return status.code
+        case .lost: throw EngineError(.failed, "the program was lost: somebody killed its shim")
+        }
+    }
+
+    consuming func kill() { launch.kill() }
+    consuming func finish() { launch.finish() }
+}

@@ -1,0 +1,86 @@
+import CLinux
+import Images
+import LinuxSystem
+import OCI
+import Runner
+
+/// `RUN --mount`, made ready.
+struct RunMounts {
+    private(set) var requests: [MountRequest] = []
+    /// Caches that nobody else may use meanwhile.
+    private var locks: [HeldLock] = []
+
+    private final class HeldLock {
+        private let lock: FileLock
+        init(_ lock: consuming FileLock) { self.lock = lock }
+    }
+
+    let build: BuildExecution
+
+    init(_ build: BuildExecution) { self.build = build }
+
+    /// A file or folder of a stage, an image or the context. The program sees a copy: what it may write is thrown away, and
+    /// what it reads is what the cache key was made of.
+    mutating func add(bind step: MountStep, _ sources: CopySources) throws {
+        guard let match = sources.matches.first else { return }
+        let folder = try build.workspace.folder("bind")
+        let draft = try LayerDraft(folder, over: LayerStack(directories: []))
+        let isFolder = match.top.status.kind == .directory
+        let copy = CopyStep(
+            isAdd: false, from: step.source, sources: [], destination: isFolder ? "/" : "/file", owner: nil, mode: nil,
+            link: false, parents: false, excludes: [], unpacksLocal: false, unpacksRemote: false,
+            keepsGitDirectory: false, checksum: nil
+        )
+        try CopyExecution(
+            draft: draft,
+            step: copy,
+            owner: nil,
+            time: build.epoch ?? DraftTime.standard,
+            epoch: build.epoch,
+            workspace: build.workspace,
+            interruption: build.checkInterruption
+        ).copy(sources)
+        try draft.finish()
+        let source = isFolder ? folder : "\(folder)/file"
+        requests.append(
+            MountRequest(kind: .bind(source: source, create: false), destination: step.target, readOnly: step.mount.isReadOnly)
+        )
+    }
+
+    /// A folder that outlives the build: `build/cache-mounts/HEX`, by the id's digest.
+    mutating func add(cache step: MountStep) throws {
+        let mount = step.mount
+        guard mount.from == nil else {
+            throw EngineError(.unsupported, "RUN --mount=type=cache with from= is not supported yet")
+        }
+        let home = "\(build.images.root)/build/cache-mounts/\(SHA256Digest.of(Array(mount.cacheID.utf8)).hex)"
+        try Files.makeDirectories(home, mode: 0o700)
+        // `private` would give a second build a cache of its own; waiting for the first is as safe.
+        let isExclusive = mount.sharing == .locked || mount.sharing == .private
+        locks.append(HeldLock(try FileLock("\(home)/lock", isExclusive ? .exclusive : .shared)))
+        let folder = "\(home)/data"
+        if mkdir(folder, 0o700) == 0 {
+            try retrying("changing the owner of", folder) { chown(folder, mount.uid ?? 0, mount.gid ?? 0) }
+            try retrying("changing the mode of", folder) { chmod(folder, mount.mode ?? 0o755) }
+        } else if errno != EEXIST {
+            throw SystemError("creating folder", folder)
+        }
+        requests.append(
+            MountRequest(kind: .bind(source: folder, create: false), destination: step.target, readOnly: mount.isReadOnly)
+        )
+    }
+
+    mutating func add(tmpfs step: MountStep) {
+        var options = ["exec"]
+        if step.mount.size > 0 { options.append("size=\(step.mount.size)") }
+        requests.append(MountRequest(kind: .tmpfs(options: options), destination: step.target))
+    }
+
+    /// A heredoc that is a program.
+    mutating func add(script: InlineFile) throws {
+        let path = try build.workspace.file("script", Array(script.content.utf8), mode: 0o755)
+        requests.append(
+            MountRequest(kind: .bind(source: path, create: false), destination: "/dev/pipes/\(script.name)", readOnly: true)
+        )
+    }
+}
