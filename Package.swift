@@ -63,7 +63,11 @@ let package = Package(
         .testTarget(name: "RuntimeTests", dependencies: ["Runtime", "LaunchPlan", "LinuxSystem", "OCI"], swiftSettings: swift),
         .testTarget(name: "RunnerTests", dependencies: ["Runner", "Runtime", "OCI"], swiftSettings: swift),
         .testTarget(name: "ImagesTests", dependencies: ["Images", "LinuxSystem", "OCI"], swiftSettings: swift),
-        .testTarget(name: "BuildTests", dependencies: ["Build", "OCI"], swiftSettings: swift),
+        .testTarget(
+            name: "BuildTests",
+            dependencies: ["Build", "Runner", "Images", "LinuxSystem", "OCI"],
+            swiftSettings: swift
+        ),
         // The real program, as root, where MINIRUN_BLACKBOX is set.
         .testTarget(name: "BlackBoxTests", dependencies: ["LinuxSystem", "OCI"], swiftSettings: swift),
         .testTarget(name: "CommandTests", dependencies: ["minirun", "Build", "LinuxSystem", "OCI"], swiftSettings: swift),

@@ -70,6 +70,7 @@ class Runner:
         try:
             with open(self.errors, errors="replace") as file:
                 lines = file.read().strip().splitlines()
+            lines = [line for line in lines if line.strip() and not line.startswith("Run '")]
             return lines[-1].strip()[:200] if lines else "no message"
         except OSError:
             return "no message"

@@ -27,14 +27,20 @@ private enum FolderSize {
     }
 
     /// Hard links count once.
-    private static func bytes(in directory: borrowing FileDescriptor, _ seen: inout Set<UInt64>) throws(SystemError) -> Int64 {
+    private static func bytes(in directory: borrowing FileDescriptor, _ seen: inout Set<UInt64>) throws(SystemError)
+        -> Int64
+    {
         var sum: Int64 = 0
         for entry in try Directory.entries(directory.raw) {
             guard let status = try? FileStatus.of(entry.name, in: directory.raw) else { continue }
             switch status.kind {
             case .directory:
                 do throws(SystemError) {
-                    let child = try FileDescriptor.openAt(directory.raw, entry.name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
+                    let child = try FileDescriptor.openAt(
+                        directory.raw,
+                        entry.name,
+                        O_RDONLY | O_DIRECTORY | O_NOFOLLOW
+                    )
                     sum += try bytes(in: child, &seen)
                 } catch {
                     if error.code != SystemError.notFound { throw error }

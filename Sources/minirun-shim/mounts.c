@@ -155,8 +155,15 @@ int step_bind(struct shim *shim, const struct lp_step *step) {
     if ((step->number[0] | step->number[1]) &&
         set_attributes(tree, step->number[0], step->number[1], 0, flags & LP_BIND_SET_RECURSIVE) != 0)
         return close_keeping_errno(tree, -1);
-    int target = open_target(shim, text_of(shim, step, 1), S_ISDIR(status.st_mode));
+    bool folder = S_ISDIR(status.st_mode);
+    int target = open_target(shim, text_of(shim, step, 1), folder);
     if (target < 0) return close_keeping_errno(tree, -1);
+    if (fstat(target, &status) == 0 && !folder && S_ISDIR(status.st_mode)) {
+        // The kernel's own answer would be EINVAL, which says nothing.
+        close_keeping_errno(target, 0);
+        errno = ENOTDIR;
+        return close_keeping_errno(tree, -1);
+    }
     return attach(tree, target);
 }
 

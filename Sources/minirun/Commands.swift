@@ -9,10 +9,11 @@ enum Commands {
         ],
         verbs: [
             // The common ones, in the order in which the help shows them.
-            RunCommand.verb, PsCommand.verb, BuildCommand.verb, ImagesCommand.verb, VersionCommand.verb, InfoCommand.verb,
-            RmCommand.verb, ContainerInspectCommand.verb, InspectCommand.verb,
-            ImageInspectCommand.verb, HistoryCommand.verb, TagCommand.verb, RmiCommand.verb, LoadCommand.verb,
-            SaveCommand.verb, ImportCommand.verb,
+            RunCommand.verb, PsCommand.verb, BuildCommand.verb, ImagesCommand.verb, VersionCommand.verb,
+            InfoCommand.verb,
+            // The others; the help sorts them.
+            ContainerInspectCommand.verb, HistoryCommand.verb, ImageInspectCommand.verb, ImportCommand.verb,
+            InspectCommand.verb, LoadCommand.verb, RmCommand.verb, RmiCommand.verb, SaveCommand.verb, TagCommand.verb,
         ]
     )
 }

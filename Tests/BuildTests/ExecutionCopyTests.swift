@@ -19,7 +19,9 @@ extension ExecutionTests {
             let entries = try trial.topEntries(of: image)
             #expect(entries.keys.sorted() == row.entries.map { $0 }.sorted())
             #expect(entries.values.allSatisfy { $0.uid == 0 && $0.gid == 0 })
-            if row.setup.isEmpty { #expect(entries.filter { $0.key != "etc/" }.values.allSatisfy { $0.mtime == 315_532_800 }) }
+            if row.setup.isEmpty {
+                #expect(entries.filter { $0.key != "etc/" }.values.allSatisfy { $0.mtime == 315_532_800 })
+            }
         }
 
         @Test(arguments: CopyRefusal.table)
@@ -75,7 +77,9 @@ extension ExecutionTests {
         @Test func ignoreFile() throws {
             let trial = try BuildTrial("FROM busybox\nCOPY . /n/\n", files: copyFiles)
             try trial.write(".dockerignore", "*\n!dir/sub/y.txt\n!a.*\n")
-            #expect(try trial.topLayer(of: trial.build()) == ["n/", "n/a.txt", "n/dir/", "n/dir/sub/", "n/dir/sub/y.txt"])
+            #expect(
+                try trial.topLayer(of: trial.build()) == ["n/", "n/a.txt", "n/dir/", "n/dir/sub/", "n/dir/sub/y.txt"]
+            )
             try trial.write("Dockerfile.dockerignore", "dir\n.d*\nD*\n")
             #expect(
                 try trial.topLayer(of: trial.build())
@@ -147,7 +151,11 @@ extension ExecutionTests {
             let formats = ["plain.tar": "", "a.tgz": "-z", "a.txz": "-J", "a.tbz": "-j", "a.tzst": "--zstd"]
             for (name, flag) in formats {
                 let flags = flag.isEmpty ? [] : [flag]
-                try tool(["tar", "-C", "\(trial.context)/in", "--mtime=@1000000000"] + flags + ["-cf", "\(trial.context)/\(name)", "."])
+                try tool(
+                    ["tar", "-C", "\(trial.context)/in", "--mtime=@1000000000"] + flags + [
+                        "-cf", "\(trial.context)/\(name)", ".",
+                    ]
+                )
             }
             let image = try trial.build()
             let root = try trial.root(of: image)
@@ -206,7 +214,8 @@ private func tool(_ arguments: [String]) throws {
 
 /// A context for the tables.
 private let copyFiles = [
-    "a.txt": "A", "b.txt": "B", "c.md": "C", "dir/x.txt": "X", "dir/sub/y.txt": "Y", "dir/sub/z.md": "Z", "other/x.txt": "O",
+    "a.txt": "A", "b.txt": "B", "c.md": "C", "dir/x.txt": "X", "dir/sub/y.txt": "Y", "dir/sub/z.md": "Z",
+    "other/x.txt": "O",
 ]
 
 struct CopyRow: CustomTestStringConvertible, Sendable {
@@ -234,24 +243,39 @@ struct CopyRow: CustomTestStringConvertible, Sendable {
         CopyRow(line: "COPY *.none /n/", entries: []),
         CopyRow(line: "COPY ../a.txt /n", entries: ["n"]),
         CopyRow(line: "COPY dir/../a.txt /n", entries: ["n"]),
-        CopyRow(line: "COPY . /n/", entries: [
-            "n/", "n/Dockerfile", "n/a.txt", "n/b.txt", "n/c.md", "n/dir/", "n/dir/sub/", "n/dir/sub/y.txt",
-            "n/dir/sub/z.md", "n/dir/x.txt", "n/other/", "n/other/x.txt",
-        ]),
+        CopyRow(
+            line: "COPY . /n/",
+            entries: [
+                "n/", "n/Dockerfile", "n/a.txt", "n/b.txt", "n/c.md", "n/dir/", "n/dir/sub/", "n/dir/sub/y.txt",
+                "n/dir/sub/z.md", "n/dir/x.txt", "n/other/", "n/other/x.txt",
+            ]
+        ),
         CopyRow(line: "COPY --exclude=*.md dir/sub /n/", entries: ["n/", "n/y.txt"]),
-        CopyRow(line: "COPY --exclude=**/*.md --exclude=b.* dir *.txt /n/", entries: [
-            "n/", "n/a.txt", "n/sub/", "n/sub/y.txt", "n/x.txt",
-        ]),
-        CopyRow(line: "COPY --parents dir/sub/y.txt a.txt /n/", entries: [
-            "n/", "n/a.txt", "n/dir/", "n/dir/sub/", "n/dir/sub/y.txt",
-        ]),
+        CopyRow(
+            line: "COPY --exclude=**/*.md --exclude=b.* dir *.txt /n/",
+            entries: [
+                "n/", "n/a.txt", "n/sub/", "n/sub/y.txt", "n/x.txt",
+            ]
+        ),
+        CopyRow(
+            line: "COPY --parents dir/sub/y.txt a.txt /n/",
+            entries: [
+                "n/", "n/a.txt", "n/dir/", "n/dir/sub/", "n/dir/sub/y.txt",
+            ]
+        ),
         CopyRow(line: "COPY --parents dir/./sub/*.md /n/", entries: ["n/", "n/sub/", "n/sub/z.md"]),
-        CopyRow(line: "COPY --parents **/*.md /n/", entries: ["n/", "n/c.md", "n/dir/", "n/dir/sub/", "n/dir/sub/z.md"]),
+        CopyRow(
+            line: "COPY --parents **/*.md /n/",
+            entries: ["n/", "n/c.md", "n/dir/", "n/dir/sub/", "n/dir/sub/z.md"]
+        ),
         CopyRow(line: "COPY --link a.txt /n/", entries: ["n/", "n/a.txt"]),
         // Through the links of the image, never in their place.
         CopyRow(line: "COPY a.txt /l/", entries: ["real/", "real/a.txt"], setup: "mkdir /real; ln -s real /l"),
-        CopyRow(line: "COPY a.txt /l/new/", entries: ["real/", "real/new/", "real/new/a.txt"],
-            setup: "mkdir /real; ln -s /real /l"),
+        CopyRow(
+            line: "COPY a.txt /l/new/",
+            entries: ["real/", "real/new/", "real/new/a.txt"],
+            setup: "mkdir /real; ln -s /real /l"
+        ),
         CopyRow(line: "COPY a.txt /l", entries: ["real"], setup: "echo old > /real; ln -s real /l"),
         CopyRow(line: "COPY a.txt /d/", entries: ["d/", "d/a.txt"], setup: "mkdir /d; ln -s /etc/passwd /d/a.txt"),
         CopyRow(line: "COPY a.txt /l", entries: ["nowhere"], setup: "ln -s /nowhere /l"),
@@ -271,18 +295,34 @@ struct CopyRefusal: CustomTestStringConvertible, Sendable {
         ),
         CopyRefusal(lines: "COPY dir /etc/passwd", message: "cannot copy to non-directory: /etc/passwd"),
         CopyRefusal(lines: "COPY a.txt /etc/passwd/x", message: "cannot copy to non-directory: /etc/passwd"),
-        CopyRefusal(lines: "RUN mkdir -p /n/a.txt\nCOPY a.txt /n/", message: "cannot replace to directory /n/a.txt with file"),
-        CopyRefusal(lines: "RUN mkdir /n && touch /n/sub\nCOPY dir /n/", message: "cannot copy to non-directory: /n/sub"),
-        CopyRefusal(lines: "RUN mkdir /n && ln -s /etc /n/sub\nCOPY dir /n/", message: "cannot copy to non-directory: /n/sub"),
+        CopyRefusal(
+            lines: "RUN mkdir -p /n/a.txt\nCOPY a.txt /n/",
+            message: "cannot replace to directory /n/a.txt with file"
+        ),
+        CopyRefusal(
+            lines: "RUN mkdir /n && touch /n/sub\nCOPY dir /n/",
+            message: "cannot copy to non-directory: /n/sub"
+        ),
+        CopyRefusal(
+            lines: "RUN mkdir /n && ln -s /etc /n/sub\nCOPY dir /n/",
+            message: "cannot copy to non-directory: /n/sub"
+        ),
         CopyRefusal(
             lines: "COPY *.txt /n",
-            message: "When using COPY with more than one source file, the destination must be a directory and end with a /"
+            message:
+                "When using COPY with more than one source file, the destination must be a directory and end with a /"
         ),
         CopyRefusal(
             lines: "COPY --chown=nobodyatall a.txt /",
             message: "unable to find user nobodyatall: no matching entries in passwd file"
         ),
-        CopyRefusal(lines: "ADD https://example.com/x /", message: "ADD https://example.com/x: downloads are not supported yet"),
-        CopyRefusal(lines: "RUN ln -s /loop /loop\nCOPY a.txt /loop/", message: "resolving /loop/: Too many levels of symbolic links"),
+        CopyRefusal(
+            lines: "ADD https://example.com/x /",
+            message: "ADD https://example.com/x: downloads are not supported yet"
+        ),
+        CopyRefusal(
+            lines: "RUN ln -s /loop /loop\nCOPY a.txt /loop/",
+            message: "resolving /loop/: Too many levels of symbolic links"
+        ),
     ]
 }

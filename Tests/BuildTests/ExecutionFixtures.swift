@@ -16,7 +16,8 @@ final class BuildFixture: Sendable {
     @TaskLocal static var current: BuildFixture?
 
     static let folder = "/var/cache/minirun-fixtures"
-    static let need: Comment = "needs root, \(folder)/oci (made by the fixtures' script) and the minirun-shim beside the tests"
+    static let need: Comment =
+        "needs root, \(folder)/oci (made by the fixtures' script) and the minirun-shim beside the tests"
     static var isPossible: Bool { geteuid() == 0 && FileStatus.exists("\(folder)/oci/index.json") && shim != nil }
 
     let path: String
@@ -135,7 +136,10 @@ final class BuildTrial {
 
     /// The output of all RUNs.
     var log: String {
-        String(decoding: events.flatMap { if case .log(_, let bytes) = $0.kind { bytes } else { [UInt8]() } }, as: UTF8.self)
+        String(
+            decoding: events.flatMap { if case .log(_, let bytes) = $0.kind { bytes } else { [UInt8]() } },
+            as: UTF8.self
+        )
     }
 
     /// Names of everything in an image's own topmost layer, with kind and mode.

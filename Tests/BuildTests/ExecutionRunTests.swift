@@ -40,7 +40,8 @@ extension ExecutionTests {
             #expect(
                 trial.log
                     == "hi there, you\n/w\nbuildkitsandbox\n0\nhttp_proxy=http://p:1\nHTTP_PROXY=http://p:1\n"
-                    || trial.log == "hi there, you\n/w\nbuildkitsandbox\n0\nHTTP_PROXY=http://p:1\nhttp_proxy=http://p:1\n"
+                    || trial.log
+                        == "hi there, you\n/w\nbuildkitsandbox\n0\nHTTP_PROXY=http://p:1\nhttp_proxy=http://p:1\n"
             )
             try trial.build { $0.arguments = ["who": "you"] }
             #expect(trial.endings.contains { $0.hasPrefix("CACHED [3/3] RUN") })
@@ -70,7 +71,9 @@ extension ExecutionTests {
             let fixture = try #require(BuildFixture.current)
             let trial = try BuildTrial("FROM busybox\nRUN echo oh; echo no >&2; exit 3\nRUN true\n")
             let before = try RunTraces(fixture)
-            let failure = try #require(trial.failure { $0.tags = [(try? ImageReference("failing"))].compactMap(\.self) })
+            let failure = try #require(
+                trial.failure { $0.tags = [(try? ImageReference("failing"))].compactMap(\.self) }
+            )
             #expect(
                 failure.message
                     == "process \"/bin/sh -c echo oh; echo no >&2; exit 3\" did not complete successfully: exit code: 3"

@@ -8,8 +8,14 @@ import Testing
 @Suite struct InspectionTests {
     private static var container: JSON {
         var record = ContainerRecord(
-            id: String(repeating: "12", count: 32), name: "one", created: 1_800_000_000_000_000_000, imageName: "busybox",
-            imageID: "sha256:x", layers: [], arguments: ["sh", "-c"], network: "none"
+            id: String(repeating: "12", count: 32),
+            name: "one",
+            created: 1_800_000_000_000_000_000,
+            imageName: "busybox",
+            imageID: "sha256:x",
+            layers: [],
+            arguments: ["sh", "-c"],
+            network: "none"
         )
         record.status = .running
         record.pid = 42
@@ -34,7 +40,14 @@ import Testing
 
     @Test func aContainersPathsOnceItHasFiles() {
         let record = ContainerRecord(
-            id: "", name: "", created: 0, imageName: "", imageID: "", layers: [], arguments: [], network: "none"
+            id: "",
+            name: "",
+            created: 0,
+            imageName: "",
+            imageID: "",
+            layers: [],
+            arguments: [],
+            network: "none"
         )
         #expect(ContainerInspection(record: record, folder: "/c", layers: []).object["HostsPath"] == "")
     }
@@ -69,13 +82,25 @@ import Testing
 
     @Test func information() throws {
         let facts = SystemFacts(
-            name: "h", kernel: "6.18", operatingSystem: "Debian", operatingSystemVersion: "12", processors: 2,
-            memory: 8_000_000_000, cgroupVersion: "2"
+            name: "h",
+            kernel: "6.18",
+            operatingSystem: "Debian",
+            operatingSystemVersion: "12",
+            processors: 2,
+            memory: 8_000_000_000,
+            cgroupVersion: "2"
         )
         let info = SystemInformation(
-            containers: 3, running: 1, images: 2, root: "/r", state: "/s", isDebugging: false, facts: facts
+            containers: 3,
+            running: 1,
+            images: 2,
+            root: "/r",
+            state: "/s",
+            isDebugging: false,
+            facts: facts
         )
-        for line in ["\n Containers: 3\n  Running: 1\n", "\n  Stopped: 2\n Images: 2\n", "\n Total Memory: 7.451GiB\n"] {
+        for line in ["\n Containers: 3\n  Running: 1\n", "\n  Stopped: 2\n Images: 2\n", "\n Total Memory: 7.451GiB\n"]
+        {
             #expect(info.text.contains(line))
         }
         #expect(try GoTemplate("{{.NCPU}} {{.DockerRootDir}} {{.ContainersStopped}}").render(info.json) == "2 /r 2")

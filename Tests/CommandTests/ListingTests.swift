@@ -55,7 +55,9 @@ import Testing
                 == "busybox latest \(digest)\nbusybox 1.36 \(digest)\nlocalhost:5000/a/b x <none>\n"
                 + "other/thing <none> \n<none> <none> <none>\n"
         )
-        #expect(try images(digests: true).split(separator: "\n")[4].hasPrefix("other/thing          <none>    \(digest)"))
+        #expect(
+            try images(digests: true).split(separator: "\n")[4].hasPrefix("other/thing          <none>    \(digest)")
+        )
         #expect(try images().contains("sha256") == false)
     }
 
@@ -64,18 +66,24 @@ import Testing
         #expect(
             try JSON.parse(String(line)) == [
                 "Containers": "N/A", "CreatedAt": "2027-01-12 08:00:00 +0000 UTC", "CreatedSince": "3 days ago",
-                "Digest": "<none>", "ID": "abababababab", "Repository": "busybox", "SharedSize": "N/A", "Size": "4.26MB",
+                "Digest": "<none>", "ID": "abababababab", "Repository": "busybox", "SharedSize": "N/A",
+                "Size": "4.26MB",
                 "Tag": "latest", "UniqueSize": "N/A", "VirtualSize": "4.262MB",
             ]
         )
     }
 
-    @Test(arguments: [
-        (["dangling=true"], nil, 0, 1), (["dangling=false"], nil, 5, 1), (["label=a"], nil, 5, 1), (["label=a=c"], nil, 0, 0),
-        (["label=a", "label=x"], nil, 0, 0), (["reference=busybox"], nil, 3, 1), (["reference=busy*:1.*"], nil, 1, 1),
-        (["reference=*/*/*", "reference=*:latest"], nil, 2, 1), ([], "busybox:1.36", 1, 1), (["reference=*:x"], "busybox", 0, 0),
-        (["before=x"], nil, 0, 1), (["since=y"], nil, 5, 1),
-    ] as [([String], String?, Int, Int)]) func imageFilters(_ texts: [String], _ pattern: String?, _ names: Int, _ count: Int) throws {
+    @Test(
+        arguments: [
+            (["dangling=true"], nil, 0, 1), (["dangling=false"], nil, 5, 1), (["label=a"], nil, 5, 1),
+            (["label=a=c"], nil, 0, 0),
+            (["label=a", "label=x"], nil, 0, 0), (["reference=busybox"], nil, 3, 1),
+            (["reference=busy*:1.*"], nil, 1, 1),
+            (["reference=*/*/*", "reference=*:latest"], nil, 2, 1), ([], "busybox:1.36", 1, 1),
+            (["reference=*:x"], "busybox", 0, 0),
+            (["before=x"], nil, 0, 1), (["since=y"], nil, 5, 1),
+        ] as [([String], String?, Int, Int)]
+    ) func imageFilters(_ texts: [String], _ pattern: String?, _ names: Int, _ count: Int) throws {
         let known = try Self.entries()
         var filter = try ImageFilter(texts, known: known) { $0 == "x" ? Self.id : Self.other }
         if let pattern { try filter.require(pattern) }
@@ -84,7 +92,9 @@ import Testing
         #expect(found.count == count)
     }
 
-    @Test(arguments: ["foo=bar", "dangling=perhaps", "reference=[", "until=soon"]) func wrongImageFilters(_ text: String) {
+    @Test(arguments: ["foo=bar", "dangling=perhaps", "reference=[", "until=soon"]) func wrongImageFilters(
+        _ text: String
+    ) {
         #expect(throws: (any Error).self) { try ImageFilter([text], known: [], resolve: { _ in Self.id }) }
     }
 
@@ -125,9 +135,14 @@ import Testing
 
     private static func record(_ name: String, age: UInt64, image: String = "busybox") -> ContainerRecord {
         ContainerRecord(
-            id: String(repeating: name == "one_two" ? "12" : "34", count: 32), name: name, created: now - age * second,
-            imageName: image, imageID: id.description, layers: [other.description],
-            arguments: ["sh", "-c", "sleep 1000; echo hello"], network: "none"
+            id: String(repeating: name == "one_two" ? "12" : "34", count: 32),
+            name: name,
+            created: now - age * second,
+            imageName: image,
+            imageID: id.description,
+            layers: [other.description],
+            arguments: ["sh", "-c", "sleep 1000; echo hello"],
+            network: "none"
         )
     }
 
@@ -184,14 +199,17 @@ import Testing
         #expect(ContainerListing.status(of: record, now: Self.now) == "Up Less than a second")
     }
 
-    @Test(arguments: [
-        ([], ["one_two", "three"]), (["name=one"], ["one_two"]), (["name=^/three$"], ["three"]), (["name=^ee"], []),
-        (["name=one", "name=three"], ["one_two", "three"]), (["id=^12"], ["one_two"]), (["label=a"], ["one_two"]),
-        (["label=a=b", "label=c=x"], []), (["status=exited"], ["three"]), (["exited=3"], ["three"]), (["exited=0"], []),
-        (["ancestor=layers"], ["one_two", "three"]), (["ancestor=nothing"], []), (["before=one_two"], ["three"]),
-        (["since=three"], ["one_two"]), (["network=none"], ["one_two", "three"]), (["network=host"], []),
-        (["volume=/x"], ["one_two"]), (["publish=80"], []), (["health=none"], ["one_two", "three"]),
-    ] as [([String], [String])]) func containerFilters(_ texts: [String], _ names: [String]) throws {
+    @Test(
+        arguments: [
+            ([], ["one_two", "three"]), (["name=one"], ["one_two"]), (["name=^/three$"], ["three"]), (["name=^ee"], []),
+            (["name=one", "name=three"], ["one_two", "three"]), (["id=^12"], ["one_two"]), (["label=a"], ["one_two"]),
+            (["label=a=b", "label=c=x"], []), (["status=exited"], ["three"]), (["exited=3"], ["three"]),
+            (["exited=0"], []),
+            (["ancestor=layers"], ["one_two", "three"]), (["ancestor=nothing"], []), (["before=one_two"], ["three"]),
+            (["since=three"], ["one_two"]), (["network=none"], ["one_two", "three"]), (["network=host"], []),
+            (["volume=/x"], ["one_two"]), (["publish=80"], []), (["health=none"], ["one_two", "three"]),
+        ] as [([String], [String])]
+    ) func containerFilters(_ texts: [String], _ names: [String]) throws {
         let filters = try ContainerFilters(texts) { name in
             try #require(Self.records.first { $0.name == name })
         } image: { name in
@@ -209,7 +227,8 @@ import Testing
     @Test(arguments: [
         ("a", "bab", true), ("^a", "ba", false), ("b$", "ab", true), ("^$", "", true), ("a.c", "xabcx", true),
         ("ab*c", "ac", true), ("ab+c", "ac", false), ("ab?c", "abc", true), ("ab?c", "abbc", false),
-        ("web-[0-9]+$", "web-12", true), ("web-[^0-9]", "web-1", false), ("one|two", "xtwo", true), ("a\\.c", "abc", false),
+        ("web-[0-9]+$", "web-12", true), ("web-[^0-9]", "web-1", false), ("one|two", "xtwo", true),
+        ("a\\.c", "abc", false),
         ("[]x]", "]", true), (".*", "", true), ("^a*b$", "aaab", true),
     ]) func patterns(_ pattern: String, _ text: String, _ isFound: Bool) throws {
         #expect(try NamePattern(pattern).isFound(in: text) == isFound)

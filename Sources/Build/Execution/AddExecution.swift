@@ -11,8 +11,8 @@ struct ArchiveSource {
 
     /// What an archive holds, as a folder to copy; nil for anything but an archive.
     ///
-    /// It is unpacked to a place of its own first, as layers are: whatever its names say, nothing leaves that place. Its
-    /// members keep their times and owners.
+    /// It is unpacked to a place of its own first, as layers are: whatever its names say, nothing leaves that place.
+    /// Its members keep their times and owners.
     func unpack(_ match: CopyMatch) throws -> CopyMatch? {
         guard match.top.status.kind == .file, try isArchive(match) else { return nil }
         let folder = try workspace.folder("archive")

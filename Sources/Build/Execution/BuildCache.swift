@@ -43,8 +43,10 @@ package struct BuildCache: Sendable {
     func store(_ record: Record, for key: CacheKey) throws {
         try Files.makeDirectories(folder, mode: 0o700)
         let json: JSON = [
-            "version": .number(BuildCache.version), "layer": record.layer.json, "diffID": .string(record.layer.digest.description),
-            "chainID": .string(record.chainID.description), "created": .number(record.created), "empty": .bool(record.isEmpty),
+            "version": .number(BuildCache.version), "layer": record.layer.json,
+            "diffID": .string(record.layer.digest.description),
+            "chainID": .string(record.chainID.description), "created": .number(record.created),
+            "empty": .bool(record.isEmpty),
             "inputs": key.json,
         ]
         try Files.replace("\(folder)/\(key.digest.hex)", with: json.bytes(), mode: 0o600)

@@ -44,7 +44,7 @@ final class BuildExecution {
         let definition = try BuildDefinition.load(self)
         let plan = try loadImages(definition)
         let ignore = try definition.loadIgnoreFile(self)
-        var executions = plan.stages.map { StageExecution(self, $0, proxies: plan.proxyEnvironment) }
+        var executions = try plan.stages.map { try StageExecution(self, $0, proxies: plan.proxyEnvironment) }
         contextFiles = try ContextFiles.load(plan, ignore, self)
         for index in executions.indices {
             try executions[index].run(definition.dockerfile.source)
@@ -66,7 +66,8 @@ final class BuildExecution {
         }
         while let needed = planner.neededImages.first {
             let image = try load(needed, for: planner, definition)
-            try definition.planned { () throws(DockerfileError) in try planner.provide(image.configuration, for: needed) }
+            try definition.planned { () throws(DockerfileError) in try planner.provide(image.configuration, for: needed)
+            }
         }
         for used in planner.usedImages { try load(used, for: planner, definition) }
         let plan = try definition.planned { () throws(DockerfileError) in try planner.plan() }

@@ -65,13 +65,22 @@ package struct BuildError: Error, CustomStringConvertible, Sendable {
     package let message: String
     /// The Dockerfile's lines concerned, ready to print before the message; empty where there are none.
     package let excerpt: String
+    /// Whether the excerpt was already part of a step's failure, and a display of the events has shown it.
+    package let isShown: Bool
     package let hint: String?
     /// The last lines that a failed RUN printed; they were also in the events.
     package let output: [String]
 
-    init(_ message: String, excerpt: String = "", hint: String? = nil, output: [String] = []) {
+    init(
+        _ message: String,
+        excerpt: String = "",
+        isShown: Bool = false,
+        hint: String? = nil,
+        output: [String] = []
+    ) {
         self.message = message
         self.excerpt = excerpt
+        self.isShown = isShown
         self.hint = hint
         self.output = output
     }

@@ -16,8 +16,8 @@ package struct Builder {
         self.events = events
     }
 
-    /// Builds an image and gives it its names. When it returns, the image survives a power cut; when it throws there is no
-    /// image, and nothing of the build is left but cached steps.
+    /// Builds an image and gives it its names. When it returns, the image survives a power cut; when it throws there is
+    /// no image, and nothing of the build is left but cached steps.
     ///
     /// Call it from the main thread. SIGINT, SIGTERM and SIGHUP are held back meanwhile and end the build.
     ///

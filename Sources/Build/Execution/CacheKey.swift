@@ -1,7 +1,8 @@
 import Images
 import OCI
 
-/// What decides the result of a step, by name: the key is its digest, and the names say later what made a step run again.
+/// What decides the result of a step, by name: the key is its digest, and the names say later what made a step run
+/// again.
 struct CacheKey {
     private(set) var inputs: [(name: String, value: String)] = []
 

@@ -2,8 +2,8 @@ import Images
 import LinuxSystem
 import OCI
 
-/// What the steps take of the build context: found, and read where nobody knows its digest, before the first step. Files that
-/// no step asks for are not read.
+/// What the steps take of the build context: found, and read where nobody knows its digest, before the first step.
+/// Files that no step asks for are not read.
 struct ContextFiles {
     /// A step, or one mount of a RUN.
     struct Place: Hashable {
@@ -42,7 +42,8 @@ struct ContextFiles {
         return files
     }
 
-    private static func load(_ sources: [CopyStep.Source], _ excludes: [String], _ tree: HostTree) throws -> CopySources {
+    private static func load(_ sources: [CopyStep.Source], _ excludes: [String], _ tree: HostTree) throws -> CopySources
+    {
         let resolver = try CopyResolver(tree, excludes: excludes)
         return try CopySources(sources.flatMap { try resolver.matches($0) })
     }

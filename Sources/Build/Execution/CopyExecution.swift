@@ -7,8 +7,8 @@ import OCI
 ///
 /// - A file goes to the destination, or into it where it is a folder. Links at the destination are followed, links in a
 ///   folder are replaced.
-/// - Of a folder the content is copied. The destination keeps its own mode and owner; folders inside get those of the source,
-///   also where they exist.
+/// - Of a folder the content is copied. The destination keeps its own mode and owner; folders inside get those of the
+///   source, also where they exist.
 /// - Folders on the way that are missing are made with mode 0755 and the copy's owner.
 struct CopyExecution {
     let draft: LayerDraft
@@ -91,7 +91,8 @@ struct CopyExecution {
         case .directory: try draft.place(folder: path, metadata)
         case .symbolicLink: try draft.place(link: path, to: item.linkTarget, metadata)
         case .file:
-            // Names of one file in the context are chance (a clone of a repository may have them); in a layer they are not.
+            // Names of one file in the context are chance (a clone of a repository may have them); in a layer they are
+            // not.
             let link = HardLink(device: item.status.device, inode: item.status.inode)
             if match.tree.keepsOwners, item.status.links > 1 {
                 if let first = links[link] { return try draft.place(hardlink: path, to: first) }

@@ -16,8 +16,8 @@ struct CopyMatch {
 /// All that a step takes, found and read.
 struct CopySources {
     var matches: [CopyMatch] = []
-    /// Of everything that shows in the layer: paths, kinds, modes, link targets, contents, attributes, and owners where they
-    /// are kept. Not of times, nor of inodes.
+    /// Of everything that shows in the layer: paths, kinds, modes, link targets, contents, attributes, and owners where
+    /// they are kept. Not of times, nor of inodes.
     var digest: Digest
     /// Of file content.
     var bytes: Int64 = 0

@@ -4,9 +4,9 @@ import OCI
 
 /// Digests of files that were read before, so that files nobody touched are not read again.
 ///
-/// A file is known by device, inode, size, times, mode and owner. What was changed less than two seconds before it was read
-/// is not remembered: a second change within the same tick of the file system's clock would not show (git calls such
-/// entries racily clean). The file may be lost or damaged at any time; then everything is read again.
+/// A file is known by device, inode, size, times, mode and owner. What was changed less than two seconds before it was
+/// read is not remembered: a second change within the same tick of the file system's clock would not show (git calls
+/// such entries racily clean). The file may be lost or damaged at any time; then everything is read again.
 ///
 /// ```
 /// magic and version, 8 bytes; then for each file 124 bytes, numbers in the machine's order:

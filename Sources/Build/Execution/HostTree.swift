@@ -123,7 +123,10 @@ final class HostTree: SourceTree {
     }
 
     private static func changed(_ item: TreeItem) -> EngineError {
-        EngineError(.failed, "\(TreePath.text(item.location)) changed while it was read: try again when nothing writes to it")
+        EngineError(
+            .failed,
+            "\(TreePath.text(item.location)) changed while it was read: try again when nothing writes to it"
+        )
     }
 }
 

@@ -5,9 +5,9 @@ import OCI
 
 /// A new layer that is filled file by file: a folder in overlayfs form over the layers below.
 ///
-/// Destinations are resolved in what both together show, so that /bin may be a link to usr/bin. Folders on the way that only
-/// the layers below have are made again with their owner, mode, time and attributes. The folder ends up as unpacking its own
-/// tar would leave it, times in whole seconds included.
+/// Destinations are resolved in what both together show, so that /bin may be a link to usr/bin. Folders on the way that
+/// only the layers below have are made again with their owner, mode, time and attributes. The folder ends up as
+/// unpacking its own tar would leave it, times in whole seconds included.
 final class LayerDraft {
     /// The folder itself.
     let folder: String
@@ -38,8 +38,8 @@ final class LayerDraft {
 
     // MARK: Looking
 
-    /// Where a path really leads: links resolved inside the root, those of the last component and dangling ones too. What
-    /// does not exist stays as it is written.
+    /// Where a path really leads: links resolved inside the root, those of the last component and dangling ones too.
+    /// What does not exist stays as it is written.
     func resolve(_ path: String) throws -> [UInt8] {
         var resolved: [UInt8] = []
         var waiting = Array(TreePath.relative(path).split(separator: TreePath.slash).reversed())
@@ -123,7 +123,8 @@ final class LayerDraft {
         if times[path] != nil { return }
         try provide(TreePath.parent(path))
         let file = try makeFolder(path)
-        guard try hasFolderBelow(path), let found = try lower.lookup("/" + TreePath.text(path), followLast: false) else {
+        guard try hasFolderBelow(path), let found = try lower.lookup("/" + TreePath.text(path), followLast: false)
+        else {
             times[path] = 0
             return
         }
@@ -259,7 +260,8 @@ struct PlacedMetadata {
     }
 }
 
-/// A layer's root folder, which overlayfs shows with the topmost layer's metadata whether its archive speaks of it or not.
+/// A layer's root folder, which overlayfs shows with the topmost layer's metadata whether its archive speaks of it or
+/// not.
 enum LayerRoot {
     /// Gives it what the layers below have; returns the time that it gets in the end.
     static func prepare(_ root: borrowing FileDescriptor, over lower: LayerStack) throws -> Int64 {

@@ -46,7 +46,9 @@ struct MountStubs {
         }
         let times = [before.modified, before.modified]
         let path = "/proc/self/fd/\(folder.raw)"
-        try retrying("changing the time of", TreePath.text(path.utf8.map(\.self))) { utimensat(AT_FDCWD, path, times, 0) }
+        try retrying("changing the time of", TreePath.text(path.utf8.map(\.self))) {
+            utimensat(AT_FDCWD, path, times, 0)
+        }
         return true
     }
 
@@ -56,7 +58,8 @@ struct MountStubs {
             let found = try lower.lookup("/" + TreePath.text(path), followLast: false), found.status.kind == .directory
         else { return }
         let status = try copy.status()
-        let isSame = status.mode == found.status.mode && status.owner == found.status.owner
+        let isSame =
+            status.mode == found.status.mode && status.owner == found.status.owner
             && status.group == found.status.group
         let isOpaque = try PathAttributes.value("trusted.overlay.opaque", of: copy.raw) == [UInt8(ascii: "y")]
         guard isSame, !isOpaque, try KeptAttributes.of(copy).elementsEqual(try kept(found), by: ==) else { return }

@@ -7,8 +7,8 @@ import Runtime
 
 /// Runs a RUN's program over the stage's layers and gives back what it changed.
 ///
-/// It is a container like any other, with docker's capabilities and filter, but for its name: it is claimed like one, so
-/// that after a kill the next command removes its cgroup and its folder.
+/// It is a container like any other, with docker's capabilities and filter, but for its name: it is claimed like one,
+/// so that after a kill the next command removes its cgroup and its folder.
 struct RunExecution {
     let build: BuildExecution
     let step: RunStep
@@ -24,7 +24,8 @@ struct RunExecution {
 
     /// Runs it to its end; returns a folder of the workspace that holds the changes in overlayfs form.
     ///
-    /// - Throws: RunFailure where the program does not end with 0. Whatever is thrown, nothing of the container is left.
+    /// - Throws: RunFailure where the program does not end with 0. Whatever is thrown, nothing of the container is
+    ///   left.
     func run() throws -> String {
         let id = try ContainerName.newID()
         let claim = try engine.containers.claim(id: id, name: nil)

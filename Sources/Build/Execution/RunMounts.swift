@@ -19,17 +19,27 @@ struct RunMounts {
 
     init(_ build: BuildExecution) { self.build = build }
 
-    /// A file or folder of a stage, an image or the context. The program sees a copy: what it may write is thrown away, and
-    /// what it reads is what the cache key was made of.
+    /// A file or folder of a stage, an image or the context. The program sees a copy: what it may write is thrown away,
+    /// and what it reads is what the cache key was made of.
     mutating func add(bind step: MountStep, _ sources: CopySources) throws {
         guard let match = sources.matches.first else { return }
         let folder = try build.workspace.folder("bind")
         let draft = try LayerDraft(folder, over: LayerStack(directories: []))
         let isFolder = match.top.status.kind == .directory
         let copy = CopyStep(
-            isAdd: false, from: step.source, sources: [], destination: isFolder ? "/" : "/file", owner: nil, mode: nil,
-            link: false, parents: false, excludes: [], unpacksLocal: false, unpacksRemote: false,
-            keepsGitDirectory: false, checksum: nil
+            isAdd: false,
+            from: step.source,
+            sources: [],
+            destination: isFolder ? "/" : "/file",
+            owner: nil,
+            mode: nil,
+            link: false,
+            parents: false,
+            excludes: [],
+            unpacksLocal: false,
+            unpacksRemote: false,
+            keepsGitDirectory: false,
+            checksum: nil
         )
         try CopyExecution(
             draft: draft,
@@ -43,7 +53,11 @@ struct RunMounts {
         try draft.finish()
         let source = isFolder ? folder : "\(folder)/file"
         requests.append(
-            MountRequest(kind: .bind(source: source, create: false), destination: step.target, readOnly: step.mount.isReadOnly)
+            MountRequest(
+                kind: .bind(source: source, create: false),
+                destination: step.target,
+                readOnly: step.mount.isReadOnly
+            )
         )
     }
 
@@ -66,7 +80,11 @@ struct RunMounts {
             throw SystemError("creating folder", folder)
         }
         requests.append(
-            MountRequest(kind: .bind(source: folder, create: false), destination: step.target, readOnly: mount.isReadOnly)
+            MountRequest(
+                kind: .bind(source: folder, create: false),
+                destination: step.target,
+                readOnly: mount.isReadOnly
+            )
         )
     }
 
@@ -80,7 +98,11 @@ struct RunMounts {
     mutating func add(script: InlineFile) throws {
         let path = try build.workspace.file("script", Array(script.content.utf8), mode: 0o755)
         requests.append(
-            MountRequest(kind: .bind(source: path, create: false), destination: "/dev/pipes/\(script.name)", readOnly: true)
+            MountRequest(
+                kind: .bind(source: path, create: false),
+                destination: "/dev/pipes/\(script.name)",
+                readOnly: true
+            )
         )
     }
 }

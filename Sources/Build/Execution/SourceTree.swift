@@ -6,7 +6,8 @@ import OCI
 ///
 /// Nothing in a tree leads outside of it: links are followed inside, and only where a path is asked for by name.
 protocol SourceTree: AnyObject {
-    /// Whether copies keep the files' owners. Those of the build context belong to the caller's machine: copies are root's.
+    /// Whether copies keep the files' owners. Those of the build context belong to the caller's machine: copies are
+    /// root's.
     var keepsOwners: Bool { get }
     /// Whether copies keep the files' times: those of an archive's members do.
     var keepsTimes: Bool { get }
@@ -59,7 +60,9 @@ enum TreePath {
 
     static func text(_ path: [UInt8]) -> String { String(decoding: path, as: UTF8.self) }
 
-    static func cString(_ path: [UInt8]) -> [CChar] { (path.isEmpty ? [0x2e] : path).map(CChar.init(bitPattern:)) + [0] }
+    static func cString(_ path: [UInt8]) -> [CChar] {
+        (path.isEmpty ? [0x2e] : path).map(CChar.init(bitPattern:)) + [0]
+    }
 }
 
 /// The extended attributes that go into a layer: what a file may do, and what programs noted of it.

@@ -5,9 +5,9 @@ import Runner
 extension StageExecution {
     /// COPY and ADD.
     ///
-    /// The key of what comes from the context is made of the files. What comes from a stage or an image has two keys: one of
-    /// that stage's layers, for which nothing has to be unpacked, and one of the files, so that a stage that was built again
-    /// and gives the same files changes nothing.
+    /// The key of what comes from the context is made of the files. What comes from a stage or an image has two keys:
+    /// one of that stage's layers, for which nothing has to be unpacked, and one of the files, so that a stage that was
+    /// built again and gives the same files changes nothing.
     mutating func copy(_ copy: CopyStep, _ step: BuildStep, at index: Int) throws {
         let reported = steps[index]
         var keys: [CacheKey] = []
@@ -27,8 +27,8 @@ extension StageExecution {
             for other in keys.dropLast() { try build.cache.store(record, for: other) }
             return take(record, step, reported)
         }
-        reported?.start()
         let lower = try stack()
+        reported?.start()
         let draft = try LayerDraft(try build.workspace.folder("layer"), over: lower)
         let execution = CopyExecution(
             draft: draft,
@@ -62,7 +62,10 @@ extension StageExecution {
         case .stage(let index): return build.stages[index]?.chainID?.description ?? "scratch"
         case .image(let request): return build.baseImages[request]?.chainIDs.last?.description ?? "scratch"
         case .namedContext(let name):
-            throw EngineError(.unsupported, "the build context \(GoText.quote(name)): only the main one is supported yet")
+            throw EngineError(
+                .unsupported,
+                "the build context \(GoText.quote(name)): only the main one is supported yet"
+            )
         }
     }
 

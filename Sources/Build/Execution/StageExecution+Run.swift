@@ -20,6 +20,7 @@ extension StageExecution {
             key["mount"] = text
         }
         if let record = cached(key) { return take(record, step, reported) }
+        let lower = try stack()
         reported?.start()
         var mounts = RunMounts(build)
         for (number, mount) in run.mounts.enumerated() {
@@ -32,7 +33,12 @@ extension StageExecution {
         }
         if let script = run.script { try mounts.add(script: script) }
         let execution = RunExecution(
-            build: build, step: run, lower: try stack(), mounts: mounts, proxies: proxies, reported: reported
+            build: build,
+            step: run,
+            lower: lower,
+            mounts: mounts,
+            proxies: proxies,
+            reported: reported
         )
         try adopt(try execution.run(), step, reported, for: [key])
     }

@@ -15,7 +15,8 @@ struct StageExecution {
     let steps: [ReportedStep?]
     private var unpacked: LayerStack?
 
-    init(_ build: BuildExecution, _ plan: StagePlan, proxies: [String]) {
+    /// Announces the stage. A base whose layers are all unpacked is ready at once.
+    init(_ build: BuildExecution, _ plan: StagePlan, proxies: [String]) throws {
         self.build = build
         self.plan = plan
         self.proxies = proxies
@@ -27,6 +28,8 @@ struct StageExecution {
             return build.reporter.step("\(name)@\(image.target.digest)")
         }
         steps = plan.steps.map { $0.displayName.map(build.reporter.step) }
+        guard case .image(let request) = plan.base, let image = build.baseImages[request] else { return }
+        if try image.chainIDs.allSatisfy({ try build.images.usableLayer($0) != nil }) { base?.cached() }
     }
 
     mutating func run(_ dockerfile: DockerfileSource) throws {
@@ -46,10 +49,10 @@ struct StageExecution {
         case .scratch: break
         case .stage(let index): if let stage = build.stages[index] { state = stage }
         case .image(let request):
-            guard let image = build.baseImages[request] else { throw EngineError(.failed, "\(request.reference) is gone") }
+            guard let image = build.baseImages[request] else {
+                throw EngineError(.failed, "\(request.reference) is gone")
+            }
             state = try StageState(image)
-            let chain = image.chainIDs
-            if try chain.allSatisfy({ try build.images.usableLayer($0) != nil }) { base?.cached() }
         }
     }
 
@@ -75,6 +78,7 @@ struct StageExecution {
         return BuildError(
             message,
             excerpt: excerpt.text,
+            isShown: reported != nil,
             hint: (error as? EngineError)?.hint,
             output: (error as? RunFailure)?.output ?? []
         )
@@ -107,8 +111,8 @@ struct StageExecution {
         key["path"] = path
         key["user"] = user
         if let record = cached(key) { return take(record, step, reported) }
-        reported?.start()
         let lower = try stack()
+        reported?.start()
         let draft = try LayerDraft(try build.workspace.folder("layer"), over: lower)
         try draft.makeFolders(try draft.resolve(path), try owner(user, in: lower), time: time)
         try draft.finish()

@@ -44,8 +44,8 @@ enum BuildCommand {
     private static func fail(_ error: any Error, isQuiet: Bool) -> Int32 {
         switch error {
         case let error as BuildError:
-            // The display has shown the excerpt; without one this is the only place.
-            let excerpt = isQuiet ? error.excerpt : ""
+            // The display shows the excerpt of a step that failed; of everything else this is the only place.
+            let excerpt = isQuiet || !error.isShown ? error.excerpt : ""
             Console.complain(
                 excerpt + "ERROR: failed to solve: \(error.message)\n" + (error.hint.map { "hint: \($0)\n" } ?? "")
             )

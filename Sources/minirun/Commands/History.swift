@@ -21,7 +21,10 @@ enum HistoryCommand {
         let rows = try Installation.withEngine(parsed.globals) { engine in
             let image = try engine.images.resolve(parsed.positional[0])
             return HistoryListing.rows(
-                image.id, image.configuration, layerSizes: try engine.images.layerSizes(of: image), style
+                image.id,
+                image.configuration,
+                layerSizes: try engine.images.layerSizes(of: image),
+                style
             )
         }
         let format = parsed.flag("quiet") ? "{{.ID}}" : parsed.value("format")

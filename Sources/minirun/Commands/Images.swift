@@ -69,7 +69,9 @@ struct ImageFilter {
     mutating func require(_ pattern: String) throws { patterns.append([try ImageFilter.pattern(pattern)]) }
 
     private static func pattern(_ text: String) throws -> PathPattern {
-        do { return try PathPattern(text) } catch { throw EngineError(.invalid, "invalid filter 'reference=\(text)': \(error)") }
+        do { return try PathPattern(text) } catch {
+            throw EngineError(.invalid, "invalid filter 'reference=\(text)': \(error)")
+        }
     }
 
     /// A time, or how long ago: nanoseconds since 1970.

@@ -18,13 +18,17 @@ enum ImportCommand {
 
     private static func run(_ parsed: ParsedArguments) throws -> Int32 {
         let file = parsed.positional[0]
-        let reference = try parsed.positional.dropFirst().first.map { text throws(EngineError) in try ImageReference(text) }
+        let reference = try parsed.positional.dropFirst().first.map { text throws(EngineError) in
+            try ImageReference(text)
+        }
         var configuration = ImageConfiguration(platform: try parsed.value("platform").map { try Platform($0) } ?? .host)
         configuration.config = try changed(parsed.values("change"), configuration.platform)
         let message = parsed.value("message") ?? ""
         let image = try Installation.withEngine(parsed.globals) { engine in
             try engine.images.importRootfs(
-                source(file), configuration: configuration, message: message.isEmpty ? "Imported from \(file)" : message,
+                source(file),
+                configuration: configuration,
+                message: message.isEmpty ? "Imported from \(file)" : message,
                 reference: reference
             )
         }
@@ -40,7 +44,11 @@ enum ImportCommand {
             return Images.FileSource(owning: try StandardStream.input.duplicate(), offset: nil)
         }
         if file.hasPrefix("http://") || file.hasPrefix("https://") {
-            throw EngineError(.unsupported, "importing from a URL is not supported", hint: "curl -L \(file) | minirun import -")
+            throw EngineError(
+                .unsupported,
+                "importing from a URL is not supported",
+                hint: "curl -L \(file) | minirun import -"
+            )
         }
         return Images.FileSource(owning: try FileDescriptor.open(file), offset: nil)
     }
@@ -51,7 +59,10 @@ enum ImportCommand {
         for text in instructions {
             let keyword = text.trimmed.prefix { !$0.isWhitespace }.uppercased()
             guard allowed.contains(keyword) else {
-                throw EngineError(.invalid, "\(keyword.isEmpty ? "an empty text" : keyword) is not a valid change command")
+                throw EngineError(
+                    .invalid,
+                    "\(keyword.isEmpty ? "an empty text" : keyword) is not a valid change command"
+                )
             }
         }
         var configuration: ContainerConfiguration
@@ -75,6 +86,7 @@ enum ImportCommand {
     }
 
     private static let allowed: Set<String> = [
-        "CMD", "ENTRYPOINT", "ENV", "EXPOSE", "HEALTHCHECK", "LABEL", "ONBUILD", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR",
+        "CMD", "ENTRYPOINT", "ENV", "EXPOSE", "HEALTHCHECK", "LABEL", "ONBUILD", "STOPSIGNAL", "USER", "VOLUME",
+        "WORKDIR",
     ]
 }

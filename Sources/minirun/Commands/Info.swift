@@ -20,9 +20,13 @@ enum InfoCommand {
         let info = try Installation.reading(parsed.globals) { engine in
             let containers = try engine.containers.all()
             return SystemInformation(
-                containers: containers.count, running: containers.count { $0.status == .running },
-                images: try engine.images.images().count, root: engine.images.root, state: engine.state,
-                isDebugging: parsed.globals.debug, facts: try .current()
+                containers: containers.count,
+                running: containers.count { $0.status == .running },
+                images: try engine.images.images().count,
+                root: engine.images.root,
+                state: engine.state,
+                isDebugging: parsed.globals.debug,
+                facts: try .current()
             )
         }
         switch parsed.value("format") ?? "" {
@@ -47,13 +51,17 @@ struct SystemFacts {
     var cgroupVersion: String
 
     static func current() throws -> SystemFacts {
-        let release = ["/etc/os-release", "/usr/lib/os-release"].lazy.compactMap { try? Files.readText($0) }.first ?? ""
+        let release =
+            ["/etc/os-release", "/usr/lib/os-release"].lazy.compactMap { try? Files.readText($0) }.first ?? ""
         let hierarchy = try CgroupHierarchy.current()
         return SystemFacts(
-            name: line(try Files.readText("/proc/sys/kernel/hostname")), kernel: try kernel(),
+            name: line(try Files.readText("/proc/sys/kernel/hostname")),
+            kernel: try kernel(),
             operatingSystem: value("PRETTY_NAME", of: release) ?? "Linux",
-            operatingSystemVersion: value("VERSION_ID", of: release) ?? "", processors: Processors.configured,
-            memory: totalMemory(try Files.readText("/proc/meminfo")), cgroupVersion: hierarchy.mode == .unified ? "2" : "1"
+            operatingSystemVersion: value("VERSION_ID", of: release) ?? "",
+            processors: Processors.configured,
+            memory: totalMemory(try Files.readText("/proc/meminfo")),
+            cgroupVersion: hierarchy.mode == .unified ? "2" : "1"
         )
     }
 
@@ -137,7 +145,8 @@ struct SystemInformation {
             "CPUSet": true, "PidsLimit": true, "Debug": .bool(isDebugging), "LoggingDriver": "none",
         ]
         let machine: JSON = [
-            "CgroupDriver": "cgroupfs", "CgroupVersion": .string(facts.cgroupVersion), "KernelVersion": .string(facts.kernel),
+            "CgroupDriver": "cgroupfs", "CgroupVersion": .string(facts.cgroupVersion),
+            "KernelVersion": .string(facts.kernel),
             "OperatingSystem": .string(facts.operatingSystem), "OSVersion": .string(facts.operatingSystemVersion),
             "OSType": "linux", "Architecture": .string(Self.architecture), "NCPU": .number(facts.processors),
             "MemTotal": .number(facts.memory), "DockerRootDir": .string(root), "MinirunStateDir": .string(state),

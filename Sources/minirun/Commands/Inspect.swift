@@ -69,7 +69,8 @@ enum ContainerInspectCommand {
     static func object(_ name: String, _ parsed: ParsedArguments, _ engine: Engine) throws -> JSON {
         let record = try engine.containers.find(String(name.drop { $0 == "/" }))
         var inspection = ContainerInspection(
-            record: record, folder: engine.containers.folder(record.id),
+            record: record,
+            folder: engine.containers.folder(record.id),
             layers: try record.layers.reversed().map { engine.images.layerPath(try Digest($0)) + "/fs" }
         )
         if parsed.flag("size") { inspection.size = try engine.size(of: record) }

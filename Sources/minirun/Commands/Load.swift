@@ -19,7 +19,9 @@ enum LoadCommand {
         let input = parsed.value("input") ?? ""
         if input.isEmpty, Terminal.isTerminal(StandardStream.input.rawValue) {
             throw EngineError(
-                .invalid, "requested load from stdin, but stdin is empty", hint: "name a file with -i, or redirect one"
+                .invalid,
+                "requested load from stdin, but stdin is empty",
+                hint: "name a file with -i, or redirect one"
             )
         }
         let loaded = try Installation.withEngine(parsed.globals) { engine in

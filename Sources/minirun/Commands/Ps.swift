@@ -55,7 +55,9 @@ enum PsCommand {
     private static func isNamedStill(_ record: ContainerRecord, _ store: ImageStore, _ images: inout [String: String?])
         -> Bool
     {
-        if ImageLocation.Kind.allCases.contains(where: { record.imageName.hasPrefix("\($0.rawValue):") }) { return true }
+        if ImageLocation.Kind.allCases.contains(where: { record.imageName.hasPrefix("\($0.rawValue):") }) {
+            return true
+        }
         let id = images[record.imageName] ?? (try? store.resolve(record.imageName))?.id.description
         images[record.imageName] = id
         return id == record.imageID

@@ -41,11 +41,16 @@ enum OutputFile {
     /// all. It belongs to whoever called sudo. A device or a pipe is written to as it is.
     static func write(_ path: String, _ body: (any ByteSink) throws -> Void) throws {
         if let status = try? FileStatus.following(path), status.kind != .file {
-            guard status.kind != .directory else { throw EngineError(.invalid, "invalid output path: \(path) is a folder") }
+            guard status.kind != .directory else {
+                throw EngineError(.invalid, "invalid output path: \(path) is a folder")
+            }
             return try body(FileSink(owning: try FileDescriptor.open(path, O_WRONLY)))
         }
         guard FileStatus.exists(Files.parent(of: path)) else {
-            throw EngineError(.notFound, "invalid output path: directory \(Files.parent(of: path).goQuoted) does not exist")
+            throw EngineError(
+                .notFound,
+                "invalid output path: directory \(Files.parent(of: path).goQuoted) does not exist"
+            )
         }
         let temporary = "\(path).\(getpid()).tmp"
         let sink = FileSink(owning: try FileDescriptor.open(temporary, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600))

@@ -19,7 +19,8 @@ enum TagCommand {
         let target: ImageReference
         do { target = try ImageReference(name) } catch {
             throw EngineError(
-                .invalid, "Error parsing reference: \(name.goQuoted) is not a valid repository/tag: \(error.message)"
+                .invalid,
+                "Error parsing reference: \(name.goQuoted) is not a valid repository/tag: \(error.message)"
             )
         }
         try Installation.withEngine(parsed.globals) { engine in

@@ -15,7 +15,9 @@ enum VersionCommand {
 
     private static func run(_ parsed: ParsedArguments) throws -> Int32 {
         let about = VersionInformation(
-            kernel: (try? SystemFacts.kernel()) ?? "", platform: .host, built: VersionInformation.compiler
+            kernel: (try? SystemFacts.kernel()) ?? "",
+            platform: .host,
+            built: VersionInformation.compiler
         )
         switch parsed.value("format") ?? "" {
         case "": Console.print(about.text)

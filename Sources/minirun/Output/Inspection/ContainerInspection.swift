@@ -20,7 +20,8 @@ struct ContainerInspection {
             "Image": .string(record.imageID), "ResolvConfPath": file("resolv.conf"), "HostnamePath": file("hostname"),
             "HostsPath": file("hosts"), "LogPath": "", "Name": .string("/" + record.name), "RestartCount": 0,
             "Driver": "overlay2", "Platform": "linux", "MountLabel": "", "ProcessLabel": "", "AppArmorProfile": "",
-            "ExecIDs": .null, "HostConfig": Self.hostDefaults.overlaid(by: record.hostConfig), "GraphDriver": graphDriver,
+            "ExecIDs": .null, "HostConfig": Self.hostDefaults.overlaid(by: record.hostConfig),
+            "GraphDriver": graphDriver,
             "SizeRw": size.map { .number($0.own) } ?? .null, "SizeRootFs": size.map { .number($0.whole) } ?? .null,
             "Mounts": record.mounts, "Config": Self.configDefaults.overlaid(by: record.config),
             "NetworkSettings": networkSettings,
@@ -33,7 +34,8 @@ struct ContainerInspection {
             .string(time.map { Timestamp.rfc3339(nanoseconds: $0) } ?? ImageInspection.zeroTime)
         }
         return [
-            "Status": .string(record.status.rawValue), "Running": .bool(isRunning), "Paused": false, "Restarting": false,
+            "Status": .string(record.status.rawValue), "Running": .bool(isRunning), "Paused": false,
+            "Restarting": false,
             "OOMKilled": .bool(record.outOfMemory), "Dead": false, "Pid": .number(isRunning ? record.pid : 0),
             "ExitCode": .number(record.exitCode), "Error": .string(record.error), "StartedAt": time(record.started),
             "FinishedAt": time(record.finished),
@@ -57,7 +59,8 @@ struct ContainerInspection {
             "IPPrefixLen": 0, "IPv6Gateway": "", "MacAddress": "",
         ]
         let network: JSON = [
-            "IPAMConfig": .null, "Links": .null, "Aliases": .null, "DriverOpts": .null, "GwPriority": 0, "NetworkID": "",
+            "IPAMConfig": .null, "Links": .null, "Aliases": .null, "DriverOpts": .null, "GwPriority": 0,
+            "NetworkID": "",
             "DNSNames": .null,
         ]
         let networks: JSON = .object([(key: record.network, value: network.overlaid(by: addresses))])

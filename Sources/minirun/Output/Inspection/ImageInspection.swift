@@ -31,7 +31,8 @@ enum ImageInspection {
             // When a name was given is not written down.
             "Metadata": ["LastTagTime": .string(zeroTime)],
             "Descriptor": [
-                "mediaType": .string(image.target.mediaType.rawValue), "digest": .string(image.target.digest.description),
+                "mediaType": .string(image.target.mediaType.rawValue),
+                "digest": .string(image.target.digest.description),
                 "size": .number(image.target.size),
             ],
         ]
@@ -48,7 +49,8 @@ enum ImageInspection {
             "Hostname": "", "Domainname": "", "User": .string(config.user), "AttachStdin": false, "AttachStdout": false,
             "AttachStderr": false, "ExposedPorts": keys(config.exposedPorts), "Tty": false, "OpenStdin": false,
             "StdinOnce": false, "Env": list(config.env.isEmpty ? nil : config.env), "Cmd": list(config.cmd),
-            "Healthcheck": config.json["Healthcheck"] ?? .null, "Image": "", "Volumes": config.volumes.isEmpty ? .null : keys(config.volumes),
+            "Healthcheck": config.json["Healthcheck"] ?? .null, "Image": "",
+            "Volumes": config.volumes.isEmpty ? .null : keys(config.volumes),
             "WorkingDir": .string(config.workingDir), "Entrypoint": list(config.entrypoint),
             "OnBuild": list(config.onBuild.isEmpty ? nil : config.onBuild),
             "Labels": config.labels.isEmpty ? .null : .sortedStrings(config.labels),

@@ -4,10 +4,13 @@ import Runner
 /// `ps --filter`, by docker's rules: values of one name are alternatives, but every label must be there.
 struct ContainerFilters {
     private static let known: Set<String> = [
-        "ancestor", "before", "exited", "expose", "health", "id", "label", "name", "network", "publish", "since", "status",
+        "ancestor", "before", "exited", "expose", "health", "id", "label", "name", "network", "publish", "since",
+        "status",
         "volume",
     ]
-    private static let states: Set<String> = ["created", "dead", "exited", "paused", "removing", "restarting", "running"]
+    private static let states: Set<String> = [
+        "created", "dead", "exited", "paused", "removing", "restarting", "running",
+    ]
 
     /// An image that containers may descend from.
     struct Ancestor {

@@ -20,7 +20,8 @@ enum ContainerListing {
                 ("Networks", "NETWORKS"), ("Platform", "PLATFORM"), ("Ports", "PORTS"), ("RunningFor", "CREATED"),
                 ("Size", "SIZE"), ("State", "STATE"), ("Status", "STATUS"),
             ],
-            standard: "table {{.ID}}\\t{{.Image}}\\t{{.Command}}\\t{{.RunningFor}}\\t{{.Status}}\\t{{.Ports}}\\t{{.Names}}"
+            standard:
+                "table {{.ID}}\\t{{.Image}}\\t{{.Command}}\\t{{.RunningFor}}\\t{{.Status}}\\t{{.Ports}}\\t{{.Names}}"
                 + (size ? "\\t{{.Size}}" : "")
         )
     }
@@ -33,7 +34,9 @@ enum ContainerListing {
             "Command": .string(command.goQuoted), "CreatedAt": .string(HumanReadable.time(record.created)),
             "ID": .string(truncating ? HumanReadable.shortID(record.id) : record.id),
             "Image": .string(truncating ? shortImage(entry.image, id: record.imageID) : entry.image),
-            "Labels": .string(record.labels.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: ",")),
+            "Labels": .string(
+                record.labels.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: ",")
+            ),
             "LocalVolumes": .string(String((record.mounts.array ?? []).count { $0["Type"]?.string == "volume" })),
             "Mounts": .string(mounts.joined(separator: ",")), "Names": .string(record.name),
             "Networks": .string(record.network), "Platform": .null, "Ports": "",

@@ -8,7 +8,8 @@ enum HistoryListing {
                 ("Comment", "COMMENT"), ("CreatedAt", "CREATED AT"), ("CreatedBy", "CREATED BY"),
                 ("CreatedSince", "CREATED"), ("ID", "IMAGE"), ("Size", "SIZE"),
             ],
-            standard: "table {{.ID}}\\t{{.\(human ? "CreatedSince" : "CreatedAt")}}\\t{{.CreatedBy}}\\t{{.Size}}\\t{{.Comment}}"
+            standard:
+                "table {{.ID}}\\t{{.\(human ? "CreatedSince" : "CreatedAt")}}\\t{{.CreatedBy}}\\t{{.Size}}\\t{{.Comment}}"
         )
     }
 

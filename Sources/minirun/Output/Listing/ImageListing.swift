@@ -54,7 +54,8 @@ enum ImageListing {
         let digest = digests ? "{{.Digest}}\\t" : ""
         return ListFormat(
             headers: [
-                ("Containers", "CONTAINERS"), ("CreatedAt", "CREATED AT"), ("CreatedSince", "CREATED"), ("Digest", "DIGEST"),
+                ("Containers", "CONTAINERS"), ("CreatedAt", "CREATED AT"), ("CreatedSince", "CREATED"),
+                ("Digest", "DIGEST"),
                 ("ID", "IMAGE ID"), ("Repository", "REPOSITORY"), ("SharedSize", "SHARED SIZE"), ("Size", "SIZE"),
                 ("Tag", "TAG"), ("UniqueSize", "UNIQUE SIZE"), ("VirtualSize", "SIZE"),
             ],

@@ -97,7 +97,8 @@ struct NamePattern: Sendable {
         var taken = 0
         while true {
             if taken >= element.least, matches(rest, letters, from: start + taken) { return true }
-            guard taken < element.most, start + taken < letters.count, element.place.takes(letters[start + taken]) else {
+            guard taken < element.most, start + taken < letters.count, element.place.takes(letters[start + taken])
+            else {
                 return false
             }
             taken += 1
