@@ -52,18 +52,19 @@ int linux_open_protected_program(const char *path) {
 
 struct monitor_start {
     int program;
-    int descriptors[5];
+    int descriptors[4];
+    char *const *words;
     int error;
 };
 
 // The child. It shares the engine's memory, which is stopped: system calls only, and nothing that glibc keeps state for.
 static int start_monitor(void *argument) {
     struct monitor_start *start = argument;
-    // First out of the way of 0 to 4, then into place; each of the two loops may close what the other needs otherwise.
+    // First out of the way of 0 to 3, then into place; each of the two loops may close what the other needs otherwise.
     int program = fcntl(start->program, F_DUPFD_CLOEXEC, 16);
-    int high[5];
-    for (int i = 0; i < 5; i++) high[i] = fcntl(start->descriptors[i], F_DUPFD_CLOEXEC, 16);
-    for (int i = 0; i < 5; i++)
+    int high[4];
+    for (int i = 0; i < 4; i++) high[i] = fcntl(start->descriptors[i], F_DUPFD_CLOEXEC, 16);
+    for (int i = 0; i < 4; i++)
         if (program < 0 || high[i] < 0 || dup2(high[i], i) < 0) goto failed;
     // Signal handlers do not survive the exec, ignored signals and the mask do.
     struct sigaction standard = {.sa_handler = SIG_DFL};
@@ -71,18 +72,18 @@ static int start_monitor(void *argument) {
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
-    char *arguments[] = {(char *)"minirun-shim", NULL}, *environment[] = {NULL};
-    syscall(SYS_execveat, program, "", arguments, environment, AT_EMPTY_PATH);
+    char *environment[] = {NULL};
+    syscall(SYS_execveat, program, "", start->words, environment, AT_EMPTY_PATH);
 failed:
     start->error = errno ? errno : EBADF;
     _exit(255);
 }
 
-pid_t linux_spawn_monitor(int program, const int stdio[3], int control, int plan, int *pidfd) {
+pid_t linux_spawn_monitor(int program, const int stdio[3], int control, char *const words[], int *pidfd) {
     enum { stack_size = 64 << 10 };
     char *stack = mmap(NULL, stack_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
     if (stack == MAP_FAILED) return -1;
-    struct monitor_start start = {.program = program, .descriptors = {stdio[0], stdio[1], stdio[2], control, plan}};
+    struct monitor_start start = {.program = program, .descriptors = {stdio[0], stdio[1], stdio[2], control}, .words = words};
     // The parent's handlers must not run in the child, which shares its memory.
     sigset_t all, before;
     sigfillset(&all);
@@ -102,6 +103,22 @@ pid_t linux_spawn_monitor(int program, const int stdio[3], int control, int plan
         return -1;
     }
     return pid;
+}
+
+ssize_t linux_send_descriptor(int socket, const void *message, size_t size, int descriptor) {
+    struct iovec part = {.iov_base = (void *)(uintptr_t)message, .iov_len = size};
+    union {
+        struct cmsghdr header;
+        char space[CMSG_SPACE(sizeof(int))];
+    } control = {.space = {0}};
+    struct msghdr envelope = {
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+    struct cmsghdr *header = CMSG_FIRSTHDR(&envelope);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(header), &descriptor, sizeof descriptor);
+    return sendmsg(socket, &envelope, MSG_NOSIGNAL);
 }
 
 ssize_t linux_receive(int socket, void *message, size_t size, int *descriptor) {

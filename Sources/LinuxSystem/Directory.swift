@@ -44,26 +44,8 @@ package enum Directory {
     }
 
     /// Removes everything in an open folder, staying on `device`: an entry on another device is a mount point, and the
-    /// call fails with EBUSY there instead of emptying it.
+    /// call fails with EBUSY there instead of emptying it. The descriptor's offset moves.
     package static func removeContents(_ directory: borrowing FileDescriptor, device: dev_t) throws(SystemError) {
-        for entry in try entries(directory.raw) {
-            let isDirectory = entry.type == UInt8(DT_DIR) || entry.type == UInt8(DT_UNKNOWN)
-            if !isDirectory || unlinkat(directory.raw, entry.name, 0) == 0 {
-                if !isDirectory, unlinkat(directory.raw, entry.name, 0) != 0, errno != ENOENT {
-                    throw SystemError("removing", entry.text)
-                }
-                continue
-            }
-            if errno == ENOENT { continue }
-            if unlinkat(directory.raw, entry.name, AT_REMOVEDIR) == 0 { continue }
-            if errno != ENOTEMPTY && errno != EEXIST { throw SystemError("removing", entry.text) }
-            let child = try FileDescriptor.openAt(directory.raw, entry.name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
-            let status = try child.status()
-            if status.device != device { throw SystemError("removing", entry.text, code: EBUSY) }
-            try removeContents(child, device: device)
-            if unlinkat(directory.raw, entry.name, AT_REMOVEDIR) != 0, errno != ENOENT {
-                throw SystemError("removing", entry.text)
-            }
-        }
+        try retrying("removing what is in a folder") { linux_remove_contents(directory.raw, device) }
     }
 }

@@ -16,11 +16,25 @@ package struct FileLock: ~Copyable, Sendable {
 
     private init(owning file: consuming FileDescriptor) { self.file = file }
 
-    /// Takes the lock if nobody holds it against us, else returns nil at once.
-    package static func attempt(_ path: String, _ mode: Mode) throws(SystemError) -> FileLock? {
-        let file = try FileDescriptor.open(path, O_RDONLY | O_CREAT, mode: 0o600)
+    /// Takes the lock if nobody holds it against us, else returns nil at once. The file is created if it is missing, unless
+    /// only one that is there shall be locked: then nil.
+    package static func attempt(_ path: String, _ mode: Mode, creating: Bool = true) throws(SystemError) -> FileLock? {
+        let file: FileDescriptor
+        do throws(SystemError) {
+            file = try FileDescriptor.open(path, O_RDONLY | (creating ? O_CREAT : 0), mode: 0o600)
+        } catch {
+            if !creating, error.code == ENOENT { return nil }
+            throw error
+        }
         if flock(file.raw, (mode == .shared ? LOCK_SH : LOCK_EX) | LOCK_NB) == 0 { return FileLock(owning: file) }
         if errno == EWOULDBLOCK { return nil }
         throw SystemError("locking", path)
+    }
+
+    /// Whether the file that is locked still has this name: another process may have removed it before it was locked, where
+    /// lock files are removed at all.
+    package func isStill(at path: String) -> Bool {
+        guard let own = try? file.status(), let named = try? FileStatus.of(path) else { return false }
+        return own.device == named.device && own.inode == named.inode
     }
 }

@@ -105,11 +105,29 @@ package enum Files {
     /// The absolute form of a path, with "." and ".." and doubled slashes resolved as text; links stay.
     package static func absolute(_ path: String, from base: String? = nil) -> String {
         let full = path.hasPrefix("/") ? path : (base ?? workingDirectory) + "/" + path
+        if isResolved(full) { return full }
         var parts: [Substring] = []
         for part in full.split(separator: "/") where part != "." {
             if part == ".." { _ = parts.popLast() } else { parts.append(part) }
         }
         return "/" + parts.joined(separator: "/")
+    }
+
+    /// Whether an absolute path has no ".", no ".." and no empty component: most have not, and every command asks.
+    private static func isResolved(_ path: String) -> Bool {
+        var start = true
+        var dots = 0
+        for byte in path.utf8.dropFirst() {
+            if byte == UInt8(ascii: "/") {
+                if start || dots == 1 || dots == 2 { return false }
+                start = true
+                dots = 0
+            } else {
+                dots = byte == UInt8(ascii: ".") && (start || dots > 0) ? dots + 1 : 0
+                start = false
+            }
+        }
+        return !start && dots != 1 && dots != 2
     }
 
     /// getcwd(3), or "/" where it is gone.

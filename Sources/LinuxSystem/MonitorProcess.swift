@@ -8,11 +8,10 @@ package struct MonitorProcess: ~Copyable {
     package let pid: pid_t
     package let pidfd: FileDescriptor
 
-    /// Starts the program with the given plan and 0 to 2. Call it from the main thread: the kernel ends the monitor when the
-    /// *thread* that started it ends (PR_SET_PDEATHSIG, prctl(2)).
-    package init(program: borrowing FileDescriptor, plan: [UInt8], stdio: (CInt, CInt, CInt)) throws(SystemError) {
-        let memory = try FileDescriptor.inMemory("launch-plan")
-        try memory.write(plan)
+    /// Starts the program with the given arguments and 0 to 2. Call it from the main thread: the kernel ends the monitor
+    /// when the *thread* that started it ends (PR_SET_PDEATHSIG, prctl(2)).
+    package init(program: borrowing FileDescriptor, arguments: [String], stdio: (CInt, CInt, CInt)) throws(SystemError)
+    {
         var ends: (CInt, CInt) = (-1, -1)
         try retrying("creating a socket pair") { linux_socket_pair(&ends.0, &ends.1) }
         let control = FileDescriptor(owning: ends.0)
@@ -20,7 +19,7 @@ package struct MonitorProcess: ~Copyable {
         var pidfd: CInt = -1
         let descriptors: [CInt] = [stdio.0, stdio.1, stdio.2]
         let pid = try retrying("starting the shim") {
-            linux_spawn_monitor(program.raw, descriptors, theirs.raw, memory.raw, &pidfd)
+            CStrings.with(arguments) { linux_spawn_monitor(program.raw, descriptors, theirs.raw, $0, &pidfd) }
         }
         self.control = control
         self.pid = pid
@@ -46,12 +45,19 @@ package struct MonitorProcess: ~Copyable {
         _ = CLinux.send(control.raw, message.baseAddress, message.count, Int32(MSG_NOSIGNAL))
     }
 
+    /// Sends one message with a file in memory that holds `content`.
+    package func send(_ message: UnsafeRawBufferPointer, with content: [UInt8]) throws(SystemError) {
+        let memory = try FileDescriptor.inMemory("launch-plan")
+        try memory.write(content)
+        _ = linux_send_descriptor(control.raw, message.baseAddress, message.count, memory.raw)
+    }
+
     /// Kills the shim and with it the container, and waits for its end.
-    package consuming func kill() {
+    package func kill() {
         _ = linux_pidfd_send_signal(pidfd.raw, SIGKILL)
         _ = try? Subprocess.wait(for: pid)
     }
 
     /// Waits for the shim's end.
-    package consuming func wait() { _ = try? Subprocess.wait(for: pid) }
+    package func wait() { _ = try? Subprocess.wait(for: pid) }
 }

@@ -9,7 +9,9 @@ package struct PseudoTerminal: ~Copyable {
 
     /// posix_openpt(3), of a given size.
     package init(columns: Int = 80, rows: Int = 24) throws(SystemError) {
-        let master = FileDescriptor(owning: try retrying("opening a terminal") { posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC) })
+        let master = FileDescriptor(
+            owning: try retrying("opening a terminal") { posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC) }
+        )
         try retrying("unlocking a terminal") { unlockpt(master.raw) }
         var name = [CChar](repeating: 0, count: 64)
         let code = ptsname_r(master.raw, &name, name.count)
@@ -25,7 +27,10 @@ package struct PseudoTerminal: ~Copyable {
         throws(SystemError) -> pid_t
     {
         try Subprocess.start(
-            arguments, environment: environment, descriptors: (0...2).map { descriptors[$0] ?? -1 }, terminal: name
+            arguments,
+            environment: environment,
+            descriptors: (0...2).map { descriptors[$0] ?? -1 },
+            terminal: name
         )
     }
 }

@@ -30,10 +30,17 @@ package struct SignalDescriptor: ~Copyable {
     /// All signals that a foreground container's caller may send it: everything but those that cannot be caught, those that a
     /// program gets for its own faults, SIGCHLD, and SIGPIPE.
     package static var forwardable: [CInt] {
-        let kept: Set<CInt> = [
-            SIGKILL, SIGSTOP, SIGCHLD, SIGPIPE, SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS, SIGABRT,
-        ]
-        return (1..<32).filter { !kept.contains($0) } + Array(34...64)
+        var signals: [CInt] = []
+        signals.reserveCapacity(64)
+        for signal: CInt in 1...64 {
+            switch signal {
+            case SIGKILL, SIGSTOP, SIGCHLD, SIGPIPE, SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS, SIGABRT: continue
+            // glibc's own.
+            case 32, 33: continue
+            default: signals.append(signal)
+            }
+        }
+        return signals
     }
 }
 
@@ -41,14 +48,5 @@ package struct SignalDescriptor: ~Copyable {
 package enum ProcessSignal {
     package static func send(_ signal: CInt, to pidfd: CInt) throws(SystemError) {
         if linux_pidfd_send_signal(pidfd, signal) != 0, errno != ESRCH { throw SystemError("sending signal \(signal)") }
-    }
-
-    /// The pid behind a pidfd, in this process's namespace; 0 where it has ended.
-    package static func pid(of pidfd: CInt) throws(SystemError) -> CInt {
-        for line in try Files.readText("/proc/self/fdinfo/\(pidfd)").split(separator: "\n") where line.hasPrefix("Pid:")
-        {
-            return CInt(line.dropFirst(4).drop { $0 == "\t" || $0 == " " }) ?? 0
-        }
-        return 0
     }
 }

@@ -94,7 +94,9 @@ package enum Subprocess {
         posix_spawnattr_setsigmask(&attributes, &signals)
         sigfillset(&signals)
         posix_spawnattr_setsigdefault(&attributes, &signals)
-        let flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | (newSession || terminal != nil ? Int32(linux_spawn_setsid) : 0)
+        let flags =
+            POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF
+            | (newSession || terminal != nil ? Int32(linux_spawn_setsid) : 0)
         posix_spawnattr_setflags(&attributes, Int16(flags))
         var pid: pid_t = 0
         let code = CStrings.with(arguments) { argv in

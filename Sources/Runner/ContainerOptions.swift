@@ -56,6 +56,11 @@ package struct ContainerOptions: Sendable {
     package var resolverOptions: [String] = []
 
     package init() {}
+
+    /// The namespaces that the container has for itself.
+    package var namespaces: [RuntimeSpec.Namespace] {
+        [.mount, .uts, .pid, .ipc, .cgroup] + (network == .none ? [.network] : [])
+    }
 }
 
 /// A mount that the caller asks for: `-v`, `--mount` and `--tmpfs` all become one of these.

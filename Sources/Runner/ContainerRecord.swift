@@ -18,8 +18,6 @@ package struct ContainerRecord: Sendable {
     package var exitCode: Int32 = 0
     package var error = ""
     package var outOfMemory = false
-    /// On the host, while it runs.
-    package var pid: Int32 = 0
     /// The image as it was asked for, and what that was.
     package var imageName: String
     package var imageID: String
@@ -73,7 +71,6 @@ package struct ContainerRecord: Sendable {
         exitCode = Int32(clamping: json["exitCode"]?.int ?? 0)
         error = json["error"]?.string ?? ""
         outOfMemory = json["outOfMemory"]?.bool ?? false
-        pid = Int32(clamping: json["pid"]?.int ?? 0)
         imageName = json["imageName"]?.string ?? ""
         imageID = json["imageID"]?.string ?? ""
         layers = json["layers"]?.strings ?? []
@@ -94,7 +91,7 @@ package struct ContainerRecord: Sendable {
             "status": .string(status.rawValue), "created": .number(created),
             "started": started.map { .number($0) } ?? .null,
             "finished": finished.map { .number($0) } ?? .null, "exitCode": .number(exitCode), "error": .string(error),
-            "outOfMemory": .bool(outOfMemory), "pid": .number(pid), "imageName": .string(imageName),
+            "outOfMemory": .bool(outOfMemory), "imageName": .string(imageName),
             "imageID": .string(imageID), "layers": .strings(layers), "path": .string(path),
             "arguments": .strings(arguments),
             "labels": .sortedStrings(labels), "terminal": .bool(terminal), "network": .string(network),

@@ -132,8 +132,7 @@ package struct ContainerSpec: Sendable {
 
     private func linux() throws -> RuntimeSpec.Linux {
         var linux = RuntimeSpec.Linux()
-        linux.namespaces = [(.mount, nil), (.uts, nil), (.pid, nil), (.ipc, nil), (.cgroup, nil)]
-        if options.network == .none { linux.namespaces.append((.network, nil)) }
+        linux.namespaces = options.namespaces.map { ($0, nil) }
         linux.cgroupsPath = "/minirun/\(id)"
         linux.resources = options.resources
         linux.sysctl = try sysctls()

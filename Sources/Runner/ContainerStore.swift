@@ -4,9 +4,11 @@ import OCI
 /// The containers on the disk, and who is at work on each.
 ///
 /// ```
-/// ROOT/containers/ID/        state.json, config.json (with rootfs/: an OCI bundle), upper/ and work/ of its overlay,
-///                            hosts, hostname, resolv.conf
+/// ROOT/containers/ID/        upper/ and work/ of its overlay; and unless it is removed at its end:
+///                            state.json, config.json (with rootfs/: an OCI bundle), hosts, hostname, resolv.conf
 /// ROOT/containers/names/NAME a link to the id; making one takes the name
+/// STATE/containers/ID/       the same files of a container that is removed at its end (on a tmpfs: nothing of it needs to
+///                            reach the disk)
 /// STATE/active/ID            locked by the engine that runs the container, holds its name; gone when it is done
 /// STATE/boot                 there since the first command after a boot
 /// ```
@@ -21,7 +23,13 @@ package struct ContainerStore: Sendable {
         self.state = state
     }
 
+    /// The folder on the disk: the overlay's upper and work folders are in it.
     package func folder(_ id: String) -> String { "\(root)/containers/\(id)" }
+
+    /// The folder of the bundle and the state file.
+    package func bundle(_ id: String, removedAtEnd: Bool) -> String {
+        removedAtEnd ? "\(state)/containers/\(id)" : folder(id)
+    }
     private func namePath(_ name: String) -> String { "\(root)/containers/names/\(name)" }
     private func activePath(_ id: String) -> String { "\(state)/active/\(id)" }
 
@@ -74,29 +82,32 @@ package struct ContainerStore: Sendable {
         }
     }
 
-    /// Creates an `active` file and locks it.
+    /// Creates an `active` file, locks it and writes the name into it. In place, not under another name first, which nobody
+    /// would clean up after us.
     private func lockNew(_ path: String, holding name: String) throws -> FileLock {
         while true {
-            try Files.replace(path, with: Array(name.utf8), mode: 0o600)
             guard let lock = try FileLock.attempt(path, .exclusive) else { continue }
-            // Between the two calls a recovering command may have taken the file for an orphan and removed it: then it is
-            // another, empty file that we have locked.
-            if (try? Files.readText(path)) == name { return lock }
+            // Before it was locked a recovering command may have taken the file for an orphan and removed it.
+            guard lock.isStill(at: path) else { continue }
+            try Files.write(path, Array(name.utf8), mode: 0o600)
+            return lock
         }
     }
 
     /// Writes the state file in one step.
     package func write(_ record: ContainerRecord) throws {
-        try Files.replace("\(folder(record.id))/state.json", with: record.json.bytes(), mode: 0o600)
+        let folder = bundle(record.id, removedAtEnd: record.removeAtEnd)
+        try Files.replace("\(folder)/state.json", with: record.json.bytes(), mode: 0o600)
     }
 
     /// The container stays, as `ps -a` shows it; this process is done with it.
-    package func release(_ claim: consuming Claim) throws { try Files.remove(activePath(claim.id)) }
+    package func release(_ claim: borrowing Claim) throws { try Files.remove(activePath(claim.id)) }
 
     /// Removes a container of this process with all that is on the disk of it.
-    package func remove(_ claim: consuming Claim) throws { try erase(id: claim.id, name: claim.name) }
+    package func remove(_ claim: borrowing Claim) throws { try erase(id: claim.id, name: claim.name) }
 
     private func erase(id: String, name: String) throws {
+        try Files.removeTree(bundle(id, removedAtEnd: true))
         try Files.removeTree(folder(id))
         if !name.isEmpty, (try? Link.target(namePath(name))) == id { try Files.remove(namePath(name)) }
         try Files.remove(activePath(id))
@@ -122,11 +133,15 @@ package struct ContainerStore: Sendable {
 
     /// The state of one container; nil where it has gone, or has not come so far.
     package func record(_ id: String) throws -> ContainerRecord? {
-        do {
-            return try ContainerRecord(JSON.parse(try Files.read("\(folder(id))/state.json")))
-        } catch let error as SystemError where error.code == SystemError.notFound {
-            return nil
+        for isRemoved in [true, false] {
+            do {
+                let file = bundle(id, removedAtEnd: isRemoved) + "/state.json"
+                return try ContainerRecord(JSON.parse(try Files.read(file)))
+            } catch let error as SystemError where error.code == SystemError.notFound {
+                continue
+            }
         }
+        return nil
     }
 
     /// Finds a container by its name, its id, or the beginning of its id.
@@ -180,7 +195,12 @@ package struct ContainerStore: Sendable {
             throw error
         }
         for id in active where id.utf8.count == 64 {
-            guard let lock = try FileLock.attempt(activePath(id), .exclusive) else { continue }
+            // One that has gone since it was listed has ended well, and must not be taken for an orphan.
+            guard let lock = try FileLock.attempt(activePath(id), .exclusive, creating: false),
+                lock.isStill(at: activePath(id))
+            else {
+                continue
+            }
             try forget(id)
             try settle(id)
             _ = consume lock
@@ -212,7 +232,6 @@ package struct ContainerStore: Sendable {
             record.exitCode = 137
             record.error = "the engine was killed"
             record.finished = Clock.realtime
-            record.pid = 0
             try write(record)
         }
         try Files.remove(activePath(id))

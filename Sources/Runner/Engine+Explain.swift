@@ -11,15 +11,18 @@ extension Engine {
         let content = image.content
         let id = String(repeating: "0", count: 64)
         let root = store?.root ?? standardRoot
+        let containers = ContainerStore(root: root, state: standardState)
         let chain = ImageStore.chainID(content.configuration.diffIDs)
         let layers = chain.reversed().map { "\(root)/layers/dir/\($0.hex)/fs" }
-        let surroundings = PreparedRun.Surroundings(
+        let initLayer = "\(root)/layers/" + (chain.last.map { "dir/\($0.hex)" } ?? "none") + "/init"
+        var surroundings = PreparedRun.Surroundings(
             id: id,
-            folder: "\(root)/containers/\(id)",
-            layers: layers,
+            folder: containers.bundle(id, removedAtEnd: request.options.removeAtEnd),
+            layers: [initLayer] + layers,
             host: try .current(withDevices: request.options.privileged),
             hierarchy: try .current()
         )
+        surroundings.dataFolder = containers.folder(id)
         return try PreparedRun(content.configuration.config, request.options, in: surroundings) { path in
             // Unpacked layers where the caller may read them, else the blobs: the answer is the same.
             if layers.allSatisfy({ Files.isReadable($0) }) {

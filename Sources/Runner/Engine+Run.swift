@@ -21,48 +21,86 @@ extension Engine {
         events: (StoreEvent) -> Void = { _ in },
         created: (String) throws -> Void = { _ in }
     ) throws -> RunOutcome {
-        let began = Clock.monotonic
+        let report = RunReport(began: Clock.monotonic)
         try StandardDescriptors.check()
+        let hierarchy = try CgroupHierarchy.current()
+        let null = try FileDescriptor.open("/dev/null", O_RDWR)
+        // The namespaces depend on options alone: they are made while this process looks for the image. On cgroup v2 the
+        // process is born into its cgroup, which is known only later.
+        var early: Execution? = hierarchy.mode == .unified ? nil : try execution(request, null.raw, cgroup: nil)
+
         try recover()
-        let options = request.options
         let id = try ContainerName.newID()
         // Held until the container's record names its layers: nothing is collected in between.
         let lease = Held(try images.lease())
         let image = try image(request.image, platform: request.platform)
         let layers = try images.unpackedLayers(of: image.content, events: events)
+        let prepared = try prepare(request, image, layers, id: id, hierarchy: hierarchy)
+
+        let claim = try containers.claim(id: id, name: request.options.name)
+        let record = record(of: request, image, prepared, id: id, name: claim.name)
+        var run = ForegroundRun(engine: self, request: request, prepared: prepared, record: record, report: report)
+        do {
+            try created(id)
+            try run.begin()
+            var execution = try early.take() ?? execution(request, null.raw, cgroup: prepared.cgroup.cloneInto)
+            try run.carryOut(&execution, null: null.raw) { lease.release() }
+            try run.settle()
+            if request.options.removeAtEnd { try containers.remove(claim) } else { try containers.release(claim) }
+            execution.finish()
+        } catch {
+            if try run.abandon(error) { try containers.release(claim) } else { try containers.remove(claim) }
+            throw (error as? LaunchFailure)?.error ?? error
+        }
+        run.report.finished = Clock.monotonic
+        return RunOutcome(exitCode: run.record.exitCode, report: run.report)
+    }
+
+    private func execution(_ request: RunRequest, _ null: CInt, cgroup: String?) throws -> Execution {
+        let options = request.options
+        var streams = Execution.Streams(stdio: (options.interactive ? 0 : null, 1, 2))
+        if options.terminal { streams.terminal = (options.interactive ? 0 : nil, 1) }
+        return try Execution(
+            namespaces: NamespaceFlags(ofClone: options.namespaces),
+            cgroup: cgroup,
+            shimPath: shim,
+            streams: streams,
+            forwardsSignals: request.forwardsSignals
+        )
+    }
+
+    private func prepare(
+        _ request: RunRequest,
+        _ image: RunnableImage,
+        _ layers: LayerStack,
+        id: String,
+        hierarchy: CgroupHierarchy
+    ) throws -> PreparedRun {
+        let options = request.options
         var surroundings = PreparedRun.Surroundings(
             id: id,
-            folder: containers.folder(id),
-            layers: layers.directories,
+            folder: containers.bundle(id, removedAtEnd: options.removeAtEnd),
+            layers: [try initLayer(of: image, layers)] + layers.directories,
             host: try .current(withDevices: options.privileged),
-            hierarchy: try .current()
+            hierarchy: hierarchy
         )
+        surroundings.dataFolder = containers.folder(id)
         surroundings.filterCache = "\(state)/seccomp"
         if request.reports { surroundings.controllers = [.memory, .cpuacct, .blkio, .pids] }
         if options.terminal, let size = Terminal.size(1) ?? Terminal.size(0) {
             surroundings.consoleSize = (UInt16(clamping: size.columns), UInt16(clamping: size.rows))
         }
-        let prepared = try PreparedRun(image.content.configuration.config, options, in: surroundings) { path in
+        return try PreparedRun(image.content.configuration.config, options, in: surroundings) { path in
             try layers.read(path, limit: 1 << 20)
         }
+    }
 
-        let claim = try containers.claim(id: id, name: options.name)
-        var run = ForegroundRun(
-            engine: self,
-            request: request,
-            prepared: prepared,
-            record: record(of: request, image, prepared, id: id, name: claim.name),
-            report: RunReport(began: began)
-        )
-        do {
-            try created(id)
-            try run.carryOut { lease.release() }
-        } catch {
-            try run.abandon(claim, error)
-            throw (error as? LaunchFailure)?.error ?? error
-        }
-        try run.settle(claim)
-        return RunOutcome(exitCode: run.record.exitCode, report: run.report)
+    private func initLayer(of image: RunnableImage, _ layers: LayerStack) throws -> String {
+        let top = ImageStore.chainID(image.content.configuration.diffIDs).last.map(images.layerPath)
+        // An image without layers: the mount points are all that it has.
+        let folder = top ?? "\(images.root)/layers/none"
+        if top == nil { try Files.makeDirectories(folder, mode: 0o700) }
+        return try InitLayer.folder(in: folder, over: layers)
     }
 
     private func record(
@@ -106,7 +144,15 @@ private final class Held {
     func release() { lease = nil }
 }
 
-/// A foreground run between its claim and its end: who has to undo what, whichever way it ends.
+extension CgroupPlan {
+    /// The cgroup v2 folder into which the first process is cloned.
+    fileprivate var cloneInto: String? {
+        for case .cloneInto(let directory) in entries { return directory }
+        return nil
+    }
+}
+
+/// A foreground run between its claim and its end: what it has made, and how that goes again.
 private struct ForegroundRun {
     let engine: Engine
     let request: RunRequest
@@ -123,92 +169,82 @@ private struct ForegroundRun {
         self.report = report
     }
 
-    private var folder: String { engine.containers.folder(record.id) }
+    private var bundle: String { engine.containers.bundle(record.id, removedAtEnd: record.removeAtEnd) }
+
+    /// Makes the container's folders, and on v2 its cgroup, into which a process can only be born if it is there.
+    mutating func begin() throws {
+        try makeFolders()
+        if prepared.cgroup.cloneInto != nil { cgroup = try Cgroup.create(prepared.cgroup) }
+        report.prepared = Clock.monotonic
+    }
 
     /// Launches and waits. `recorded` is called when the record is on the disk.
-    mutating func carryOut(recorded: () -> Void) throws {
-        try makeFolder()
-        let options = request.options
-        let null = try FileDescriptor.open("/dev/null", O_RDWR)
-        var execution = Execution(
-            plan: prepared.plan,
-            shimPath: engine.shim,
-            stdio: (options.interactive ? 0 : null.raw, 1, 2)
-        )
-        if options.terminal { execution.terminal = (options.interactive ? 0 : nil, 1) }
-        execution.forwardsSignals = request.forwardsSignals
-        // A process can only be born into a v2 cgroup that is there; v1 is made while the shim is at work.
-        let early = prepared.cgroup.entries.contains { if case .cloneInto = $0 { true } else { false } }
-        if early { cgroup = try Cgroup.create(prepared.cgroup) }
-        report.prepared = Clock.monotonic
-        let ending = try execution.run {
-            if !early { cgroup = try Cgroup.create(prepared.cgroup) }
-            try Files.write("\(folder)/config.json", prepared.spec.json.bytes(), mode: 0o600)
+    mutating func carryOut(_ execution: inout Execution, null: CInt, recorded: () -> Void) throws {
+        let ending = try execution.run(prepared.plan) {
+            // While the shim is at work.
+            if cgroup == nil { cgroup = try Cgroup.create(prepared.cgroup) }
+            try Files.write("\(bundle)/config.json", prepared.spec.json.bytes(), mode: 0o600)
             record.status = .running
             record.started = Clock.realtime
             try engine.containers.write(record)
             recorded()
-        } started: { pid in
-            record.pid = pid
+        } started: {
             // Whoever reads the program's output waits for its end, not for ours.
-            if !options.terminal { StandardDescriptors.letGo(null.raw) }
+            if !request.options.terminal { StandardDescriptors.letGo(null) }
         }
         report.take(ending)
         record.exitCode = ending.status.code
         if ending.lost { record.error = "the shim was killed" }
     }
 
-    /// The container's folder with the bundle's parts and the engine's three files.
-    private func makeFolder() throws {
-        try Files.makeDirectories(folder, mode: 0o700)
-        for name in ["rootfs", "upper", "work"] { try Files.makeDirectories("\(folder)/\(name)") }
+    /// The container's folders with the bundle's parts and the engine's three files.
+    private func makeFolders() throws {
+        let data = engine.containers.folder(record.id)
+        try Files.makeDirectories(bundle, mode: 0o700)
+        try Files.makeDirectories(data, mode: 0o700)
+        for folder in ["\(bundle)/rootfs", "\(data)/upper", "\(data)/work"] {
+            try Files.makeDirectories(folder)
+        }
         let options = request.options
         let isHost = options.network == .host
         let hosts = isHost && options.addedHosts.isEmpty ? try? Files.read("/etc/hosts") : nil
-        try Files.write("\(folder)/hosts", hosts ?? Array(NetworkFiles.hosts(added: options.addedHosts).utf8))
-        try Files.write("\(folder)/hostname", Array(NetworkFiles.hostname(prepared.spec.hostname ?? "").utf8))
+        try Files.write("\(bundle)/hosts", hosts ?? Array(NetworkFiles.hosts(added: options.addedHosts).utf8))
+        try Files.write("\(bundle)/hostname", Array(NetworkFiles.hostname(prepared.spec.hostname ?? "").utf8))
         let resolver = NetworkFiles.resolver(
             host: (try? Files.readText("/etc/resolv.conf")) ?? "",
             options: options,
             keepsLoopback: isHost
         )
-        try Files.write("\(folder)/resolv.conf", Array(resolver.utf8))
+        try Files.write("\(bundle)/resolv.conf", Array(resolver.utf8))
     }
 
-    /// After the program's end: statistics, cgroup, and the container itself unless it stays.
-    mutating func settle(_ claim: consuming ContainerStore.Claim) throws {
+    /// After the program's end: statistics, cgroup, and the record of a container that stays.
+    mutating func settle() throws {
         if let cgroup {
             let limited = request.options.resources.memory.limit != nil
             if request.reports || limited { report.statistics = try? cgroup.statistics() }
             record.outOfMemory = (report.statistics?.memory?.outOfMemoryKills ?? 0) > 0
-            try cgroup.remove()
+            try cgroup.remove(in: prepared.cgroup.roots)
+            self.cgroup = nil
         }
         report.exitCode = record.exitCode
-        if request.options.removeAtEnd {
-            try engine.containers.remove(claim)
-        } else {
-            record.status = .exited
-            record.pid = 0
-            record.finished = Clock.realtime
-            try engine.containers.write(record)
-            try engine.containers.release(claim)
-        }
-        report.finished = Clock.monotonic
+        if record.removeAtEnd { return }
+        record.status = .exited
+        record.finished = Clock.realtime
+        try engine.containers.write(record)
     }
 
-    /// After a launch that failed: as docker does, the container stays unless it was to be removed, and says why.
-    mutating func abandon(_ claim: consuming ContainerStore.Claim, _ error: any Error) throws {
-        try cgroup?.remove()
-        guard let failure = error as? LaunchFailure, !request.options.removeAtEnd else {
-            return try engine.containers.remove(claim)
-        }
+    /// After a failure; true where the container stays. As with docker it stays after a launch that failed, unless it was to be
+    /// removed, and says why.
+    mutating func abandon(_ error: any Error) throws -> Bool {
+        try cgroup?.remove(in: prepared.cgroup.roots)
+        guard let failure = error as? LaunchFailure, !record.removeAtEnd else { return false }
         record.status = .created
-        record.pid = 0
         record.exitCode =
             failure.error.kind == .commandNotFound ? 127 : failure.error.kind == .commandNotExecutable ? 126 : 128
         record.error = failure.error.message
         record.started = nil
         try engine.containers.write(record)
-        try engine.containers.release(claim)
+        return true
     }
 }

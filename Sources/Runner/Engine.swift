@@ -39,6 +39,13 @@ package struct Engine: Sendable {
     /// Removes a container that does not run.
     package func remove(_ container: ContainerRecord) throws { try containers.remove(container) }
 
+    /// The pid on the host of a container's first process, 0 where it does not run. Looked up rather than recorded: a pid that
+    /// was written down may be another's by now.
+    package func pid(of container: ContainerRecord) throws -> Int32 {
+        guard container.status == .running else { return 0 }
+        return try Cgroup(CgroupName(container: container.id), in: .current()).firstProcess() ?? 0
+    }
+
     /// The chain ids and image ids that containers need: a collection keeps them.
     package func containerRoots() throws -> (layers: Set<Digest>, images: Set<Digest>) {
         var layers: Set<Digest> = []

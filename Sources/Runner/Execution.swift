@@ -5,20 +5,21 @@ import Runtime
 
 /// One container, in the foreground, from its launch to its end: carries signals in, a terminal's bytes both ways, and the
 /// exit status out.
-package struct Execution: Sendable {
-    package var plan: LaunchPlan
-    package var shimPath: String
-    /// What becomes 0 to 2 of the program, unless it gets a terminal.
-    package var stdio: (input: CInt, output: CInt, error: CInt)
-    /// With a terminal: where the caller types (nil without `-i`) and reads.
-    package var terminal: (input: CInt?, output: CInt)?
-    /// Signals that come meanwhile go to the container.
-    package var forwardsSignals = true
+///
+/// It begins when the value is made: the shim starts and makes the namespaces while its caller finds out what to run. A value
+/// that is let go before `run` ends what has begun.
+package struct Execution: ~Copyable {
+    /// What becomes 0 to 2 of the program, and where the caller's terminal is.
+    package struct Streams: Sendable {
+        /// For a program without a terminal.
+        package var stdio: (input: CInt, output: CInt, error: CInt)
+        /// With a terminal: where the caller types (nil without `-i`) and reads.
+        package var terminal: (input: CInt?, output: CInt)?
 
-    package init(plan: LaunchPlan, shimPath: String, stdio: (input: CInt, output: CInt, error: CInt)) {
-        self.plan = plan
-        self.shimPath = shimPath
-        self.stdio = stdio
+        package init(stdio: (input: CInt, output: CInt, error: CInt), terminal: (input: CInt?, output: CInt)? = nil) {
+            self.stdio = stdio
+            self.terminal = terminal
+        }
     }
 
     /// How it went. Times are CLOCK_MONOTONIC in nanoseconds, 0 where it did not come so far.
@@ -34,55 +35,69 @@ package struct Execution: Sendable {
         package var lost = false
     }
 
-    /// Launches and waits for the end. Throws `LaunchFailure` where the program was never executed.
-    ///
-    /// - Parameters:
-    ///   - ready: called while the shim is at work; the container passes its barrier, and so executes nothing of the image,
-    ///     only when it returns. Where it throws, the container is gone before the error is.
-    ///   - started: called with the program's pid on the host when it has been executed.
-    package func run(ready: () throws -> Void, started: (CInt) throws -> Void = { _ in }) throws -> Ending {
-        // Before the launch: from here on no signal ends this process before the container is cared for.
-        let signals = try SignalDescriptor(forwardsSignals ? SignalDescriptor.forwardable : [])
-        let program = try MonitorProcess.openProgram(shimPath)
-        var ending = Ending()
-        ending.launched = Clock.monotonic
-        let launch = try Launch(plan, shim: program, stdio: (stdio.input, stdio.output, stdio.error))
-        var loop = ForegroundLoop(launch: launch, terminal: terminal)
-        do {
-            try ready()
-            try loop.run(signals: signals, ending: &ending, started: started)
-        } catch {
-            loop.kill()
-            throw error
-        }
-        loop.finish()
-        return ending
-    }
-}
-
-/// The loop of `Execution.run`, and what is alive while it turns.
-private struct ForegroundLoop: ~Copyable {
-    private let launch: Launch
+    private var launch: Launch
+    private let signals: SignalDescriptor
     private let terminal: (input: CInt?, output: CInt)?
     private var relay: TerminalRelay?
     private var pidfd: FileDescriptor?
     /// Signals that came before there was somebody to send them to.
     private var early: [CInt] = []
     private var interrupts = 0
+    private var ending = Ending()
 
-    init(launch: consuming Launch, terminal: (input: CInt?, output: CInt)?) {
+    /// Starts the shim.
+    ///
+    /// - Parameters:
+    ///   - namespaces: those that the plan will ask for.
+    ///   - cgroup: a cgroup v2 folder that exists, to clone the process into.
+    ///   - forwardsSignals: signals that come meanwhile go to the container. They are held back from here on.
+    package init(
+        namespaces: NamespaceFlags,
+        cgroup: String?,
+        shimPath: String,
+        streams: Streams,
+        forwardsSignals: Bool
+    ) throws {
+        // Before the launch: from here on no signal ends this process before the container is cared for.
+        let signals = try SignalDescriptor(forwardsSignals ? SignalDescriptor.forwardable : [])
+        let program = try MonitorProcess.openProgram(shimPath)
+        let launched = Clock.monotonic
+        let stdio = (streams.stdio.input, streams.stdio.output, streams.stdio.error)
+        let launch = try Launch(namespaces: namespaces, cgroup: cgroup, shim: program, stdio: stdio)
         self.launch = launch
-        self.terminal = terminal
+        self.signals = signals
+        terminal = streams.terminal
         relay = nil
         pidfd = nil
+        ending.launched = launched
     }
 
-    mutating func run(
-        signals: borrowing SignalDescriptor,
-        ending: inout Execution.Ending,
-        started: (CInt) throws -> Void
-    ) throws {
-        launch.go()
+    /// Carries the plan out and waits for the program's end; `finish` waits for the shim's. Throws `LaunchFailure` where the
+    /// program was never executed. Whatever is thrown, the container is gone before.
+    ///
+    /// - Parameters:
+    ///   - ready: called while the shim is at work; the container passes its barrier, and so executes nothing of the image,
+    ///     only when it returns.
+    ///   - started: called when the program has been executed.
+    package mutating func run(_ plan: LaunchPlan, ready: () throws -> Void, started: () throws -> Void = {}) throws
+        -> Ending
+    {
+        do {
+            try launch.carryOut(plan)
+            try ready()
+            launch.go()
+            try loop(started)
+        } catch {
+            launch.kill()
+            throw error
+        }
+        return ending
+    }
+
+    /// Waits for the shim's own end.
+    package func finish() { launch.finish() }
+
+    private mutating func loop(_ started: () throws -> Void) throws {
         while true {
             var polls = [
                 pollfd(fd: launch.descriptor, events: Int16(POLLIN), revents: 0),
@@ -94,15 +109,14 @@ private struct ForegroundLoop: ~Copyable {
             }
             while let signal = try signals.next() { try forward(signal) }
             if polls.count == 5 { relay.carry(inputReady: polls[2].revents != 0, outputReady: polls[4].revents != 0) }
-            if polls[0].revents != 0, try !take(launch.next(), &ending, started) { return try drain(signals) }
+            if polls[0].revents != 0, try !take(launch.next(), started) { return try drain() }
         }
     }
 
     /// Acts on an event; false at the end.
     private mutating func take(
         _ event: consuming Launch.Event,
-        _ ending: inout Execution.Ending,
-        _ started: (CInt) throws -> Void
+        _ started: () throws -> Void
     ) throws -> Bool {
         switch consume event {
         case .console(let master):
@@ -114,16 +128,21 @@ private struct ForegroundLoop: ~Copyable {
             ending.started = Clock.monotonic
             ending.shimBegan = start.shimBegan
             ending.barrierPassed = start.barrierPassed
-            try started(ProcessSignal.pid(of: start.pidfd.raw))
+            try started()
             for signal in early { try ProcessSignal.send(signal, to: start.pidfd.raw) }
             pidfd = try start.pidfd.duplicate()
         case .failed(let failure): throw failure
         case .exited(let status, let usage):
+            // Nothing was executed and no step failed: an end that must not pass for the program's.
+            guard ending.started != 0 else { throw EngineError(.failed, "the shim ended before the program began") }
             ending.ended = Clock.monotonic
             ending.status = status
             ending.usage = usage
             return false
         case .lost:
+            guard ending.started != 0 else {
+                throw EngineError(.failed, "the shim was killed before the program began")
+            }
             ending.ended = Clock.monotonic
             ending.lost = true
             return false
@@ -132,7 +151,7 @@ private struct ForegroundLoop: ~Copyable {
     }
 
     /// What the container wrote to its terminal last goes out, however slow its reader is; unless the caller wants the end.
-    private mutating func drain(_ signals: borrowing SignalDescriptor) throws {
+    private mutating func drain() throws {
         var outputReady = false
         while relay.drain(outputReady: outputReady), interrupts < 3 {
             var polls = [pollfd(fd: signals.descriptor.raw, events: Int16(POLLIN), revents: 0), relay.polled[2]]
@@ -154,9 +173,6 @@ private struct ForegroundLoop: ~Copyable {
         // A program that is pid 1 and has no handler never sees SIGTERM: whoever asks a third time means it.
         try ProcessSignal.send(interrupts >= 3 ? SIGKILL : signal, to: target)
     }
-
-    consuming func kill() { launch.kill() }
-    consuming func finish() { launch.finish() }
 }
 
 extension Optional where Wrapped == FileDescriptor, Wrapped: ~Copyable {

@@ -13,7 +13,10 @@ package struct PreparedRun: Sendable {
     /// What is known of the container beside its options.
     package struct Surroundings: Sendable {
         package var id: String
+        /// The bundle's folder.
         package var folder: String
+        /// Where the overlay's upper and work folders are: the bundle's, unless that does not lie on the disk.
+        package var dataFolder: String
         /// The unpacked layers, the top first.
         package var layers: [String]
         package var host: ContainerSpec.Host
@@ -28,6 +31,7 @@ package struct PreparedRun: Sendable {
         {
             self.id = id
             self.folder = folder
+            dataFolder = folder
             self.layers = layers
             self.host = host
             self.hierarchy = hierarchy
@@ -63,8 +67,8 @@ package struct PreparedRun: Sendable {
         var context = LaunchContext(
             root: .overlay(
                 layers: surroundings.layers,
-                upper: "\(surroundings.folder)/upper",
-                work: "\(surroundings.folder)/work",
+                upper: "\(surroundings.dataFolder)/upper",
+                work: "\(surroundings.dataFolder)/work",
                 mountPoint: "\(surroundings.folder)/rootfs",
                 // Nobody mounts the upper folder of a container that is removed at its end again: it need not reach the disk.
                 options: options.removeAtEnd ? "volatile" : ""

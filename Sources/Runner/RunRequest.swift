@@ -49,7 +49,10 @@ extension Engine {
         }
         // An index need not say what its only image is for.
         if let platform, !image.content.configuration.platform.serves(platform) {
-            throw EngineError(.notFound, "image \(text) was found but does not provide the specified platform (\(platform))")
+            throw EngineError(
+                .notFound,
+                "image \(text) was found but does not provide the specified platform (\(platform))"
+            )
         }
         return image
     }

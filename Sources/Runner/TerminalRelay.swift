@@ -122,10 +122,12 @@ private struct CallerOutput: ~Copyable {
         self.original = original
         let kind = (try? FileStatus.following("/proc/self/fd/\(original)"))?.kind
         // A file opened anew would be written from its start; and it never keeps anybody waiting. A socket cannot be opened.
-        let opened: FileDescriptor? = switch kind {
-        case .characterDevice, .fifo: try? FileDescriptor.open("/proc/self/fd/\(original)", O_WRONLY | O_NONBLOCK | O_NOCTTY)
-        default: nil
-        }
+        let opened: FileDescriptor? =
+            switch kind {
+            case .characterDevice, .fifo:
+                try? FileDescriptor.open("/proc/self/fd/\(original)", O_WRONLY | O_NONBLOCK | O_NOCTTY)
+            default: nil
+            }
         mayBlock = kind != .file && opened == nil
         own = opened
     }

@@ -7,6 +7,7 @@
 #include <linux/sched.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -18,7 +19,10 @@
 #include <time.h>
 #include <unistd.h>
 
+static step_function step_clone;
+
 static step_function *const child_steps[LP_OPERATIONS] = {
+    [LP_CLONE] = step_clone,
     [LP_NEW_SESSION] = step_new_session,
     [LP_PROPAGATION] = step_propagation,
     [LP_LAYER] = step_layer,
@@ -102,16 +106,34 @@ const char *text_of(const struct shim *shim, const struct lp_step *step, int ind
     return step->text[index] ? shim->plan + step->text[index] : "";
 }
 
+// Receives the plan. Without one there is nothing to become: the engine is gone, or has found that it cannot go on.
+static int receive_plan(void) {
+    struct lp_message message;
+    struct iovec part = {.iov_base = &message, .iov_len = sizeof message};
+    union {
+        struct cmsghdr header;
+        char space[CMSG_SPACE(sizeof(int))];
+    } control;
+    struct msghdr envelope = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+    ssize_t count;
+    while ((count = recvmsg(LP_CONTROL_FD, &envelope, MSG_CMSG_CLOEXEC)) < 0 && errno == EINTR) {}
+    struct cmsghdr *header = count > 0 ? CMSG_FIRSTHDR(&envelope) : NULL;
+    if (!header || header->cmsg_type != SCM_RIGHTS || message.kind != LP_MESSAGE_PLAN) _exit(255);
+    int file;
+    memcpy(&file, CMSG_DATA(header), sizeof file);
+    return file;
+}
+
 // Maps the plan and checks that every offset lies inside: the plan comes from the engine, but a version that does not fit must
 // end here and not as a wild pointer.
-static void load_plan(struct shim *shim) {
+static void load_plan(struct shim *shim, int file) {
     struct stat status;
-    if (fstat(LP_PLAN_FD, &status) != 0) report_failure(shim, errno);
+    if (fstat(file, &status) != 0) report_failure(shim, errno);
     size_t size = (size_t)status.st_size;
     if (size < sizeof(struct lp_header) || size > 16U << 20) report_failure(shim, EPROTO);
-    shim->plan = mmap(NULL, size, PROT_READ, MAP_PRIVATE, LP_PLAN_FD, 0);
+    shim->plan = mmap(NULL, size, PROT_READ, MAP_PRIVATE, file, 0);
     if (shim->plan == MAP_FAILED) report_failure(shim, errno);
-    close(LP_PLAN_FD);
+    close(file);
     const struct lp_header *header = shim->header = (const struct lp_header *)shim->plan;
     if (header->magic != LP_MAGIC || header->version != LP_VERSION || header->size != size ||
         header->steps % 8 != 0 || header->steps > size ||
@@ -128,10 +150,17 @@ static void load_plan(struct shim *shim) {
     }
 }
 
+// What was cloned must be what the plan was made for: a missing namespace would be the host's.
+static int step_clone(struct shim *shim, const struct lp_step *step) {
+    return step->number[0] == shim->clone_flags ? 0 : fail_with(EPROTO, "cloned with other flags");
+}
+
 // The container's side of the clone: walks all steps that are the child's, and does not come back.
 static _Noreturn void become_container(struct shim *shim) {
+    load_plan(shim, receive_plan());
     umask(0); // modes in the plan are meant as they are
-    for (shim->current++; shim->current < shim->header->step_count; shim->current++) {
+    if (shim->header->step_count == 0 || shim->steps[0].operation != LP_CLONE) report_failure(shim, EPROTO);
+    for (; shim->current < shim->header->step_count; shim->current++) {
         const struct lp_step *step = &shim->steps[shim->current];
         step_function *walk = step->operation < LP_OPERATIONS ? child_steps[step->operation] : NULL;
         if (!walk) report_failure(shim, ENOSYS);
@@ -140,17 +169,16 @@ static _Noreturn void become_container(struct shim *shim) {
     report_failure(shim, ENOEXEC); // a plan ends with LP_EXEC
 }
 
-// Clones the child with the namespaces of the LP_CLONE step. Returns its pid, as this namespace sees it.
-static pid_t clone_child(struct shim *shim, int *pidfd) {
+// Clones the child. Returns its pid, as this namespace sees it.
+static pid_t clone_child(struct shim *shim, const char *cgroup_path, int *pidfd) {
     int pair[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) report_failure(shim, errno);
-    const struct lp_step *step = &shim->steps[shim->current];
     int cgroup = -1;
     // Into the cgroup at birth: moving a process costs the kernel an RCU grace period, many times the whole start.
-    if (step->text[0] && (cgroup = open(text_of(shim, step, 0), O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0)
+    if (cgroup_path && (cgroup = open(cgroup_path, O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0)
         report_failure(shim, errno);
     struct clone_args arguments = {
-        .flags = step->number[0] | CLONE_PIDFD | (cgroup >= 0 ? CLONE_INTO_CGROUP : 0),
+        .flags = shim->clone_flags | CLONE_PIDFD | (cgroup >= 0 ? CLONE_INTO_CGROUP : 0),
         .cgroup = cgroup >= 0 ? (uint64_t)cgroup : 0,
         .pidfd = (uint64_t)(uintptr_t)pidfd,
         .exit_signal = SIGCHLD,
@@ -167,7 +195,7 @@ static pid_t clone_child(struct shim *shim, int *pidfd) {
     return (pid_t)pid;
 }
 
-int main(void) {
+int main(int count, char **words) {
     // The engine may be killed at any moment. From here on that kills this process too, and with it the container; if it has
     // happened already, the control socket says so.
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -178,20 +206,20 @@ int main(void) {
 
     struct lp_message message = {.time = {now()}};
     struct shim shim = {.root = -1, .barrier = -1, .wanted_umask = 022};
-    load_plan(&shim);
-    if (shim.header->step_count == 0 || shim.steps[0].operation != LP_CLONE) report_failure(&shim, EPROTO);
+    if (count < 2) report_failure(&shim, EINVAL);
+    shim.clone_flags = strtoull(words[1], NULL, 16);
 
     int pidfd = -1;
-    pid_t child = clone_child(&shim, &pidfd);
+    pid_t child = clone_child(&shim, count > 2 ? words[2] : NULL, &pidfd);
     // The container's descriptors are the container's: whoever reads its output sees the end when it closes it.
     for (int fd = 0; fd <= 2; fd++) close(fd);
 
     // The child says when it passed the barrier. The end of the file comes when its last descriptor of the pair closes: at its
     // exec, or at its end.
     uint64_t time;
-    ssize_t count;
-    while ((count = recv(shim.barrier, &time, sizeof time, 0)) > 0 || (count < 0 && errno == EINTR))
-        if (count == (ssize_t)sizeof time) message.time[1] = time;
+    ssize_t received;
+    while ((received = recv(shim.barrier, &time, sizeof time, 0)) > 0 || (received < 0 && errno == EINTR))
+        if (received == (ssize_t)sizeof time) message.time[1] = time;
     message.kind = LP_MESSAGE_STARTED;
     send_message(&message, pidfd);
 

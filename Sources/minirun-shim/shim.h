@@ -18,6 +18,7 @@ struct shim {
     const char *plan;           // the block of memory, read-only
     const struct lp_header *header;
     const struct lp_step *steps;
+    uint64_t clone_flags;       // CLONE_NEW* with which the child was cloned
     uint32_t current;           // the step that is being walked, for the report of a failure
     int root;                   // O_PATH descriptor of the new root, -1 before it is mounted
     int barrier;                // this side's end of the socket pair between monitor and child

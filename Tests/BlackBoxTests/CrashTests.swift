@@ -63,7 +63,9 @@ import Testing
     private func start(_ engine: Minirun, _ words: [String]) throws -> pid_t {
         let null = try FileDescriptor.open("/dev/null", O_RDWR)
         return try Subprocess.start(
-            engine.command(["run"] + words), environment: Minirun.environment(), descriptors: [null.raw, null.raw, null.raw]
+            engine.command(["run"] + words),
+            environment: Minirun.environment(),
+            descriptors: [null.raw, null.raw, null.raw]
         )
     }
 
@@ -82,9 +84,13 @@ import Testing
             if monitors.isEmpty { kill(pid, SIGKILL) }
         }
         let status = try Subprocess.wait(for: pid)
-        if victim == .shim, !monitors.isEmpty { #expect(status.code == 137 || status.code == 125, "\(comment): \(status)") }
+        if victim == .shim, !monitors.isEmpty {
+            #expect(status.code == 137 || status.code == 125, "\(comment): \(status)")
+        }
 
-        let isGone = eventually(1000) { HostProcesses.marked(mark).isEmpty && monitors.allSatisfy { HostProcesses.status($0, "Name") == nil } }
+        let isGone = eventually(1000) {
+            HostProcesses.marked(mark).isEmpty && monitors.allSatisfy(HostProcesses.hasEnded)
+        }
         #expect(isGone, "\(comment): still running: \(HostProcesses.marked(mark))")
         // Anything that was born too late to be seen above.
         #expect(HostProcesses.mounts(below: minirun.folder).isEmpty, "\(comment)")
@@ -142,10 +148,20 @@ struct SeededRandom: RandomNumberGenerator {
         for number in 0..<100 {
             let path = minirun.path("out-\(number)")
             let output = try FileDescriptor.open(path, O_WRONLY | O_CREAT, mode: 0o600)
-            let options = number % 3 == 0 ? ["-m", "64m"] : number % 3 == 1 ? ["--init", "-u", "app"] : ["--pids-limit", "9"]
-            let command = ["run", "--rm", "-e", "MARK=\(minirun.folder)"] + options + [Fixtures.busybox, "sh", "-c", "echo \(number); exit \(number)"]
+            let options =
+                number % 3 == 0 ? ["-m", "64m"] : number % 3 == 1 ? ["--init", "-u", "app"] : ["--pids-limit", "9"]
+            let command =
+                ["run", "--rm", "-e", "MARK=\(minirun.folder)"] + options + [
+                    Fixtures.busybox, "sh", "-c", "echo \(number); exit \(number)",
+                ]
             running.append(
-                (try Subprocess.start(minirun.command(command), environment: Minirun.environment(), descriptors: [null.raw, output.raw, output.raw]), path)
+                (
+                    try Subprocess.start(
+                        minirun.command(command),
+                        environment: Minirun.environment(),
+                        descriptors: [null.raw, output.raw, output.raw]
+                    ), path
+                )
             )
         }
         for (number, run) in running.enumerated() {
@@ -169,7 +185,8 @@ struct SeededRandom: RandomNumberGenerator {
         for _ in 0..<20 {
             pids.append(
                 try Subprocess.start(
-                    minirun.command(["run", "--rm", "--name", "one", Fixtures.busybox, "sleep", "3"]), environment: Minirun.environment(),
+                    minirun.command(["run", "--rm", "--name", "one", Fixtures.busybox, "sleep", "3"]),
+                    environment: Minirun.environment(),
                     descriptors: [null.raw, null.raw, null.raw]
                 )
             )

@@ -24,16 +24,25 @@ import Testing
             """
         let session = try Session(
             minirun,
-            ["run", "--rm", "--init"] + options + ["-v", "\(Fixtures.guestProgram):/guest", Fixtures.busybox, "sh", "-c", script]
+            ["run", "--rm", "--init"] + options + [
+                "-v", "\(Fixtures.guestProgram):/guest", Fixtures.busybox, "sh", "-c", script,
+            ]
         )
         session.expect("ready\n")
         // While it runs the kernel says that the text is busy, and once nobody runs it that its mount is read-only.
         let answers = session.seen.split(separator: "\n").map(String.init)
-        #expect(answers.count == 4 && answers.dropLast().allSatisfy { ["ETXTBSY", "EROFS"].contains($0) }, "\(answers)")
+        #expect(
+            answers.count == 4 && answers.dropLast().allSatisfy { ["ETXTBSY", "EROFS"].contains($0) },
+            "\(answers)"
+        )
         let monitor = try #require(HostProcesses.children(of: session.pid).first)
         let initProcess = try #require(HostProcesses.children(of: monitor).first)
         for pid in [monitor, initProcess] {
-            let flags = try tool("python3", "-c", "import os; print(os.statvfs('/proc/\(pid)/exe').f_flag & os.ST_RDONLY)")
+            let flags = try tool(
+                "python3",
+                "-c",
+                "import os; print(os.statvfs('/proc/\(pid)/exe').f_flag & os.ST_RDONLY)"
+            )
             #expect(flags == "1\n", "the mount that the shim is executed from can be written to")
         }
         session.signal(SIGTERM)
@@ -109,7 +118,9 @@ import Testing
     }
 
     // CVE-2019-16884
-    @Test(arguments: ["/proc", "/proc/self/attr", "/proc/../proc/sys", "//proc/", "/x/../proc/1"]) func mountsOverProc(target: String) throws {
+    @Test(arguments: ["/proc", "/proc/self/attr", "/proc/../proc/sys", "//proc/", "/x/../proc/1"]) func mountsOverProc(
+        target: String
+    ) throws {
         let source = try minirun.makeFolder("source")
         for options in [["-v", "\(source):\(target)"], ["--tmpfs", target], ["--mount", "type=tmpfs,dst=\(target)"]] {
             let outcome = try minirun.invoke(["run", "--rm"] + options + [Fixtures.busybox, "true"])
@@ -122,7 +133,19 @@ import Testing
         let source = try minirun.makeFolder("source")
         try minirun.write("source/sysrq-trigger", "")
         for target in ["/p", "/p/sys", "/p/self/attr", "/p/sysrq-trigger"] {
-            let outcome = try minirun("run", "--rm", "-v", "\(source):\(target)", image, "/bin/stat", "-f", "-c", "%T", "/proc", "/proc/sys")
+            let outcome = try minirun(
+                "run",
+                "--rm",
+                "-v",
+                "\(source):\(target)",
+                image,
+                "/bin/stat",
+                "-f",
+                "-c",
+                "%T",
+                "/proc",
+                "/proc/sys"
+            )
             #expect(outcome.code >= 125 || outcome.out == "proc\nproc\n", "\(target): \(outcome)")
         }
     }
@@ -131,7 +154,18 @@ import Testing
     @Test func sysctlsGoToARealProcfs() throws {
         let source = try minirun.makeFolder("source")
         for target in ["/proc/sys/net", "/proc/sys"] {
-            let outcome = try minirun("run", "--rm", "--tmpfs", target, "--sysctl", "net.ipv4.ip_forward=1", "-v", "\(source):/x", Fixtures.busybox, "true")
+            let outcome = try minirun(
+                "run",
+                "--rm",
+                "--tmpfs",
+                target,
+                "--sysctl",
+                "net.ipv4.ip_forward=1",
+                "-v",
+                "\(source):/x",
+                Fixtures.busybox,
+                "true"
+            )
             #expect(outcome.code == 125, "\(outcome)")
         }
     }
@@ -148,14 +182,21 @@ import Testing
     @Test func noGroupsButTheUsers() throws {
         let result = try Subprocess.run(
             ["setpriv", "--groups", "4,27,1234"] + minirun.command(["run", "--rm", "-u", "1000:1000", Fixtures.guest]),
-            environment: Minirun.environment(), timeout: 30_000
+            environment: Minirun.environment(),
+            timeout: 30_000
         )
         #expect(try GuestReport(Outcome(result)).groups == [1000])
     }
 
     // CVE-2020-15257: no socket with an abstract name, which a container in the host's network could reach.
     @Test func noAbstractSockets() throws {
-        let session = try Session(minirun, ["run", "--rm", "-i", "--network", "host", Fixtures.busybox, "sh", "-c", "echo ready; cat; cat /proc/net/unix"])
+        let session = try Session(
+            minirun,
+            [
+                "run", "--rm", "-i", "--network", "host", Fixtures.busybox, "sh", "-c",
+                "echo ready; cat; cat /proc/net/unix",
+            ]
+        )
         session.expect("ready")
         session.closeInput()
         _ = try session.wait()
@@ -170,12 +211,18 @@ import Testing
             #expect(try FileStatus.of(path).mode & 0o077 == 0, "\(path)")
         }
         let look = try Subprocess.run(
-            ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "cat", "\(minirun.root)/containers/\(id)/config.json"]
+            [
+                "setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "cat",
+                "\(minirun.root)/containers/\(id)/config.json",
+            ]
         )
         #expect(look.status != .exited(0))
         // An unpacked layer may hold setuid programs, and files that are secret in the image.
         let list = try Subprocess.run(
-            ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "find", minirun.root, "-name", "busybox"]
+            [
+                "setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "find", minirun.root, "-name",
+                "busybox",
+            ]
         )
         #expect(list.output.isEmpty, "\(list.outputText)")
     }
@@ -193,7 +240,11 @@ import Testing
         }
         #expect(report["cwd"].string == "/")
         #expect(try minirun.shell("ls /proc | grep -c '^[0-9]'").out != "0\n")
-        #expect(try minirun.shell("for i in 1 2 3 4 5 6; do cat /proc/$i/comm; done 2>/dev/null").lines.allSatisfy { $0 == "sh" || $0 == "cat" })
+        #expect(
+            try minirun.shell("for i in 1 2 3 4 5 6; do cat /proc/$i/comm; done 2>/dev/null").lines.allSatisfy {
+                $0 == "sh" || $0 == "cat"
+            }
+        )
     }
 
     // CVE-2021-30465, CVE-2024-45310: the parent of a mount's target is swapped by a running container meanwhile.
@@ -203,12 +254,24 @@ import Testing
         let source = try minirun.makeFolder("source")
         try Files.makeDirectories("\(shared)/a")
         let swapper = try Session(
-            minirun, ["run", "--rm", "-v", "\(shared):/s", Fixtures.busybox, "sh", "-c",
-                "echo ready; cd /s; while :; do mv a b; ln -s ../../../../../../../..\(victim) a; rm a; mv b a; done 2>/dev/null"]
+            minirun,
+            [
+                "run", "--rm", "-v", "\(shared):/s", Fixtures.busybox, "sh", "-c",
+                "echo ready; cd /s; while :; do mv a b; ln -s ../../../../../../../..\(victim) a; rm a; mv b a; done 2>/dev/null",
+            ]
         )
         swapper.expect("ready")
         for _ in 0..<40 {
-            _ = try minirun("run", "--rm", "-v", "\(shared):/s", "-v", "\(source):/s/a/target", Fixtures.busybox, "true")
+            _ = try minirun(
+                "run",
+                "--rm",
+                "-v",
+                "\(shared):/s",
+                "-v",
+                "\(source):/s/a/target",
+                Fixtures.busybox,
+                "true"
+            )
             #expect(try Files.list(victim).isEmpty)
         }
         #expect(HostProcesses.mounts(below: minirun.folder).isEmpty)

@@ -14,10 +14,16 @@ import Testing
         let folder = try minirun.makeFolder("program")
         try tool("cp", Minirun.program, Minirun.shim, folder)
         try tool("chmod", "755", minirun.folder, folder)
-        let words = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "\(folder)/\(Minirun.program.split(separator: "/").last ?? "")"]
+        let words = [
+            "setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups",
+            "\(folder)/\(Minirun.program.split(separator: "/").last ?? "")",
+        ]
         return Outcome(
             try Subprocess.run(
-                words + ["--root", minirun.root, "--state", minirun.state] + arguments, environment: Minirun.environment(), timeout: 60_000)
+                words + ["--root", minirun.root, "--state", minirun.state] + arguments,
+                environment: Minirun.environment(),
+                timeout: 60_000
+            )
         )
     }
 
@@ -25,7 +31,10 @@ import Testing
         let outcome = try asNobody("run", "--explain", Fixtures.busybox, "echo", "hello")
         #expect(outcome.code == 0, "\(outcome)")
         #expect(outcome.err == "")
-        for line in ["launch:", "mounting proc on /proc", "masking /proc/keys", "changing the root", "executing echo hello", "loading the seccomp filter"] {
+        for line in [
+            "launch:", "mounting proc on /proc", "masking /proc/keys", "changing the root", "executing echo hello",
+            "loading the seccomp filter",
+        ] {
             #expect(outcome.out.contains(line), "\(line)\n\(outcome.out)")
         }
         #expect(!FileStatus.exists(minirun.root) && !FileStatus.exists(minirun.state), "something was done")
@@ -40,21 +49,29 @@ import Testing
     }
 
     @Test func archivesAreExplainedToo() throws {
-        #expect(try asNobody("run", "--explain", "docker-archive:\(Fixtures.folder)/busybox.docker.tar").out.contains("executing sh"))
+        #expect(
+            try asNobody("run", "--explain", "docker-archive:\(Fixtures.folder)/busybox.docker.tar").out.contains(
+                "executing sh"
+            )
+        )
     }
 
     /// The order of a default launch, without what differs between machines.
     @Test func dockersDefaults() throws {
         let outcome = try minirun("run", "--explain", "--hostname", "box", Fixtures.busybox, "true")
-        let steps = outcome.lines.drop { $0 != "launch:" }.dropFirst().map { $0.drop { $0 == " " || $0.isNumber || $0 == "." } }
+        let steps = outcome.lines.drop { $0 != "launch:" }.dropFirst().map {
+            $0.drop { $0 == " " || $0.isNumber || $0 == "." }
+        }
         var words: [String] = []
         for step in steps {
             let word = step.split(separator: " ").first.map(String.init) ?? ""
             if words.last != word { words.append(word) }
         }
         let golden = [
-            "cloning", "starting", "making", "opening", "mounting", "bringing", "mounting", "binding", "creating", "linking",
-            "waiting", "entering", "mounting", "linking", "mounting", "making", "setting", "making", "masking", "changing", "setting",
+            "cloning", "starting", "making", "opening", "mounting", "bringing", "mounting", "binding", "creating",
+            "linking",
+            "waiting", "entering", "mounting", "linking", "mounting", "making", "setting", "making", "masking",
+            "changing", "setting",
             "changing", "loading", "bounding", "becoming", "setting", "executing",
         ]
         // Version 1 of the control groups is mounted in several steps, version 2 in one.
@@ -62,7 +79,8 @@ import Testing
         #expect(plain(words) == plain(golden), "\(outcome.out)")
         #expect(!FileStatus.exists("\(minirun.root)/containers"))
         for line in [
-            "cloning a process into new namespaces", "setting capabilities: CHOWN, DAC_OVERRIDE, FOWNER, FSETID, KILL, SETGID, SETUID, SETPCAP, NET_BIND_SERVICE, NET_RAW, SYS_CHROOT, MKNOD, AUDIT_WRITE, SETFCAP",
+            "cloning a process into new namespaces",
+            "setting capabilities: CHOWN, DAC_OVERRIDE, FOWNER, FSETID, KILL, SETGID, SETUID, SETPCAP, NET_BIND_SERVICE, NET_RAW, SYS_CHROOT, MKNOD, AUDIT_WRITE, SETFCAP",
             "setting the host name to box", "changing to working folder /", "becoming user 0:0 with groups 0",
             "setting sysctl net/ipv4/ip_unprivileged_port_start to 0", "creating device /dev/null (c 1:3, mode 666)",
             "making /proc/sysrq-trigger read-only", "bringing the loopback interface up",
@@ -70,10 +88,17 @@ import Testing
     }
 
     @Test func whatIsExplainedIsWhatHappens() throws {
-        let plan = try JSON.parse(Array(minirun("run", "--explain=json", "--cap-drop", "ALL", "--read-only", "-w", "/dev", Fixtures.guest).out.utf8))
+        let plan = try JSON.parse(
+            Array(
+                minirun("run", "--explain=json", "--cap-drop", "ALL", "--read-only", "-w", "/dev", Fixtures.guest).out
+                    .utf8
+            )
+        )
         let report = try minirun.report("--cap-drop", "ALL", "--read-only", "-w", "/dev")
         #expect(plan["spec"]?["process"]?["cwd"]?.string == report["cwd"].string)
-        #expect(plan["spec"]?["process"]?["capabilities"]?["bounding"]?.strings ?? [] == report.capabilities("bounding"))
+        #expect(
+            plan["spec"]?["process"]?["capabilities"]?["bounding"]?.strings ?? [] == report.capabilities("bounding")
+        )
         #expect(plan["spec"]?["root"]?["readonly"]?.bool == report.options("/").contains("ro"))
         let destinations = plan["spec"]?["mounts"]?.array?.compactMap { $0["destination"]?.string } ?? []
         for destination in destinations { #expect(report.mount(destination) != nil, "\(destination)") }

@@ -17,7 +17,9 @@ enum Fixtures {
     /// Extracted to a name that is the layer's digest's: runs at the same time write the same bytes.
     private static func extractedGuest() throws -> String {
         let index = try JSON.parse(try Files.read("\(folder)/oci/index.json"))
-        let entry = index["manifests"]?.array?.first { $0["annotations"]?["org.opencontainers.image.ref.name"]?.string == "guest" }
+        let entry = index["manifests"]?.array?.first {
+            $0["annotations"]?["org.opencontainers.image.ref.name"]?.string == "guest"
+        }
         let manifest = try JSON.parse(try Files.read(blob(entry?["digest"]?.string ?? "")))
         let layer = manifest["layers"]?.array?.first?["digest"]?.string ?? ""
         let place = "\(folder)/.guest-\(layer.dropFirst(7).prefix(12))"
@@ -25,7 +27,9 @@ enum Fixtures {
             let new = try TemporaryFolder.make()
             try tool("tar", "xf", blob(layer), "-C", new)
             try Files.makeDirectories(place)
-            try retrying("naming", place) { rename("\(new)/guest", "\(place)/guest") == 0 ? 0 : errno == EXDEV ? -2 : -1 }
+            try retrying("naming", place) {
+                rename("\(new)/guest", "\(place)/guest") == 0 ? 0 : errno == EXDEV ? -2 : -1
+            }
             if !FileStatus.exists("\(place)/guest") { try tool("cp", "-p", "\(new)/guest", "\(place)/guest") }
             try Files.removeTree(new)
         }

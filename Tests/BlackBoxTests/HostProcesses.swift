@@ -17,6 +17,11 @@ enum HostProcesses {
 
     static func name(_ pid: pid_t) -> String { status(pid, "Name") ?? "" }
 
+    /// Gone, or dead and waiting for a parent that is in no hurry: the machine's init, for one whose engine was killed.
+    static func hasEnded(_ pid: pid_t) -> Bool {
+        status(pid, "State").map { $0.hasPrefix("Z") || $0.hasPrefix("X") } ?? true
+    }
+
     /// A field of /proc/PID/status; nil where the process is gone.
     static func status(_ pid: pid_t, _ field: String) -> String? {
         guard let text = try? Files.readText("/proc/\(pid)/status") else { return nil }
@@ -27,13 +32,17 @@ enum HostProcesses {
     /// The folders of a container in the cgroup hierarchies.
     static func cgroups(of id: String) -> [String] {
         let mounts = ((try? Files.readText("/proc/self/mountinfo")) ?? "").split(separator: "\n")
-        let roots = mounts.filter { $0.contains(" - cgroup") }.compactMap { $0.split(separator: " ").dropFirst(4).first }
+        let roots = mounts.filter { $0.contains(" - cgroup") }.compactMap {
+            $0.split(separator: " ").dropFirst(4).first
+        }
         return Set(roots.map { "\($0)/minirun/\(id)" }).filter(FileStatus.exists).sorted()
     }
 
     /// Mounts below a folder, in this process's mount namespace.
     static func mounts(below folder: String) -> [String] {
         let mounts = ((try? Files.readText("/proc/self/mountinfo")) ?? "").split(separator: "\n")
-        return mounts.compactMap { $0.split(separator: " ").dropFirst(4).first.map(String.init) }.filter { $0.hasPrefix(folder) }
+        return mounts.compactMap { $0.split(separator: " ").dropFirst(4).first.map(String.init) }.filter {
+            $0.hasPrefix(folder)
+        }
     }
 }

@@ -40,7 +40,11 @@ import Testing
         #expect(try Files.readText(file) == minirun.containers.first)
         let second = try minirun("run", "--rm", "--cidfile", file, Fixtures.busybox, "true")
         #expect(second.code == 125)
-        #expect(second.err.contains("container ID file found, make sure the other container isn't running or delete \(file)"))
+        #expect(
+            second.err.contains(
+                "container ID file found, make sure the other container isn't running or delete \(file)"
+            )
+        )
         #expect(minirun.containers.count == 1)
         let unwritable = try minirun("run", "--cidfile", "/nonexistent/id", Fixtures.busybox, "true")
         #expect(unwritable.code == 125)
@@ -87,7 +91,9 @@ import Testing
         #expect(try #require(report["memory"]?["peak"]?.int) > 0)
         let phases = report["phases"]?.object?.map(\.key)
         #expect(phases == ["prepare", "shim", "mounts", "execute", "program", "cleanup"])
-        for phase in report["phases"]?.object ?? [] { #expect(try #require(phase.value.int) < 60_000_000_000, "\(phase.key)") }
+        for phase in report["phases"]?.object ?? [] {
+            #expect(try #require(phase.value.int) < 60_000_000_000, "\(phase.key)")
+        }
 
         let text = try minirun("run", "--rm", "--report", Fixtures.busybox, "true")
         #expect(text.err.contains("exited with code 0") && text.err.contains("phases"))
@@ -103,7 +109,9 @@ import Testing
 
     // MARK: Images as arguments
 
-    @Test(arguments: ["docker-archive:\(Fixtures.folder)/busybox.docker.tar", "oci-archive:\(Fixtures.folder)/busybox.oci.tar"])
+    @Test(arguments: [
+        "docker-archive:\(Fixtures.folder)/busybox.docker.tar", "oci-archive:\(Fixtures.folder)/busybox.oci.tar",
+    ])
     func archivesRun(image: String) throws {
         #expect(try minirun("run", "--rm", image, "echo", "hello").out == "hello\n")
         #expect(try minirun("run", "--rm", image, "echo", "again").out == "again\n")
@@ -111,7 +119,17 @@ import Testing
 
     @Test func theTutorialsProgramRunsFromTheStandIn() throws {
         let program = try minirun.write("app.py", "print(\"Hello from Docker!\")\n")
-        let outcome = try minirun("run", "--rm", "-v", "\(program):/usr/src/app/app.py", "-w", "/usr/src/app", Fixtures.python, "python", "./app.py")
+        let outcome = try minirun(
+            "run",
+            "--rm",
+            "-v",
+            "\(program):/usr/src/app/app.py",
+            "-w",
+            "/usr/src/app",
+            Fixtures.python,
+            "python",
+            "./app.py"
+        )
         #expect(outcome.out == "Hello from Docker!\n" && outcome.err == "" && outcome.code == 0)
     }
 }

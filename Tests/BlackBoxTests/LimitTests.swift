@@ -10,17 +10,40 @@ import Testing
 
     @Test func memory() throws {
         #expect(try minirun.guest("alloc", "16", options: ["-m", "64m"]) == "16 ok")
-        let outcome = try minirun("run", "--report=json", "-m", "32m", "--memory-swap", "32m", Fixtures.guest, "alloc", "200")
+        let outcome = try minirun(
+            "run",
+            "--report=json",
+            "-m",
+            "32m",
+            "--memory-swap",
+            "32m",
+            Fixtures.guest,
+            "alloc",
+            "200"
+        )
         #expect(outcome.code == 137)
         let report = try JSON.parse(Array(outcome.err.utf8))
         #expect(report["reason"]?.string == "killed for want of memory (limit reached)", "\(outcome.err)")
         #expect(report["memory"]?["limit"]?.int == 32 << 20)
-        let state = try JSON.parse(try Files.read("\(minirun.root)/containers/\(#require(minirun.containers.first))/state.json"))
-        #expect(state.text().contains("\"outOfMemory\":true") || state.text().contains("\"oomKilled\":true"), "\(state.text(pretty: true))")
+        let state = try JSON.parse(
+            try Files.read("\(minirun.root)/containers/\(#require(minirun.containers.first))/state.json")
+        )
+        #expect(
+            state.text().contains("\"outOfMemory\":true") || state.text().contains("\"oomKilled\":true"),
+            "\(state.text(pretty: true))"
+        )
     }
 
     @Test func aChildOutOfMemoryIsNotTheEnd() throws {
-        let outcome = try minirun.shell("/guest alloc 200; echo $?", "-m", "32m", "--memory-swap", "32m", "-v", "\(Fixtures.guestProgram):/guest")
+        let outcome = try minirun.shell(
+            "/guest alloc 200; echo $?",
+            "-m",
+            "32m",
+            "--memory-swap",
+            "32m",
+            "-v",
+            "\(Fixtures.guestProgram):/guest"
+        )
         #expect(outcome.lines.last == "137" && outcome.code == 0, "\(outcome)")
     }
 
@@ -32,8 +55,11 @@ import Testing
     }
 
     @Test func processorTime() throws {
-        let script = "cat /sys/fs/cgroup/cpu.max 2>/dev/null || cat /sys/fs/cgroup/cpu/cpu.cfs_quota_us /sys/fs/cgroup/cpu/cpu.cfs_period_us"
-        #expect(try minirun.shell(script, "--cpus", "0.25").out.split { $0 == " " || $0 == "\n" } == ["25000", "100000"])
+        let script =
+            "cat /sys/fs/cgroup/cpu.max 2>/dev/null || cat /sys/fs/cgroup/cpu/cpu.cfs_quota_us /sys/fs/cgroup/cpu/cpu.cfs_period_us"
+        #expect(
+            try minirun.shell(script, "--cpus", "0.25").out.split { $0 == " " || $0 == "\n" } == ["25000", "100000"]
+        )
         let milliseconds = try #require(Int(minirun.guest("burn", "200", options: ["--cpus", "0.25"])))
         #expect(milliseconds > 450)
         let shares = "cat /sys/fs/cgroup/cpu.weight 2>/dev/null || cat /sys/fs/cgroup/cpu/cpu.shares"
@@ -43,7 +69,9 @@ import Testing
     }
 
     @Test func resourceLimits() throws {
-        let limits = try minirun.report("--ulimit", "nofile=100:200", "--ulimit", "core=0", "--ulimit", "stack=-1")["rlimits"]
+        let limits = try minirun.report("--ulimit", "nofile=100:200", "--ulimit", "core=0", "--ulimit", "stack=-1")[
+            "rlimits"
+        ]
         #expect(limits["nofile"]?["soft"]?.int == 100 && limits["nofile"]?["hard"]?.int == 200)
         #expect(limits["core"]?["hard"]?.int == 0)
         #expect(limits["stack"]?["soft"]?.string == "unlimited")
@@ -52,11 +80,16 @@ import Testing
     }
 
     @Test func sysctls() throws {
-        let options = ["--sysctl", "net.core.somaxconn=77", "--sysctl", "kernel.msgmax=9000", "--sysctl", "net.ipv4.ip_forward=1"]
+        let options = [
+            "--sysctl", "net.core.somaxconn=77", "--sysctl", "kernel.msgmax=9000", "--sysctl", "net.ipv4.ip_forward=1",
+        ]
         let settings = try GuestReport(minirun.invoke(["run", "--rm"] + options + [Fixtures.guest]))["sysctls"]
         #expect(settings["net.core.somaxconn"]?.string == "77" && settings["kernel.msgmax"]?.string == "9000")
         #expect(settings["net.ipv4.ip_forward"]?.string == "1")
-        for refused in ["kernel.core_pattern=x", "vm.swappiness=1", "kernel.hostname=x", "net/../kernel/core_pattern=x", "net.ipv4.nosuch=1"] {
+        for refused in [
+            "kernel.core_pattern=x", "vm.swappiness=1", "kernel.hostname=x", "net/../kernel/core_pattern=x",
+            "net.ipv4.nosuch=1",
+        ] {
             let outcome = try minirun("run", "--rm", "--sysctl", refused, Fixtures.guest)
             #expect(outcome.code == 125, "\(refused): \(outcome)")
         }

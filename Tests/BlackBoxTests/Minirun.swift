@@ -39,12 +39,15 @@ final class Minirun: Sendable {
         try invoke(arguments, input: input, environment: environment, timeout: timeout)
     }
 
-    func invoke(_ arguments: [String], input: String = "", environment: [String: String] = [:], timeout: Int = 60) throws
+    func invoke(_ arguments: [String], input: String = "", environment: [String: String] = [:], timeout: Int = 60)
+        throws
         -> Outcome
     {
         Outcome(
             try Subprocess.run(
-                command(arguments), environment: Minirun.environment(environment), input: Array(input.utf8),
+                command(arguments),
+                environment: Minirun.environment(environment),
+                input: Array(input.utf8),
                 timeout: timeout * 1000
             )
         )

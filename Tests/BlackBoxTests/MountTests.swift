@@ -18,7 +18,10 @@ import Testing
     @Test func aFolderIsSharedBothWays() throws {
         let folder = try minirun.makeFolder("shared")
         try minirun.write("shared/in", "from outside\n")
-        #expect(try minirun.shell("cat /data/in; echo from inside > /data/out", "-v", "\(folder):/data").out == "from outside\n")
+        #expect(
+            try minirun.shell("cat /data/in; echo from inside > /data/out", "-v", "\(folder):/data").out
+                == "from outside\n"
+        )
         #expect(try Files.readText("\(folder)/out") == "from inside\n")
         let copy = try minirun.shell("cat /data/in; ls /data", "--mount", "type=bind,src=\(folder),dst=/data,readonly")
         #expect(copy.out == "from outside\nin\nout\n")
@@ -30,16 +33,25 @@ import Testing
         try mounted(["-t", "tmpfs", "tmpfs"], on: inner) {
             for options in [["-v", "\(folder):/data:ro"], ["--mount", "type=bind,src=\(folder),dst=/data,ro"]] {
                 let outcome = try minirun.invoke(
-                    ["run", "--rm"] + options + [Fixtures.busybox, "sh", "-c", "touch /data/x; touch /data/inner/x; mount -o remount,rw /data"]
+                    ["run", "--rm"] + options + [
+                        Fixtures.busybox, "sh", "-c", "touch /data/x; touch /data/inner/x; mount -o remount,rw /data",
+                    ]
                 )
                 #expect(outcome.err.components(of: "Read-only file system") == 2, "\(outcome)")
                 #expect(outcome.code != 0)
             }
             // docker's own words for the older behaviours.
             let writable = try minirun.shell(
-                "touch /data/inner/x && echo fine", "--mount", "type=bind,src=\(folder),dst=/data,ro,bind-recursive=writable")
+                "touch /data/inner/x && echo fine",
+                "--mount",
+                "type=bind,src=\(folder),dst=/data,ro,bind-recursive=writable"
+            )
             #expect(writable.line == "fine")
-            let without = try minirun.shell("ls /data/inner", "--mount", "type=bind,src=\(folder),dst=/data,bind-recursive=disabled")
+            let without = try minirun.shell(
+                "ls /data/inner",
+                "--mount",
+                "type=bind,src=\(folder),dst=/data,bind-recursive=disabled"
+            )
             #expect(without.code == 0 && without.out == "")
         }
     }
@@ -51,7 +63,11 @@ import Testing
             try tool("mount", "--make-rshared", folder)
             try Files.makeDirectories("\(folder)/later")
             let session = try Session(
-                minirun, ["run", "--rm", "-i", "-v", "\(folder):/data", Fixtures.busybox, "sh", "-c", "echo ready; read x; ls /data/later; echo end"]
+                minirun,
+                [
+                    "run", "--rm", "-i", "-v", "\(folder):/data", Fixtures.busybox, "sh", "-c",
+                    "echo ready; read x; ls /data/later; echo end",
+                ]
             )
             session.expect("ready\n")
             try tool("mount", "-t", "tmpfs", "tmpfs", "\(folder)/later")
@@ -64,7 +80,11 @@ import Testing
             // With rslave they do, as asked.
             try tool("umount", "\(folder)/later")
             let slave = try Session(
-                minirun, ["run", "--rm", "-i", "-v", "\(folder):/data:rslave", Fixtures.busybox, "sh", "-c", "echo ready; read x; ls /data/later; echo end"]
+                minirun,
+                [
+                    "run", "--rm", "-i", "-v", "\(folder):/data:rslave", Fixtures.busybox, "sh", "-c",
+                    "echo ready; read x; ls /data/later; echo end",
+                ]
             )
             slave.expect("ready\n")
             try tool("mount", "-t", "tmpfs", "tmpfs", "\(folder)/later")
@@ -79,7 +99,12 @@ import Testing
     @Test func mountsOfTheContainerStayInside() throws {
         let folder = try minirun.makeFolder("outer")
         try minirun.makeFolder("outer/inner")
-        let outcome = try minirun.shell("mount -t tmpfs t /data/inner && touch /data/inner/x && echo mounted", "--privileged", "-v", "\(folder):/data")
+        let outcome = try minirun.shell(
+            "mount -t tmpfs t /data/inner && touch /data/inner/x && echo mounted",
+            "--privileged",
+            "-v",
+            "\(folder):/data"
+        )
         #expect(outcome.line == "mounted")
         #expect(try Files.list("\(folder)/inner").isEmpty)
         #expect(HostProcesses.mounts(below: folder).isEmpty)
@@ -89,7 +114,10 @@ import Testing
     }
 
     @Test func aMissingSourceIsMadeOrRefused() throws {
-        #expect(try minirun.shell("stat -c '%u:%g %a %F' /data", "-v", "\(minirun.path("new/deep")):/data").line == "0:0 755 directory")
+        #expect(
+            try minirun.shell("stat -c '%u:%g %a %F' /data", "-v", "\(minirun.path("new/deep")):/data").line
+                == "0:0 755 directory"
+        )
         #expect(try FileStatus.of(minirun.path("new/deep")).kind == .directory)
         let refused = try minirun.shell("true", "--mount", "type=bind,src=\(minirun.path("other")),dst=/data")
         #expect(refused.code == 125)
@@ -100,10 +128,16 @@ import Testing
     @Test func filesAreBound() throws {
         let file = try minirun.write("file", "content\n")
         #expect(try minirun.shell("cat /etc/passwd", "-v", "\(file):/etc/passwd").out == "content\n")
-        #expect(try minirun.shell("cat /new/deep/file; stat -c %F /new/deep/file", "-v", "\(file):/new/deep/file").lines == ["content", "regular file"])
+        #expect(
+            try minirun.shell("cat /new/deep/file; stat -c %F /new/deep/file", "-v", "\(file):/new/deep/file").lines
+                == ["content", "regular file"]
+        )
         #expect(try minirun.shell("cat /etc/hosts", "-v", "\(file):/etc/hosts").out == "content\n")
         let wrong = try minirun.shell("true", "-v", "\(file):/etc")
-        #expect(wrong.code == 127 && wrong.err.contains("one of the two is a folder and the other is a file"), "\(wrong)")
+        #expect(
+            wrong.code == 127 && wrong.err.contains("one of the two is a folder and the other is a file"),
+            "\(wrong)"
+        )
         #expect(try minirun.shell("true", "-v", "\(minirun.makeFolder("folder")):/etc/passwd").code == 127)
     }
 
@@ -111,7 +145,13 @@ import Testing
         let outer = try minirun.makeFolder("outer")
         let inner = try minirun.makeFolder("inner")
         try minirun.write("inner/file", "inner\n")
-        let outcome = try minirun.shell("cat /data/sub/file; ls /data", "-v", "\(inner):/data/sub", "-v", "\(outer):/data")
+        let outcome = try minirun.shell(
+            "cat /data/sub/file; ls /data",
+            "-v",
+            "\(inner):/data/sub",
+            "-v",
+            "\(outer):/data"
+        )
         #expect(outcome.lines.first == "inner")
         let twice = try minirun.shell("true", "-v", "\(outer):/data", "-v", "\(inner):/data")
         #expect(twice.code == 125 && twice.err.contains("Duplicate mount point: /data"))
@@ -144,15 +184,33 @@ import Testing
         #expect(!sized.options("/scratch").contains("noexec"))
         #expect(sized.mount("/scratch")?["super_options"]?.string?.contains("size=1024k") == true)
         #expect(try minirun.shell("stat -c '%a %u' /scratch", "--tmpfs", "/scratch:mode=1770,uid=7").line == "1770 7")
-        #expect(try minirun.shell("stat -c %a /scratch; touch /scratch/x && echo fine", "--mount", "type=tmpfs,dst=/scratch,tmpfs-mode=700,tmpfs-size=64k", "--read-only").lines == ["700", "fine"])
-        let full = try minirun.shell("dd if=/dev/zero of=/scratch/x bs=64k count=2 2>&1", "--tmpfs", "/scratch:size=64k")
+        #expect(
+            try minirun.shell(
+                "stat -c %a /scratch; touch /scratch/x && echo fine",
+                "--mount",
+                "type=tmpfs,dst=/scratch,tmpfs-mode=700,tmpfs-size=64k",
+                "--read-only"
+            ).lines == ["700", "fine"]
+        )
+        let full = try minirun.shell(
+            "dd if=/dev/zero of=/scratch/x bs=64k count=2 2>&1",
+            "--tmpfs",
+            "/scratch:size=64k"
+        )
         #expect(full.out.contains("No space left on device"))
     }
 
     @Test func sharedMemory() throws {
-        #expect(try minirun.shell("df -k /dev/shm | tail -n 1 | awk '{ print $2 }'; stat -c %a /dev/shm").lines == ["65536", "1777"])
+        #expect(
+            try minirun.shell("df -k /dev/shm | tail -n 1 | awk '{ print $2 }'; stat -c %a /dev/shm").lines == [
+                "65536", "1777",
+            ]
+        )
         #expect(try minirun.shell("df -k /dev/shm | tail -n 1 | awk '{ print $2 }'", "--shm-size", "2m").line == "2048")
-        #expect(try minirun.shell("df -k /dev/shm | tail -n 1 | awk '{ print $2 }'", "--tmpfs", "/dev/shm:size=1m").line == "1024")
+        #expect(
+            try minirun.shell("df -k /dev/shm | tail -n 1 | awk '{ print $2 }'", "--tmpfs", "/dev/shm:size=1m").line
+                == "1024"
+        )
     }
 
     // MARK: Devices
@@ -161,8 +219,15 @@ import Testing
         let names = try minirun.report()["devices"].array?.compactMap { $0["name"]?.string }.sorted()
         #expect(names == ["full", "null", "random", "tty", "urandom", "zero"])
         let links = try minirun.shell("for i in fd stdin stdout stderr ptmx core; do readlink /dev/$i; done")
-        #expect(links.lines == ["/proc/self/fd", "/proc/self/fd/0", "/proc/self/fd/1", "/proc/self/fd/2", "pts/ptmx", "/proc/kcore"])
-        #expect(try minirun.shell("echo x > /dev/null && head -c 3 /dev/zero | wc -c && echo y > /dev/full; echo $?").lines.first == "3")
+        #expect(
+            links.lines == [
+                "/proc/self/fd", "/proc/self/fd/0", "/proc/self/fd/1", "/proc/self/fd/2", "pts/ptmx", "/proc/kcore",
+            ]
+        )
+        #expect(
+            try minirun.shell("echo x > /dev/null && head -c 3 /dev/zero | wc -c && echo y > /dev/full; echo $?").lines
+                .first == "3"
+        )
     }
 
     @Test func aDeviceIsGivenWithItsRights() throws {
@@ -179,9 +244,12 @@ import Testing
     }
 
     @Test func hostDisksAreOutOfReach() throws {
-        let disk = try Files.readText("/proc/partitions").split(separator: "\n").dropFirst().first?.split(separator: " ").map(String.init)
+        let disk = try Files.readText("/proc/partitions").split(separator: "\n").dropFirst().first?.split(
+            separator: " "
+        ).map(String.init)
         guard let disk, disk.count >= 4 else { return }
-        let script = "/guest mknod /disk b \(disk[0]) \(disk[1]); /guest open /disk; /guest mknod /mem c 1 1; /guest open /mem"
+        let script =
+            "/guest mknod /disk b \(disk[0]) \(disk[1]); /guest open /disk; /guest mknod /mem c 1 1; /guest open /mem"
         let outcome = try minirun.shell(script, "-v", "\(Fixtures.guestProgram):/guest")
         #expect(outcome.lines == ["ok", "EPERM", "ok", "EPERM"])
     }

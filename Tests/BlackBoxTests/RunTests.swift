@@ -13,7 +13,9 @@ import Testing
         #expect(try minirun("run", "--rm", Fixtures.guest, "exit", "\(code)").code == Int32(code))
     }
 
-    @Test(arguments: [(9, 137), (15, 143), (11, 139), (6, 134)]) func aSignalIs128AndItsNumber(signal: Int, code: Int) throws {
+    @Test(arguments: [(9, 137), (15, 143), (11, 139), (6, 134)]) func aSignalIs128AndItsNumber(signal: Int, code: Int)
+        throws
+    {
         // In a child of pid 1, which itself is deaf to its own signals.
         #expect(try minirun.shell("sh -c 'kill -\(signal) $$'; exit $?").code == Int32(code))
     }
@@ -59,12 +61,21 @@ import Testing
         (["run", "nosuchimage"], 125, "nosuchimage"),
         (["run", "oci:/nonexistent"], 125, "/nonexistent"),
         (["run", "--network", "bridge", Fixtures.busybox], 125, "only none and host"),
-        (["run", "--user", "nosuch", Fixtures.busybox, "true"], 125, "unable to find user nosuch: no matching entries in passwd file"),
-        (["run", "--user", "0:nosuch", Fixtures.busybox, "true"], 125, "unable to find group nosuch: no matching entries in group file"),
+        (
+            ["run", "--user", "nosuch", Fixtures.busybox, "true"], 125,
+            "unable to find user nosuch: no matching entries in passwd file"
+        ),
+        (
+            ["run", "--user", "0:nosuch", Fixtures.busybox, "true"], 125,
+            "unable to find group nosuch: no matching entries in group file"
+        ),
         (["run", "--cap-add", "NOSUCH", Fixtures.busybox, "true"], 125, "NOSUCH"),
         (["run", "--security-opt", "seccomp=/nonexistent", Fixtures.busybox, "true"], 125, "/nonexistent"),
         (["run", "--sysctl", "kernel.panic=1", Fixtures.busybox, "true"], 125, "is not allowed"),
-        (["run", "--network", "host", "--sysctl", "net.ipv4.ip_forward=1", Fixtures.busybox, "true"], 125, "host network"),
+        (
+            ["run", "--network", "host", "--sysctl", "net.ipv4.ip_forward=1", Fixtures.busybox, "true"], 125,
+            "host network"
+        ),
         (["run", "--device", "/dev/nosuch", Fixtures.busybox, "true"], 125, "/dev/nosuch"),
         (["run", "--env-file", "/nonexistent", Fixtures.busybox, "true"], 125, "/nonexistent"),
         (["run", "-v", "/tmp:/proc", Fixtures.busybox, "true"], 125, "inside /proc"),
@@ -97,8 +108,14 @@ import Testing
         let folder = try minirun.makeFolder("bin")
         try minirun.write("bin/greet", "#!/bin/sh\necho hello from $0\n", mode: 0o755)
         let mount = "\(folder):/own"
-        #expect(try minirun("run", "--rm", "-v", mount, "-e", "PATH=/own:/bin", Fixtures.busybox, "greet").out == "hello from /own/greet\n")
-        #expect(try minirun("run", "--rm", "-v", mount, "-w", "/own", Fixtures.busybox, "./greet").out == "hello from ./greet\n")
+        #expect(
+            try minirun("run", "--rm", "-v", mount, "-e", "PATH=/own:/bin", Fixtures.busybox, "greet").out
+                == "hello from /own/greet\n"
+        )
+        #expect(
+            try minirun("run", "--rm", "-v", mount, "-w", "/own", Fixtures.busybox, "./greet").out
+                == "hello from ./greet\n"
+        )
         #expect(try minirun("run", "--rm", "-v", mount, Fixtures.busybox, "greet").code == 127)
     }
 
@@ -117,15 +134,30 @@ import Testing
     @Test func variablesComeFromOptionsFilesAndTheCaller() throws {
         let file = try minirun.write("variables", "# comment\nFILE=one\nBOTH=file\nCALLER\nMISSING\n")
         let outcome = try minirun(
-            "run", "--rm", "--env-file", file, "-e", "BOTH=option", "-e", "GIVEN", "-e", "EMPTY=", "-e", "HOME=/elsewhere",
-            Fixtures.guest, environment: ["CALLER": "theirs", "GIVEN": "ours", "SECRET": "stays"]
+            "run",
+            "--rm",
+            "--env-file",
+            file,
+            "-e",
+            "BOTH=option",
+            "-e",
+            "GIVEN",
+            "-e",
+            "EMPTY=",
+            "-e",
+            "HOME=/elsewhere",
+            Fixtures.guest,
+            environment: ["CALLER": "theirs", "GIVEN": "ours", "SECRET": "stays"]
         )
         let environment = try GuestReport(outcome).environment
         for entry in ["FILE=one", "BOTH=option", "CALLER=theirs", "GIVEN=ours", "EMPTY=", "HOME=/elsewhere"] {
             #expect(environment.contains(entry), "\(entry)")
         }
         #expect(!environment.contains { $0.hasPrefix("MISSING") || $0.hasPrefix("SECRET") || $0.hasPrefix("MINIRUN") })
-        #expect(Set(environment.map { $0.prefix { $0 != "=" } }).count == environment.count, "a variable is there twice")
+        #expect(
+            Set(environment.map { $0.prefix { $0 != "=" } }).count == environment.count,
+            "a variable is there twice"
+        )
     }
 
     // MARK: User, groups, working folder, names
@@ -138,18 +170,35 @@ import Testing
     ])
     func usersAreLookedUpInTheImage(user: String, expected: String) throws {
         let options = user.isEmpty ? [] : ["-u", user]
-        let outcome = try minirun.invoke(["run", "--rm"] + options + [Fixtures.busybox, "sh", "-c", "echo $(id -u) $(id -g) $(id -G) $HOME"])
+        let outcome = try minirun.invoke(
+            ["run", "--rm"] + options + [Fixtures.busybox, "sh", "-c", "echo $(id -u) $(id -g) $(id -G) $HOME"]
+        )
         #expect(outcome.line == expected)
     }
 
-    @Test(arguments: ["-1", "4294967295", "2147483648", "1000:-1", "１０"]) func numbersThatAreNoUsersAreRefused(user: String) throws {
+    @Test(arguments: ["-1", "4294967295", "2147483648", "1000:-1", "１０"]) func numbersThatAreNoUsersAreRefused(
+        user: String
+    ) throws {
         #expect(try minirun("run", "--rm", "-u", user, Fixtures.busybox, "id").code == 125)
     }
 
     @Test func groupsAreAdded() throws {
         let report = try GuestReport(
-            minirun("run", "--rm", "-u", "app", "--group-add", "www-data", "--group-add", "77", "-v", "\(Fixtures.guestProgram):/guest",
-                    Fixtures.busybox, "/guest"))
+            minirun(
+                "run",
+                "--rm",
+                "-u",
+                "app",
+                "--group-add",
+                "www-data",
+                "--group-add",
+                "77",
+                "-v",
+                "\(Fixtures.guestProgram):/guest",
+                Fixtures.busybox,
+                "/guest"
+            )
+        )
         #expect(report.groups.sorted() == [33, 77, 1000, 2000])
     }
 
@@ -178,11 +227,20 @@ import Testing
     }
 
     @Test func networkFiles() throws {
-        let hosts = try minirun.shell("cat /etc/hosts", "--add-host", "db:10.1.2.3", "--add-host", "six:[fd00::1]").lines
+        let hosts = try minirun.shell("cat /etc/hosts", "--add-host", "db:10.1.2.3", "--add-host", "six:[fd00::1]")
+            .lines
         #expect(hosts.first == "127.0.0.1\tlocalhost")
         #expect(hosts.contains("::1\tlocalhost ip6-localhost ip6-loopback"))
         #expect(hosts.contains("10.1.2.3\tdb") && hosts.contains("fd00::1\tsix"))
-        let resolver = try minirun.shell("cat /etc/resolv.conf", "--dns", "9.9.9.9", "--dns-search", "example.org", "--dns-option", "ndots:2")
+        let resolver = try minirun.shell(
+            "cat /etc/resolv.conf",
+            "--dns",
+            "9.9.9.9",
+            "--dns-search",
+            "example.org",
+            "--dns-option",
+            "ndots:2"
+        )
         #expect(resolver.out == "nameserver 9.9.9.9\nsearch example.org\noptions ndots:2\n")
         #expect(try minirun.shell("echo 1.2.3.4 me >> /etc/hosts && tail -n 1 /etc/hosts").out == "1.2.3.4 me\n")
     }

@@ -15,11 +15,14 @@ import Testing
 
     private static func number(x86: Int, arm: Int) -> Int { Platform.host.architecture == "amd64" ? x86 : arm }
 
-    @Test(arguments: [
-        ([], defaults), (["--cap-drop", "ALL"], []), (["--cap-drop", "all", "--cap-add", "CHOWN"], ["CHOWN"]),
-        (["--cap-add", "net_admin"], defaults.union(["NET_ADMIN"])), (["--cap-add", "CAP_SYS_TIME"], defaults.union(["SYS_TIME"])),
-        (["--cap-drop", "MKNOD", "--cap-drop", "cap_kill"], defaults.subtracting(["MKNOD", "KILL"])),
-    ] as [([String], Set<String>)])
+    @Test(
+        arguments: [
+            ([], defaults), (["--cap-drop", "ALL"], []), (["--cap-drop", "all", "--cap-add", "CHOWN"], ["CHOWN"]),
+            (["--cap-add", "net_admin"], defaults.union(["NET_ADMIN"])),
+            (["--cap-add", "CAP_SYS_TIME"], defaults.union(["SYS_TIME"])),
+            (["--cap-drop", "MKNOD", "--cap-drop", "cap_kill"], defaults.subtracting(["MKNOD", "KILL"])),
+        ] as [([String], Set<String>)]
+    )
     func capabilities(options: [String], expected: Set<String>) throws {
         let report = try GuestReport(minirun.invoke(["run", "--rm"] + options + [Fixtures.guest]))
         let names = Set(expected.map { "CAP_" + $0 })
@@ -35,7 +38,9 @@ import Testing
 
     @Test func anotherUserHasNoneButTheBound() throws {
         let report = try minirun.report("-u", "1000")
-        for set in ["effective", "permitted", "inheritable", "ambient"] { #expect(report.capabilities(set).isEmpty, "\(set)") }
+        for set in ["effective", "permitted", "inheritable", "ambient"] {
+            #expect(report.capabilities(set).isEmpty, "\(set)")
+        }
         #expect(report.capabilities("bounding").count == Self.defaults.count)
         #expect(report.id("uid") == 1000 && report.id("euid") == 1000 && report.id("suid") == 1000)
     }
@@ -46,7 +51,9 @@ import Testing
         let image = try Fixtures.image(from: tree, at: minirun.path("image"))
         let with = try GuestReport(minirun("run", "--rm", "-u", "1000", image, "/guest"))
         #expect(with.id("euid") == 0 && Set(with.capabilities("effective")).count == Self.defaults.count)
-        let without = try GuestReport(minirun("run", "--rm", "-u", "1000", "--security-opt", "no-new-privileges", image, "/guest"))
+        let without = try GuestReport(
+            minirun("run", "--rm", "-u", "1000", "--security-opt", "no-new-privileges", image, "/guest")
+        )
         #expect(without.id("euid") == 1000 && without.capabilities("effective").isEmpty)
         #expect(without["no_new_privs"].int == 1 && without["seccomp"].int == 2 && without["seccomp_filters"].int == 1)
     }
@@ -55,7 +62,9 @@ import Testing
 
     @Test func theDefaultFilter() throws {
         #expect(try minirun.report()["seccomp"].int == 2)
-        for call in ["keyctl", "add_key", "request_key", "bpf", "perf_event_open", "init_module", "kexec_load", "userfaultfd"] {
+        for call in [
+            "keyctl", "add_key", "request_key", "bpf", "perf_event_open", "init_module", "kexec_load", "userfaultfd",
+        ] {
             #expect(try minirun.guest("syscall", call) == "EPERM", "\(call)")
         }
         // Unknown to the profile: the program may fall back to an older call.
@@ -131,7 +140,10 @@ import Testing
 
     @Test func privilegedGivesAll() throws {
         let report = try minirun.report("--privileged")
-        #expect(report.capabilities("effective").contains("CAP_SYS_ADMIN") && report.capabilities("effective").contains("CAP_SYS_MODULE"))
+        #expect(
+            report.capabilities("effective").contains("CAP_SYS_ADMIN")
+                && report.capabilities("effective").contains("CAP_SYS_MODULE")
+        )
         #expect(!report.options("/sys").contains("ro"))
         #expect(report["masked"]["/proc/keys"]?.string == "readable", "\(report["masked"].text())")
         #expect(report["writable"]["/proc/sys/kernel/hostname"]?["result"]?.string == "ok")
@@ -143,7 +155,10 @@ import Testing
 
     @Test func systemPathsUnconfined() throws {
         let report = try minirun.report("--security-opt", "systempaths=unconfined")
-        #expect(report["masked"]["/proc/keys"]?.string == "readable" && report["masked"]["/sys/firmware"]?.string == "readable")
+        #expect(
+            report["masked"]["/proc/keys"]?.string == "readable"
+                && report["masked"]["/sys/firmware"]?.string == "readable"
+        )
         #expect(report.capabilities("effective").count == Self.defaults.count)
     }
 }

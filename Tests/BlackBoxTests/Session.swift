@@ -17,7 +17,8 @@ final class Session {
         let stdin = try Pipe()
         let stdout = try Pipe()
         pid = try Subprocess.start(
-            engine.command(arguments), environment: Minirun.environment(environment),
+            engine.command(arguments),
+            environment: Minirun.environment(environment),
             descriptors: [stdin.reading.raw, stdout.writing.raw, stdout.writing.raw]
         )
         input = stdin.keepWriting().release()
@@ -26,7 +27,11 @@ final class Session {
 
     /// On a terminal. `replaced` gives it other descriptors in the place of some of 0 to 2.
     init(
-        _ engine: Minirun, onTerminal arguments: [String], columns: Int = 80, rows: Int = 24, replaced: [CInt: CInt] = [:]
+        _ engine: Minirun,
+        onTerminal arguments: [String],
+        columns: Int = 80,
+        rows: Int = 24,
+        replaced: [CInt: CInt] = [:]
     ) throws {
         let terminal = try PseudoTerminal(columns: columns, rows: rows)
         pid = try terminal.start(engine.command(arguments), environment: Minirun.environment(), descriptors: replaced)
@@ -52,7 +57,9 @@ final class Session {
         while done < bytes.count {
             var room = pollfd(fd: input, events: Int16(POLLOUT), revents: 0)
             guard poll(&room, 1, 200) > 0 else { return }
-            done += try retrying("typing") { bytes.withUnsafeBytes { write(input, $0.baseAddress.map { $0 + done }, min(256, bytes.count - done)) } }
+            done += try retrying("typing") {
+                bytes.withUnsafeBytes { write(input, $0.baseAddress.map { $0 + done }, min(256, bytes.count - done)) }
+            }
         }
     }
 
@@ -64,14 +71,6 @@ final class Session {
     func signal(_ number: CInt) { kill(pid, number) }
 
     func resize(columns: Int, rows: Int) throws { try Terminal.setSize(output, columns: columns, rows: rows) }
-
-    /// The terminal's settings as the caller's shell would find them.
-    var settings: String { get throws { try tool("stty", "-F", terminalName, "-a") } }
-    private var terminalName: String {
-        var name = [CChar](repeating: 0, count: 64)
-        ptsname_r(output, &name, name.count)
-        return String(decoding: name.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
-    }
 
     /// Reads until the text has come; false after `seconds`, or at the end.
     @discardableResult
@@ -86,13 +85,6 @@ final class Session {
         return true
     }
 
-    /// Reads to the end of the output; false if that does not come.
-    func readToEnd(seconds: Int = 20) -> Bool {
-        let deadline = Clock.monotonic + UInt64(seconds) * 1_000_000_000
-        while Clock.monotonic < deadline { if !read(until: deadline) { return Clock.monotonic < deadline } }
-        return false
-    }
-
     /// Forgets what has been seen.
     func forget() { seen = "" }
 
@@ -100,7 +92,9 @@ final class Session {
     private func read(until deadline: UInt64) -> Bool {
         var waiting = pollfd(fd: output, events: Int16(POLLIN), revents: 0)
         let now = Clock.monotonic
-        guard now < deadline, poll(&waiting, 1, Int32(clamping: (deadline - now) / 1_000_000 + 1)) > 0 else { return false }
+        guard now < deadline, poll(&waiting, 1, Int32(clamping: (deadline - now) / 1_000_000 + 1)) > 0 else {
+            return false
+        }
         var chunk = [UInt8](repeating: 0, count: 65536)
         let count = CLinux.read(output, &chunk, chunk.count)
         if count > 0 { seen += String(decoding: chunk[..<count], as: UTF8.self) }
@@ -108,7 +102,9 @@ final class Session {
     }
 
     /// Waits for the end, and goes on reading meanwhile unless told not to.
-    func wait(seconds: Int = 20, reading: Bool = true, _ location: SourceLocation = #_sourceLocation) throws -> ExitStatus {
+    func wait(seconds: Int = 20, reading: Bool = true, _ location: SourceLocation = #_sourceLocation) throws
+        -> ExitStatus
+    {
         if let ended { return ended }
         let deadline = Clock.monotonic + UInt64(seconds) * 1_000_000_000
         while Clock.monotonic < deadline {

@@ -12,8 +12,12 @@ import Testing
     private func host(_ script: String, timeout: Int = 60) throws -> Outcome {
         Outcome(
             try Subprocess.run(
-                ["bash", "-c", "minirun=\"\(minirun.command([]).joined(separator: " "))\"; busybox=\(Fixtures.busybox); guest=\(Fixtures.guest); cd \(minirun.folder); \(script)"],
-                environment: Minirun.environment(), timeout: timeout * 1000
+                [
+                    "bash", "-c",
+                    "minirun=\"\(minirun.command([]).joined(separator: " "))\"; busybox=\(Fixtures.busybox); guest=\(Fixtures.guest); cd \(minirun.folder); \(script)",
+                ],
+                environment: Minirun.environment(),
+                timeout: timeout * 1000
             )
         )
     }
@@ -38,11 +42,17 @@ import Testing
         #expect(try minirun("run", "--rm", Fixtures.busybox, "cat", input: "text").out == "")
         #expect(try minirun("run", "--rm", "-i", Fixtures.busybox, "cat", input: "text").out == "text")
         // What the program does not read stays the caller's.
-        #expect(try host("printf 'one\\ntwo\\n' > lines; { $minirun run --rm $busybox true; cat; } < lines").out == "one\ntwo\n")
+        #expect(
+            try host("printf 'one\\ntwo\\n' > lines; { $minirun run --rm $busybox true; cat; } < lines").out
+                == "one\ntwo\n"
+        )
     }
 
     @Test func theEndOfInputReachesTheProgramWhileItRuns() throws {
-        let session = try Session(minirun, ["run", "--rm", "-i", Fixtures.busybox, "sh", "-c", "cat; echo end; sleep 0.2; exit 4"])
+        let session = try Session(
+            minirun,
+            ["run", "--rm", "-i", Fixtures.busybox, "sh", "-c", "cat; echo end; sleep 0.2; exit 4"]
+        )
         try session.type("typed\n")
         session.expect("typed\n")
         session.closeInput()
@@ -52,11 +62,14 @@ import Testing
 
     @Test(arguments: [[], ["--init"]]) func outputThatTheProgramClosesIsClosed(options: [String]) throws {
         let mark = "MARK=\(minirun.folder)"
-        let command = ["run", "--rm", "-e", mark] + options + [Fixtures.busybox, "sh", "-c", "echo out; exec >&- 2>&-; sleep 30"]
+        let command =
+            ["run", "--rm", "-e", mark] + options + [Fixtures.busybox, "sh", "-c", "echo out; exec >&- 2>&-; sleep 30"]
         let stdout = try Pipe()
         let null = try FileDescriptor.open("/dev/null", O_RDWR)
         let pid = try Subprocess.start(
-            minirun.command(command), environment: Minirun.environment(), descriptors: [null.raw, stdout.writing.raw, null.raw]
+            minirun.command(command),
+            environment: Minirun.environment(),
+            descriptors: [null.raw, stdout.writing.raw, null.raw]
         )
         let reading = stdout.keepReading()
         #expect(try String(decoding: reading.readAll(), as: UTF8.self) == "out\n")
@@ -65,7 +78,9 @@ import Testing
         _ = try Subprocess.wait(for: pid)
     }
 
-    @Test(arguments: [[], ["-u", "app"], ["-u", "4242"], ["--init", "-u", "app"]]) func pipesOpenThroughDev(options: [String]) throws {
+    @Test(arguments: [[], ["-u", "app"], ["-u", "4242"], ["--init", "-u", "app"]]) func pipesOpenThroughDev(
+        options: [String]
+    ) throws {
         let script = "echo a > /dev/stdout && echo b > /proc/self/fd/1 && echo c > /dev/stderr"
         let outcome = try minirun.invoke(["run", "--rm"] + options + [Fixtures.busybox, "sh", "-c", script])
         #expect(outcome.out == "a\nb\n" && outcome.err == "c\n", "\(outcome)")
@@ -92,11 +107,14 @@ import Testing
     }
 
     @Test func pathDescriptorsAndBlockDevicesAreRefused() throws {
-        for (path, flags) in [("/etc/passwd", linux_o_path), ("/", linux_o_path), ("/dev/vda", O_RDONLY), ("/dev/loop0", O_RDONLY)] {
+        for (path, flags) in [
+            ("/etc/passwd", linux_o_path), ("/", linux_o_path), ("/dev/vda", O_RDONLY), ("/dev/loop0", O_RDONLY),
+        ] {
             guard FileStatus.exists(path), let file = try? FileDescriptor.open(path, flags) else { continue }
             let out = try Pipe()
             let pid = try Subprocess.start(
-                minirun.command(["run", "--rm", "-i", Fixtures.busybox, "true"]), environment: Minirun.environment(),
+                minirun.command(["run", "--rm", "-i", Fixtures.busybox, "true"]),
+                environment: Minirun.environment(),
                 descriptors: [file.raw, out.writing.raw, out.writing.raw]
             )
             let reading = out.keepReading()
@@ -108,7 +126,11 @@ import Testing
 
     @Test func closedDescriptorsBecomeTheNullDevice() throws {
         #expect(try host("$minirun run --rm -i $busybox readlink /proc/self/fd/0 <&-").line == "/dev/null")
-        #expect(try host("$minirun run --rm $busybox sh -c 'exec 5>&1; readlink /proc/1/fd/5 >&2; true' >&- 2> said; cat said").line == "/dev/null")
+        #expect(
+            try host(
+                "$minirun run --rm $busybox sh -c 'exec 5>&1; readlink /proc/1/fd/5 >&2; true' >&- 2> said; cat said"
+            ).line == "/dev/null"
+        )
         #expect(try host("$minirun run --rm $busybox readlink /proc/self/fd/2 2>&-").line == "/dev/null")
         #expect(try host("$minirun run --rm $busybox echo x <&- >&- 2>&-").code == 0)
     }
@@ -117,7 +139,9 @@ import Testing
         let outcome = try host("exec 7</etc/passwd 8</; $minirun run --rm $guest")
         let descriptors = try GuestReport(outcome)["descriptors"].array?.compactMap { $0["number"]?.int }
         #expect(descriptors == [0, 1, 2])
-        let withInit = try host("exec 7</etc/passwd; $minirun run --rm --init $busybox sh -c 'ls /proc/1/fd /proc/self/fd | wc -l'")
+        let withInit = try host(
+            "exec 7</etc/passwd; $minirun run --rm --init $busybox sh -c 'ls /proc/1/fd /proc/self/fd | wc -l'"
+        )
         // Only what `ls` itself has: nothing of pid 1's.
         #expect(withInit.line == "7", "\(withInit)")
     }

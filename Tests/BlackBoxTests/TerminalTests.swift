@@ -8,12 +8,14 @@ import Testing
     let minirun: Minirun
     init() throws { minirun = try Minirun() }
 
-    private func session(_ options: [String] = ["-it"], _ command: [String], columns: Int = 80, rows: Int = 24) throws -> Session {
+    private func session(_ options: [String] = ["-it"], _ command: [String], columns: Int = 80, rows: Int = 24) throws
+        -> Session
+    {
         try Session(minirun, onTerminal: ["run", "--rm"] + options + command, columns: columns, rows: rows)
     }
 
     @Test func theProgramHasATerminal() throws {
-        let session = try session([ "-it"], [Fixtures.guest, "report"])
+        let session = try session(["-it"], [Fixtures.guest, "report"])
         #expect(try session.wait() == .exited(0))
         let report = try JSON.parse(Array(session.seen.utf8))
         for terminal in report["terminals"]?.array ?? [] {
@@ -72,7 +74,10 @@ import Testing
     }
 
     @Test func typedPasswordsAreNotEchoedTwice() throws {
-        let session = try session(["-it"], [Fixtures.busybox, "sh", "-c", "stty -echo; echo ready; read x; echo got $x"])
+        let session = try session(
+            ["-it"],
+            [Fixtures.busybox, "sh", "-c", "stty -echo; echo ready; read x; echo got $x"]
+        )
         session.expect("ready")
         try session.type("secret\n")
         session.expect("got secret")
@@ -86,7 +91,8 @@ import Testing
         let terminal = try PseudoTerminal()
         let before = try tool("stty", "-F", terminal.name, "-a")
         let pid = try terminal.start(
-            minirun.command(["run", "--rm", "-it", Fixtures.busybox, "sh", "-c", "read x"]), environment: Minirun.environment()
+            minirun.command(["run", "--rm", "-it", Fixtures.busybox, "sh", "-c", "read x"]),
+            environment: Minirun.environment()
         )
         #expect(try eventually(10_000) { try tool("stty", "-F", terminal.name, "-a").contains("-icanon") })
         try terminal.master.write("\r")
@@ -99,7 +105,8 @@ import Testing
         let before = try tool("stty", "-F", terminal.name, "-a")
         // A child of a shell dies of the signal, pid 1 would not.
         let pid = try terminal.start(
-            minirun.command(["run", "--rm", "-it", "--init", Fixtures.busybox, "sleep", "60"]), environment: Minirun.environment()
+            minirun.command(["run", "--rm", "-it", "--init", Fixtures.busybox, "sleep", "60"]),
+            environment: Minirun.environment()
         )
         #expect(try eventually(10_000) { try tool("stty", "-F", terminal.name, "-a").contains("-icanon") })
         usleep(100_000)
@@ -108,11 +115,14 @@ import Testing
         #expect(try tool("stty", "-F", terminal.name, "-a") == before)
     }
 
-    @Test(arguments: [["nosuch"], ["-w", "/etc/passwd"], ["-v", "/etc/passwd:/etc"]]) func restoredWhenNothingStarts(words: [String]) throws {
+    @Test(arguments: [["nosuch"], ["-w", "/etc/passwd"], ["-v", "/etc/passwd:/etc"]]) func restoredWhenNothingStarts(
+        words: [String]
+    ) throws {
         let terminal = try PseudoTerminal()
         let before = try tool("stty", "-F", terminal.name, "-a")
         let isOption = words[0].hasPrefix("-")
-        let command = ["run", "--rm", "-it"] + (isOption ? words : []) + [Fixtures.busybox] + (isOption ? ["true"] : words)
+        let command =
+            ["run", "--rm", "-it"] + (isOption ? words : []) + [Fixtures.busybox] + (isOption ? ["true"] : words)
         let pid = try terminal.start(minirun.command(command), environment: Minirun.environment())
         #expect(try Subprocess.wait(for: pid).code >= 125)
         #expect(try tool("stty", "-F", terminal.name, "-a") == before)
@@ -125,7 +135,9 @@ import Testing
         #expect(outcome.code == 1)
         #expect(minirun.containers.isEmpty)
         // Without -i nobody types, so it need not be one; the output is still a terminal's.
-        #expect(try minirun("run", "--rm", "-t", Fixtures.busybox, "sh", "-c", "tty; echo x").out == "/dev/pts/0\r\nx\r\n")
+        #expect(
+            try minirun("run", "--rm", "-t", Fixtures.busybox, "sh", "-c", "tty; echo x").out == "/dev/pts/0\r\nx\r\n"
+        )
     }
 
     // MARK: Nothing waits for ever
@@ -133,8 +145,7 @@ import Testing
     @Test func aProgramThatDoesNotReadStillGetsSignals() throws {
         let session = try session(["-it"], [Fixtures.busybox, "sh", "-c", "stty raw -echo; echo ready; exec sleep 60"])
         session.expect("ready")
-        let session2 = session
-        for _ in 0..<6 { try session2.typeWhatFits(String(repeating: "x", count: 16384)) }
+        for _ in 0..<6 { try session.typeWhatFits(String(repeating: "x", count: 16384)) }
         for _ in 0..<3 {
             session.signal(SIGTERM)
             usleep(100_000)
@@ -237,7 +248,10 @@ extension String {
     }
 
     @Test(arguments: [SIGTERM, SIGINT]) func theThirdTimeItIsMeant(signal: CInt) throws {
-        let session = try Session(minirun, ["run", "--rm", Fixtures.busybox, "sh", "-c", "echo ready; sleep 60; sleep 60"])
+        let session = try Session(
+            minirun,
+            ["run", "--rm", Fixtures.busybox, "sh", "-c", "echo ready; sleep 60; sleep 60"]
+        )
         session.expect("ready")
         for _ in 0..<2 {
             session.signal(signal)
@@ -269,7 +283,10 @@ extension String {
     }
 
     @Test func aStoppedProgramGoesOn() throws {
-        let session = try Session(minirun, ["run", "--rm", "--init", Fixtures.busybox, "sh", "-c", "echo ready; kill -STOP $$; echo again"])
+        let session = try Session(
+            minirun,
+            ["run", "--rm", "--init", Fixtures.busybox, "sh", "-c", "echo ready; kill -STOP $$; echo again"]
+        )
         session.expect("ready")
         usleep(200_000)
         session.signal(SIGCONT)

@@ -269,6 +269,12 @@ struct CopyRow: CustomTestStringConvertible, Sendable {
             entries: ["n/", "n/c.md", "n/dir/", "n/dir/sub/", "n/dir/sub/z.md"]
         ),
         CopyRow(line: "COPY --link a.txt /n/", entries: ["n/", "n/a.txt"]),
+        // `--link` takes paths as they are written.
+        CopyRow(
+            line: "COPY --link a.txt /l/",
+            entries: ["l/", "l/a.txt"],
+            setup: "mkdir /real; ln -s real /l"
+        ),
         // Through the links of the image, never in their place.
         CopyRow(line: "COPY a.txt /l/", entries: ["real/", "real/a.txt"], setup: "mkdir /real; ln -s real /l"),
         CopyRow(

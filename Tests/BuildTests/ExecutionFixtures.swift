@@ -69,6 +69,8 @@ final class BuildTrial {
     let engine: Engine
     let context: String
     private(set) var events: [BuildEvent] = []
+    /// The ids of the containers in which RUNs said something.
+    private(set) var containers: Set<String> = []
     private let home: String
 
     init(_ dockerfile: String, files: [String: String] = [:], engine: Engine? = nil) throws {
@@ -97,7 +99,12 @@ final class BuildTrial {
         change(&request)
         var events: [BuildEvent] = []
         defer { self.events = events }
-        return try Builder(engine: engine) { events.append($0) }.build(request).image
+        let builder = Builder(engine: engine) { event in
+            events.append(event)
+            guard case .log = event.kind else { return }
+            self.containers.formUnion((try? Files.list("\(self.engine.state)/active")) ?? [])
+        }
+        return try builder.build(request).image
     }
 
     /// The build's error; nil where it went well.
@@ -131,6 +138,14 @@ final class BuildTrial {
             default: break
             }
             return nil
+        }
+    }
+
+    /// The cgroups that are left of the containers.
+    var cgroups: [String] {
+        let hierarchies = ((try? Files.list("/sys/fs/cgroup")) ?? []).map { "/sys/fs/cgroup/\($0)/minirun" }
+        return (hierarchies + ["/sys/fs/cgroup/minirun"]).flatMap { folder in
+            containers.map { "\(folder)/\($0)" }.filter(FileStatus.exists)
         }
     }
 

@@ -106,6 +106,16 @@ extension ExecutionTests {
             #expect(try BuildCache(store).roots().blobs.contains(try #require(again.manifest.layers.last).digest))
         }
 
+        @Test func linkedCopiesOutliveTheirBase() throws {
+            let trial = try BuildTrial("FROM busybox\nRUN echo 1 > /1\nCOPY --link a /n/\n", files: ["a": "linked"])
+            try trial.build()
+            try trial.write("Dockerfile", "FROM busybox\nRUN echo 2 > /1\nCOPY --link a /n/\n")
+            let image = try trial.build()
+            #expect(trial.endings.contains("CACHED [3/3] COPY --link a /n/"))
+            #expect(try trial.read("/n/a", in: image) == "linked")
+            #expect(try trial.read("/1", in: image) == "2\n")
+        }
+
         @Test func onBuild() throws {
             let base = try BuildTrial("FROM busybox\nONBUILD COPY a /triggered\nONBUILD RUN cat /triggered\n")
             try base.build { $0.tags = [(try? ImageReference("triggers"))].compactMap(\.self) }

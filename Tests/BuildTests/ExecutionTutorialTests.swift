@@ -48,7 +48,7 @@ extension ExecutionTests {
             #expect(again.id == image.id)
             #expect(
                 trial.endings.suffix(5) == [
-                    "DONE [internal] load build context", "CACHED \(from)", "CACHED [2/3] WORKDIR /usr/src/app",
+                    "CACHED \(from)", "DONE [internal] load build context", "CACHED [2/3] WORKDIR /usr/src/app",
                     "CACHED [3/3] COPY . .",
                     "DONE exporting to image",
                 ]

@@ -18,11 +18,12 @@ import Testing
             network: "none"
         )
         record.status = .running
-        record.pid = 42
         record.started = record.created
         record.config = ["Labels": ["a": "b"], "StopSignal": .null]
         record.hostConfig = ["Memory": 5]
-        return ContainerInspection(record: record, folder: "/c", layers: ["/l/2", "/l/1"]).object
+        var inspection = ContainerInspection(record: record, folder: "/c", dataFolder: "/d", layers: ["/l/2", "/l/1"])
+        inspection.pid = 42
+        return inspection.object
     }
 
     @Test(arguments: [
@@ -31,7 +32,7 @@ import Testing
         ("{{range $name, $x := .NetworkSettings.Networks}}{{$name}}{{end}}", "none"),
         ("{{.HostConfig.Memory}} {{.HostConfig.RestartPolicy.Name}} {{.HostConfig.LogConfig.Type}}", "5 no none"),
         ("{{index .Config.Labels \"a\"}}{{if .Config.Healthcheck}}x{{end}}", "b"),
-        ("{{.GraphDriver.Data.LowerDir}} {{.HostsPath}}", "/l/2:/l/1 /c/hosts"),
+        ("{{.GraphDriver.Data.LowerDir}} {{.GraphDriver.Data.UpperDir}} {{.HostsPath}}", "/l/2:/l/1 /d/upper /c/hosts"),
         ("{{.State.FinishedAt}} {{.Created}}", "0001-01-01T00:00:00Z 2027-01-15T08:00:00Z"),
         ("{{json .Args}} {{.Path}}", "[\"-c\"] sh"),
     ]) func templatesFindDockersKeys(_ template: String, _ text: String) throws {
@@ -49,7 +50,9 @@ import Testing
             arguments: [],
             network: "none"
         )
-        #expect(ContainerInspection(record: record, folder: "/c", layers: []).object["HostsPath"] == "")
+        #expect(
+            ContainerInspection(record: record, folder: "/c", dataFolder: "/c", layers: []).object["HostsPath"] == ""
+        )
     }
 
     @Test func imageConfigurations() {

@@ -45,12 +45,13 @@ final class BuildExecution {
         let plan = try loadImages(definition)
         let ignore = try definition.loadIgnoreFile(self)
         var executions = try plan.stages.map { try StageExecution(self, $0, proxies: plan.proxyEnvironment) }
+        // Digests are kept also where a step fails.
+        defer { try? digests.save() }
         contextFiles = try ContextFiles.load(plan, ignore, self)
         for index in executions.indices {
             try executions[index].run(definition.dockerfile.source)
             stages[executions[index].plan.index] = executions[index].state
         }
-        try? digests.save()
         guard let target = plan.targetStage, let state = stages[target.index] else {
             throw EngineError(.failed, "the target stage was not built")
         }
@@ -82,6 +83,7 @@ final class BuildExecution {
     private var options: BuildOptions {
         var options = BuildOptions()
         options.arguments = request.arguments
+        if let epoch { options.arguments["SOURCE_DATE_EPOCH"] = String(epoch) }
         options.target = request.target
         options.labels = request.labels
         if let platform = request.platform { options.targetPlatform = platform }

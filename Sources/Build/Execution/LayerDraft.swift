@@ -26,13 +26,16 @@ final class LayerDraft {
         init(_ file: consuming FileDescriptor) { self.file = file }
     }
 
-    /// - Parameter folder: an empty folder on the store's file system.
-    init(_ folder: String, over lower: LayerStack) throws {
+    /// - Parameters:
+    ///   - folder: an empty folder on the store's file system.
+    ///   - lower: what destinations are resolved in.
+    ///   - below: what the layer will lie on, where that is something else (`--link`).
+    init(_ folder: String, over lower: LayerStack, below: LayerStack? = nil) throws {
         self.folder = folder
         self.lower = lower
         merged = LayerStack(directories: [folder] + lower.directories)
         root = try FileDescriptor.open(folder, O_RDONLY | O_DIRECTORY)
-        times[[]] = try LayerRoot.prepare(root, over: lower)
+        times[[]] = try LayerRoot.prepare(root, over: below ?? lower)
         isFolderBelow[[]] = !lower.directories.isEmpty
     }
 

@@ -130,7 +130,7 @@ struct RunExecution {
         let output = try OutputPipe(.output)
         let errors = try OutputPipe(.error)
         let program = try MonitorProcess.openProgram(engine.shim)
-        let launch = try Launch(prepared.plan, shim: program, stdio: (null.raw, output.theirs, errors.theirs))
+        let launch = try Launch.start(prepared.plan, shim: program, stdio: (null.raw, output.theirs, errors.theirs))
         output.closeTheirs()
         errors.closeTheirs()
         var loop = RunLoop(launch: launch, output: output, errors: errors, reported: reported)

@@ -76,6 +76,7 @@ struct RunLoop: ~Copyable {
     private let output: OutputPipe
     private let errors: OutputPipe
     private let reported: ReportedStep?
+    private var isStarted = false
 
     init(launch: consuming Launch, output: OutputPipe, errors: OutputPipe, reported: ReportedStep?) {
         self.launch = launch
@@ -106,12 +107,17 @@ struct RunLoop: ~Copyable {
     }
 
     /// The exit code at the end, else nil.
-    private func take(_ event: consuming Launch.Event) throws -> Int32? {
+    private mutating func take(_ event: consuming Launch.Event) throws -> Int32? {
         switch consume event {
         case .console: return nil
-        case .started: return nil
+        case .started:
+            isStarted = true
+            return nil
         case .failed(let failure): throw failure
-        case .exited(let status, _): return status.code
+        case .exited(let status, _):
+            // A step that never ran must not become a layer, whatever a shim of another version says.
+            guard isStarted else { throw EngineError(.failed, "the shim told of an end without a start") }
+            return status.code
         case .lost: throw EngineError(.failed, "the program was lost: somebody killed its shim")
         }
     }

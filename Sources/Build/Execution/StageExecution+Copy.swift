@@ -29,7 +29,11 @@ extension StageExecution {
         }
         let lower = try stack()
         reported?.start()
-        let draft = try LayerDraft(try build.workspace.folder("layer"), over: lower)
+        let draft = try LayerDraft(
+            try build.workspace.folder("layer"),
+            over: copy.link ? LayerStack(directories: []) : lower,
+            below: lower
+        )
         let execution = CopyExecution(
             draft: draft,
             step: copy,
@@ -45,8 +49,13 @@ extension StageExecution {
     }
 
     /// What decides the result beside the files. An owner's name means what the layers below say, which the key has.
+    ///
+    /// With `--link` the layer does not depend on those below at all, unless names have to be looked up in them.
     private func key(_ copy: CopyStep, _ step: BuildStep) -> CacheKey {
-        var key = self.key(copy.isAdd ? "add" : "copy")
+        let hasNames = copy.owner?.utf8.contains { !($0 == UInt8(ascii: ":") || (0x30...0x39).contains($0)) } ?? false
+        let isFree = copy.link && !hasNames
+        let kind = (copy.isAdd ? "add" : "copy") + (copy.link ? " --link" : "")
+        var key = CacheKey(kind, parent: isFree ? nil : state.chainID, epoch: build.epoch)
         key["destination"] = copy.destination + (copy.needsDirectory ? "/" : "")
         key["owner"] = copy.owner
         key["mode"] = copy.mode.map { "\($0)" }

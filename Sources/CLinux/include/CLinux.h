@@ -118,6 +118,10 @@ int linux_set_window_size(int fd, const struct winsize *size);
 /// ioctl(2) with TIOCGPTPEER: the other side of a pseudo-terminal's master, whichever devpts it is in.
 int linux_open_terminal_peer(int master);
 
+/// Removes everything in an open folder without following links. EBUSY where something lies on another device than
+/// `device`: a mount point is never emptied.
+int linux_remove_contents(int directory, dev_t device);
+
 /// FICLONE: makes `destination` share `source`'s blocks where the file system can.
 int linux_clone_file(int source, int destination);
 

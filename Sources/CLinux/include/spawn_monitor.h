@@ -8,12 +8,16 @@
 /// the file (CVE-2019-5736). Where the caller may not mount, a sealed copy in memory.
 int linux_open_protected_program(const char *path);
 
-/// Clones a process into a new pid namespace, gives it the descriptors `stdio[0..2]` as 0 to 2, `control` as 3 and `plan`
-/// as 4, and executes the open program `program` in it, with an empty environment and all signals unblocked.
+/// Clones a process into a new pid namespace, gives it the descriptors `stdio[0..2]` as 0 to 2 and `control` as 3, and
+/// executes the open program `program` in it with the arguments `words` (NULL at their end), an empty environment and all
+/// signals unblocked.
 ///
 /// Between the clone and the exec only C runs, in the caller's memory, while the caller waits (CLONE_VFORK). Returns the pid,
 /// and a pidfd in *pidfd; -1 with errno where the clone or the exec failed.
-pid_t linux_spawn_monitor(int program, const int stdio[3], int control, int plan, int *pidfd);
+pid_t linux_spawn_monitor(int program, const int stdio[3], int control, char *const words[], int *pidfd);
+
+/// Sends one message with a descriptor. MSG_NOSIGNAL.
+ssize_t linux_send_descriptor(int socket, const void *message, size_t size, int descriptor);
 
 /// Receives one message and, if one comes with it, a descriptor (-1 otherwise). 0 at the end.
 ssize_t linux_receive(int socket, void *message, size_t size, int *descriptor);

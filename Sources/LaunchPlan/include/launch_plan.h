@@ -9,7 +9,9 @@
 //   engine                      monitor                            child (becomes the container)
 //   ------                      -------                            -----
 //   clone(NEWPID), exec shim -> PDEATHSIG, is the engine alive?
-//                               clone child --------------------> walk the steps: mounts, devices …
+//                               clone child --------------------> waits for the plan
+//   find the image, compile
+//   LP_MESSAGE_PLAN ---------------------------------------------> walks the steps: mounts, devices …
 //   create cgroup, write state                                     ⋮
 //   LP_MESSAGE_GO -----------------------------------------------> LP_BARRIER
 //                               notes when that was  <------------- the time
@@ -20,6 +22,10 @@
 //   pidfd_send_signal ----------------------------------------->  (signals)
 //   <- LP_MESSAGE_EXITED ------ waitid(child)
 //   reap the monitor            exit
+//
+// The shim is started as `minirun-shim FLAGS [CGROUP]`: the CLONE_NEW* flags of the child in hexadecimal, and a cgroup v2
+// folder to clone it into. Both depend on options alone, so that the new namespaces are made (a network namespace takes the
+// kernel 0.3 ms) while the engine is still reading the image. The plan repeats them in its first step.
 //
 // A step that fails is reported by whoever walked it, as LP_MESSAGE_FAILED {step, errno, detail} straight to the engine; the
 // child then ends with status 255 and the monitor after it. The pseudo-terminal, if there is one, is opened in the
@@ -36,9 +42,8 @@
 // The shim refuses a plan of another version. Raise it with every change of meaning below.
 #define LP_VERSION 1U
 
-// The descriptors with which the shim is started, beside 0 to 2.
+// The descriptor of the control socket in the shim, beside 0 to 2.
 #define LP_CONTROL_FD 3
-#define LP_PLAN_FD 4
 
 #define LP_TEXTS 4
 #define LP_NUMBERS 6
@@ -54,8 +59,8 @@ struct lp_header {
 
 // What a step does, and which of its fields it reads: t0… are texts, n0… numbers, blob is binary data.
 enum lp_operation {
-    // -- by the monitor, always first
-    LP_CLONE = 1,         // n0: CLONE_NEW* flags of the child, t0: a cgroup v2 folder to clone it into; the child walks on
+    // -- always first
+    LP_CLONE = 1,         // n0: the CLONE_NEW* flags with which the child was cloned; it refuses others
 
     // -- by the child, in the host's mount tree
     LP_NEW_SESSION,       // setsid
@@ -116,7 +121,8 @@ struct lp_step {
 
 // A message over the control socket (SOCK_SEQPACKET): one struct each.
 enum lp_message_kind {
-    LP_MESSAGE_GO = 1,   // engine → child
+    LP_MESSAGE_PLAN = 1, // engine → child, with a descriptor of the plan
+    LP_MESSAGE_GO,       // engine → child
     LP_MESSAGE_CONSOLE,  // child → engine, with the pty's master
     LP_MESSAGE_STARTED,  // monitor → engine, with a pidfd of the child
     LP_MESSAGE_FAILED,   // monitor or child → engine: step, error, detail

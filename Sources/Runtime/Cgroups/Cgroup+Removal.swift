@@ -8,15 +8,18 @@ extension Cgroup {
     ///
     /// With no process left this is one rmdir(2) for each hierarchy. Processes die in their own time after SIGKILL, so
     /// this waits for them, at most `timeout` milliseconds: one in an uninterruptible sleep outlives it.
-    package func remove(timeout: Int = 10_000) throws {
+    ///
+    /// - Parameter roots: the hierarchies in which there is something, where the caller knows; else all are asked.
+    package func remove(in roots: [String]? = nil, timeout: Int = 10_000) throws {
+        let roots = roots ?? hierarchy.directories
         var left: [String] = []
-        for root in hierarchy.directories {
+        for root in roots {
             let directory = name.directory(in: root)
             if try !Cgroup.removeDirectory(directory) { left.append(directory) }
         }
         if !left.isEmpty { try removeKilling(&left, deadline: Clock.monotonic + UInt64(max(timeout, 0)) * 1_000_000) }
         guard name.removesParents else { return }
-        for root in hierarchy.directories {
+        for root in roots {
             for parent in name.parentDirectories(in: root).reversed() { _ = try Cgroup.removeDirectory(parent) }
         }
     }

@@ -119,6 +119,18 @@ package struct Cgroup: Sendable {
         }
     }
 
+    /// The container's first process: the one that is pid 1 in the innermost of its pid namespaces. Nil where none runs.
+    package func firstProcess() throws -> pid_t? {
+        for directory in directories {
+            for process in try Cgroup.processes(in: directory) {
+                guard let status = try? Files.readText("/proc/\(process)/status") else { continue }
+                let line = status.split(separator: "\n").first { $0.hasPrefix("NSpid:") }
+                if line?.split(separator: "\t").last == "1" { return process }
+            }
+        }
+        return nil
+    }
+
     /// The processes in one folder, without those below it and those outside of our process namespace.
     static func processes(in directory: String) throws(SystemError) -> [pid_t] {
         let text: String

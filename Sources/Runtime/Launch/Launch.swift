@@ -37,13 +37,44 @@ package struct Launch: ~Copyable {
         package init() {}
     }
 
-    private let plan: LaunchPlan
+    /// Nil until it was sent.
+    private var plan: LaunchPlan?
     private let monitor: MonitorProcess
 
-    /// Starts the shim. The container comes into being at once but stops at the plan's barrier until `go()`.
-    package init(_ plan: LaunchPlan, shim: borrowing FileDescriptor, stdio: (Int32, Int32, Int32)) throws {
+    /// Starts the shim and clones the container's first process, which waits for its plan. Let go of the value to end it.
+    ///
+    /// - Parameters:
+    ///   - namespaces: those of the plan that will come.
+    ///   - cgroup: a cgroup v2 folder to clone into.
+    package init(
+        namespaces: NamespaceFlags,
+        cgroup: String? = nil,
+        shim: borrowing FileDescriptor,
+        stdio: (Int32, Int32, Int32)
+    ) throws {
+        let words = ["minirun-shim", String(namespaces.rawValue, radix: 16)] + (cgroup.map { [$0] } ?? [])
+        monitor = try MonitorProcess(program: shim, arguments: words, stdio: stdio)
+        plan = nil
+    }
+
+    /// Starts the shim with its plan at once.
+    package static func start(_ plan: LaunchPlan, shim: borrowing FileDescriptor, stdio: (Int32, Int32, Int32)) throws
+        -> Launch
+    {
+        guard case .clone(let namespaces, let cgroup) = plan.steps.first else {
+            throw EngineError(.failed, "a launch plan begins with a clone")
+        }
+        var launch = try Launch(namespaces: namespaces, cgroup: cgroup, shim: shim, stdio: stdio)
+        try launch.carryOut(plan)
+        return launch
+    }
+
+    /// Gives the container's process its plan. It walks it up to the barrier, and on after `go()`.
+    package mutating func carryOut(_ plan: LaunchPlan) throws {
         self.plan = plan
-        monitor = try MonitorProcess(program: shim, plan: plan.encoded, stdio: stdio)
+        var message = lp_message()
+        message.kind = LP_MESSAGE_PLAN.rawValue
+        try withUnsafeBytes(of: &message) { try monitor.send($0, with: plan.encoded) }
     }
 
     /// To poll(2) for events.
@@ -71,7 +102,8 @@ package struct Launch: ~Copyable {
             }
         case LP_MESSAGE_FAILED:
             let detail = withUnsafeBytes(of: &message.detail) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-            let step = plan.steps.indices.contains(Int(message.step)) ? plan.steps[Int(message.step)] : nil
+            let steps = plan?.steps ?? []
+            let step = steps.indices.contains(Int(message.step)) ? steps[Int(message.step)] : nil
             return .failed(LaunchFailure(step: step, code: message.error, detail: detail))
         case LP_MESSAGE_EXITED:
             var usage = Usage()
@@ -85,10 +117,10 @@ package struct Launch: ~Copyable {
     }
 
     /// Ends the container at once, if it still runs, and the shim.
-    package consuming func kill() { monitor.kill() }
+    package func kill() { monitor.kill() }
 
     /// Waits for the shim's end, after the container's.
-    package consuming func finish() { monitor.wait() }
+    package func finish() { monitor.wait() }
 }
 
 /// The step that failed, and why.

@@ -45,14 +45,10 @@ extension LaunchPlan {
     /// The order is the safety; each group says what would break if it moved.
     package init(_ spec: RuntimeSpec, in context: LaunchContext) throws(EngineError) {
         steps = []
-        // The cgroup namespace comes later: its root is the cgroup at the time of its making.
-        var flags = NamespaceFlags(rawValue: 0)
-        for namespace in spec.linux.namespaces where namespace.type != .cgroup {
-            guard namespace.path == nil else {
-                throw EngineError(.unsupported, "joining a namespace is not supported yet")
-            }
-            flags.formUnion(try namespace.type.flag)
+        guard spec.linux.namespaces.allSatisfy({ $0.path == nil }) else {
+            throw EngineError(.unsupported, "joining a namespace is not supported yet")
         }
+        let flags = try NamespaceFlags(ofClone: spec.linux.namespaces.map(\.type))
         var born: String?
         for case .cloneInto(let directory) in context.cgroupEntries { born = directory }
         steps.append(.clone(flags, cgroup: born))
@@ -200,6 +196,15 @@ extension LaunchPlan {
             steps += cgroup.links.map { .link(path: "\(mount.destination)/\($0)", target: cgroup.name) }
         }
         if attributes.contains(.readOnly) { steps.append(.readOnly(mount.destination)) }
+    }
+}
+
+extension NamespaceFlags {
+    /// The flags with which a container's first process is cloned. The cgroup namespace comes later: its root is the cgroup at
+    /// the time of its making.
+    package init(ofClone namespaces: [RuntimeSpec.Namespace]) throws(EngineError) {
+        self = []
+        for namespace in namespaces where namespace != .cgroup { formUnion(try namespace.flag) }
     }
 }
 

@@ -58,8 +58,7 @@ struct TextTable {
 extension LaunchStep {
     fileprivate func record(_ texts: inout TextTable) -> lp_step {
         switch self {
-        case .clone(let flags, let cgroup):
-            .make(LP_CLONE, cgroup.map { [texts.add($0)] } ?? [], numbers: [flags.rawValue])
+        case .clone(let flags, _): .make(LP_CLONE, numbers: [flags.rawValue])
         case .newSession: .make(LP_NEW_SESSION)
         case .propagation(let kind): .make(LP_PROPAGATION, numbers: [kind.flag | 0x4000 /* MS_REC */])
         case .layer(let path): .make(LP_LAYER, [texts.add(path)])

@@ -70,9 +70,11 @@ enum ContainerInspectCommand {
         let record = try engine.containers.find(String(name.drop { $0 == "/" }))
         var inspection = ContainerInspection(
             record: record,
-            folder: engine.containers.folder(record.id),
+            folder: engine.containers.bundle(record.id, removedAtEnd: record.removeAtEnd),
+            dataFolder: engine.containers.folder(record.id),
             layers: try record.layers.reversed().map { engine.images.layerPath(try Digest($0)) + "/fs" }
         )
+        inspection.pid = try engine.pid(of: record)
         if parsed.flag("size") { inspection.size = try engine.size(of: record) }
         return inspection.object
     }

@@ -4,10 +4,14 @@ import Runner
 /// A container as docker's `container inspect` shows it.
 struct ContainerInspection {
     let record: ContainerRecord
-    /// The container's own folder.
+    /// The bundle's folder.
     let folder: String
+    /// Where its upper and work folders are.
+    let dataFolder: String
     /// The folders of its image's layers, the top one first.
     let layers: [String]
+    /// Of its first process, on the host, while it runs.
+    var pid: Int32 = 0
     /// `--size`
     var size: (own: Int64, whole: Int64)?
 
@@ -36,7 +40,7 @@ struct ContainerInspection {
         return [
             "Status": .string(record.status.rawValue), "Running": .bool(isRunning), "Paused": false,
             "Restarting": false,
-            "OOMKilled": .bool(record.outOfMemory), "Dead": false, "Pid": .number(isRunning ? record.pid : 0),
+            "OOMKilled": .bool(record.outOfMemory), "Dead": false, "Pid": .number(isRunning ? pid : 0),
             "ExitCode": .number(record.exitCode), "Error": .string(record.error), "StartedAt": time(record.started),
             "FinishedAt": time(record.finished),
         ]
@@ -46,8 +50,8 @@ struct ContainerInspection {
         [
             "Data": [
                 "ID": .string(record.id), "LowerDir": .string(layers.joined(separator: ":")),
-                "MergedDir": .string("\(folder)/rootfs"), "UpperDir": .string("\(folder)/upper"),
-                "WorkDir": .string("\(folder)/work"),
+                "MergedDir": .string("\(folder)/rootfs"), "UpperDir": .string("\(dataFolder)/upper"),
+                "WorkDir": .string("\(dataFolder)/work"),
             ],
             "Name": "overlay2",
         ]
