@@ -52,18 +52,17 @@ package struct RunReport: Sendable {
         statistics?.io.reduce(0) { $0 + $1[keyPath: value] } ?? 0
     }
 
-    /// What the time went to, one after the other.
+    /// What the time went to, one after the other. The shim begins while the image is still being looked for, except on
+    /// cgroup v2, where it begins after.
     private var phases: [(name: String, duration: UInt64)] {
-        let marks: [(String, UInt64)] = [
-            ("prepare", prepared), ("shim", ending.shimBegan), ("mounts", ending.barrierPassed),
-            ("execute", ending.started),
-            ("program", ending.ended), ("cleanup", finished),
+        let marks: [(name: String, time: UInt64)] = [
+            ("shim", ending.shimBegan), ("prepare", prepared), ("mounts", ending.barrierPassed),
+            ("execute", ending.started), ("program", ending.ended), ("cleanup", finished),
         ]
         var before = began
-        return marks.filter { $0.1 != 0 }.map { name, time in
-            // The shim starts while the engine is still deciding: what overlaps is counted once.
-            defer { before = max(before, time) }
-            return (name, time - min(before, time))
+        return marks.filter { $0.time != 0 }.sorted { $0.time < $1.time }.map { name, time in
+            defer { before = time }
+            return (name, time &- before)
         }
     }
 

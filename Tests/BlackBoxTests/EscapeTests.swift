@@ -203,6 +203,22 @@ import Testing
         #expect(!session.seen.contains("minirun"))
     }
 
+    // CVE-2019-14271 and its kin: names of users come from the image's own files, wherever its links point.
+    @Test func theHostsUsersAreNotAsked() throws {
+        let file = try minirun.write("passwd", "stranger:x:77:77::/:\n")
+        let image = try image({ tree in
+            try Link.create("\(tree)/etc/passwd", to: file)
+            try Files.write("\(tree)/etc/own", Array("member:x:78:78::/:\n".utf8))
+        })
+        #expect(try minirun("run", "--rm", "-u", "stranger", image, "/bin/id").code == 125)
+        #expect(try minirun("run", "--rm", "-u", "daemon", image, "/bin/id").code == 125)
+        let second = try Fixtures.tree(minirun, "second")
+        try Files.write("\(second)/etc/own", Array("member:x:78:78::/:\n".utf8))
+        try Link.create("\(second)/etc/passwd", to: "/../../etc/own")
+        let inside = try Fixtures.image(from: second, at: minirun.path("inside"))
+        #expect(try minirun("run", "--rm", "-u", "member", inside, "/bin/id", "-u").line == "78")
+    }
+
     // CVE-2021-41091
     @Test func foldersAreClosedToOthers() throws {
         #expect(try minirun("run", "--name", "kept", Fixtures.busybox, "true").code == 0)

@@ -93,6 +93,13 @@ import Testing
         #expect(minirun.containers.isEmpty && minirun.active.isEmpty && minirun.names.isEmpty)
     }
 
+    @Test func wordsBeyondTheKernelsLimitAreAnError() throws {
+        let many = try minirun.write("variables", (0..<40_000).map { "V\($0)=\(String(repeating: "y", count: 100))\n" }.joined())
+        let second = try minirun("run", "--rm", "--env-file", many, Fixtures.busybox, "true")
+        #expect(second.code == 126 && second.err.contains("argument list too long"), "\(second.code) \(second.err.prefix(300))")
+        #expect(minirun.containers.isEmpty && minirun.active.isEmpty)
+    }
+
     // MARK: Command and entry point
 
     @Test func argumentsReplaceTheCommandAndNotTheEntryPoint() throws {

@@ -115,6 +115,23 @@ import Testing
         #expect(try minirun("rm", "victim").code == 0)
     }
 
+    /// The state folder lies on a tmpfs: after a boot it is gone, and so is every process.
+    @Test func psTellsTheTruthAfterABoot() throws {
+        #expect(try minirun("run", "--name", "done", Fixtures.busybox, "sh", "-c", "exit 4").code == 4)
+        for name in ["kept", "removed"] {
+            let options = name == "removed" ? ["--rm"] : []
+            let session = try Session(minirun, ["run", "--name", name] + options + [Fixtures.guest, "trap"])
+            session.expect("ready")
+            session.signal(SIGKILL)
+            _ = try session.wait()
+        }
+        try Files.removeTree(minirun.state)
+        let lines = try minirun("ps", "-a", "--format", "{{.Names}} {{.State}}").lines.sorted()
+        #expect(lines == ["done exited", "kept exited"], "\(lines)")
+        #expect(try minirun("inspect", "--format", "{{.State.ExitCode}}", "done", "kept").lines == ["4", "137"])
+        #expect(try minirun("run", "--rm", "--name", "removed", Fixtures.busybox, "true").code == 0)
+    }
+
     @Test func versionAndInfo() throws {
         #expect(try minirun("version").code == 0)
         #expect(try minirun("--version").out.hasPrefix("minirun version "))
