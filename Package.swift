@@ -60,7 +60,11 @@ let package = Package(
         ),
         .testTarget(name: "OCITests", dependencies: ["OCI"], swiftSettings: swift),
         .testTarget(name: "LinuxSystemTests", dependencies: ["LinuxSystem", "CLinux"], swiftSettings: swift),
-        .testTarget(name: "RuntimeTests", dependencies: ["Runtime", "LaunchPlan", "LinuxSystem", "OCI"], swiftSettings: swift),
+        .testTarget(
+            name: "RuntimeTests",
+            dependencies: ["Runtime", "LaunchPlan", "LinuxSystem", "OCI"],
+            swiftSettings: swift
+        ),
         .testTarget(name: "RunnerTests", dependencies: ["Runner", "Runtime", "OCI"], swiftSettings: swift),
         .testTarget(name: "ImagesTests", dependencies: ["Images", "LinuxSystem", "OCI"], swiftSettings: swift),
         .testTarget(
@@ -70,7 +74,11 @@ let package = Package(
         ),
         // The real program, as root, where MINIRUN_BLACKBOX is set.
         .testTarget(name: "BlackBoxTests", dependencies: ["LinuxSystem", "OCI"], swiftSettings: swift),
-        .testTarget(name: "CommandTests", dependencies: ["minirun", "Build", "LinuxSystem", "OCI"], swiftSettings: swift),
+        .testTarget(
+            name: "CommandTests",
+            dependencies: ["minirun", "Build", "LinuxSystem", "OCI"],
+            swiftSettings: swift
+        ),
     ],
     swiftLanguageModes: [.v6]
 )

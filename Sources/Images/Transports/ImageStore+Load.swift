@@ -15,20 +15,27 @@ extension ImageStore {
     /// Brings all images of an archive, or of an OCI layout's folder, into the store.
     ///
     /// What `docker save`, `podman save`, `skopeo copy` and umoci write is known, compressed or not, from a file or a
-    /// pipe. Digests and diff ids are verified while the blobs are written. If anything is wrong, no image and no name
+    /// pipe. Digests and diff ids are verified while the blobs are written; with `unpacking` the layers for this machine
+    /// are unpacked as well. If anything is wrong, no image and no name
     /// appears, and of the image that is wrong no blob stays.
     /// - Parameter path: what errors call it, and for a folder where it is.
-    package func load(_ file: consuming FileDescriptor, path: String = "stdin", platform: Platform? = nil) throws
+    package func load(
+        _ file: consuming FileDescriptor,
+        path: String = "stdin",
+        platform: Platform? = nil,
+        unpacking: Bool = false
+    ) throws
         -> [LoadedImage]
     {
         let lease = try lease()
         let archive = try ImageArchive.open(file, path: path, spool: temporaryFolder)
-        return try lease.during { try load(archive, platform: platform) }
+        return try lease.during { try load(archive, platform: platform, unpacking: unpacking) }
     }
 
     /// `load` of a file or folder.
-    package func load(path: String, platform: Platform? = nil) throws -> [LoadedImage] {
-        try load(FileDescriptor.open(path, O_RDONLY | O_NONBLOCK), path: path, platform: platform)
+    package func load(path: String, platform: Platform? = nil, unpacking: Bool = false) throws -> [LoadedImage] {
+        let file = try FileDescriptor.open(path, O_RDONLY | O_NONBLOCK)
+        return try load(file, path: path, platform: platform, unpacking: unpacking)
     }
 
     /// Copies one image from where it is into the store.
@@ -42,7 +49,7 @@ extension ImageStore {
         }
     }
 
-    private func load(_ archive: ImageArchive, platform: Platform?) throws -> [LoadedImage] {
+    private func load(_ archive: ImageArchive, platform: Platform?, unpacking: Bool) throws -> [LoadedImage] {
         // Everything is right before the first blob appears, and stored before the first name does.
         var pending = PendingBlobs(store: self)
         var ready: [(target: Descriptor, references: [ImageReference])] = []
@@ -57,6 +64,10 @@ extension ImageStore {
             for (reference, id) in legacy.names { ready.append((try pending.add(legacy, id), [reference])) }
         }
         try pending.commit()
+        // Before there is a name: a layer that cannot be unpacked is refused here and not at the first run.
+        for (target, _) in ready where unpacking {
+            if let image = try image(target, platform: platform) { _ = try unpackedLayers(of: image) }
+        }
         if case .layout(let layout) = archive { try addDockersNames(layout, to: &ready) }
         return try ready.map { try name($0.target, $0.references, platform: platform) }
     }

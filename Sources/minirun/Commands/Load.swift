@@ -24,10 +24,12 @@ enum LoadCommand {
                 hint: "name a file with -i, or redirect one"
             )
         }
+        // Owners and device nodes need root; who loads without it wants to look at an image, not to run it.
+        let unpacks = Process.isRoot
         let loaded = try Installation.withEngine(parsed.globals) { engine in
             input.isEmpty
-                ? try engine.images.load(StandardStream.input.duplicate(), platform: platform)
-                : try engine.images.load(path: input, platform: platform)
+                ? try engine.images.load(StandardStream.input.duplicate(), platform: platform, unpacking: unpacks)
+                : try engine.images.load(path: input, platform: platform, unpacking: unpacks)
         }
         for image in loaded { Console.print(text(image)) }
         return 0
