@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -50,6 +51,24 @@ int linux_open_protected_program(const char *path) {
     return errno == EPERM || errno == ENOSYS ? sealed_copy(path) : -1;
 }
 
+int linux_reopen_read_only(int fd) {
+    int mount = open_tree(fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+    if (mount < 0) return -1;
+    struct mount_attr attributes = {
+        .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC};
+    int file = -1;
+    if (mount_setattr(mount, "", AT_EMPTY_PATH, &attributes, sizeof attributes) == 0) {
+        char path[32];
+        snprintf(path, sizeof path, "/proc/self/fd/%d", mount);
+        file = open(path, O_RDONLY | O_CLOEXEC);
+    }
+    int code = errno;
+    close(mount);
+    errno = code;
+    if (file >= 0) lseek(file, lseek(fd, 0, SEEK_CUR), SEEK_SET);
+    return file;
+}
+
 struct monitor_start {
     int program;
     int descriptors[4];
@@ -61,9 +80,9 @@ struct monitor_start {
 static int start_monitor(void *argument) {
     struct monitor_start *start = argument;
     // First out of the way of 0 to 3, then into place; each of the two loops may close what the other needs otherwise.
-    int program = fcntl(start->program, F_DUPFD_CLOEXEC, 16);
+    int program = fcntl(start->program, F_DUPFD_CLOEXEC, 4);
     int high[4];
-    for (int i = 0; i < 4; i++) high[i] = fcntl(start->descriptors[i], F_DUPFD_CLOEXEC, 16);
+    for (int i = 0; i < 4; i++) high[i] = fcntl(start->descriptors[i], F_DUPFD_CLOEXEC, 4);
     for (int i = 0; i < 4; i++)
         if (program < 0 || high[i] < 0 || dup2(high[i], i) < 0) goto failed;
     // Signal handlers do not survive the exec, ignored signals and the mask do.

@@ -57,7 +57,7 @@ int linux_pidfd_send_signal(int pidfd, int signal) {
 
 int linux_pidfd_open(pid_t pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }
 
-int linux_close_from(unsigned int first) { return (int)syscall(SYS_close_range, first, ~0U, 0); }
+int linux_close_from(unsigned int first) { return (int)syscall(SYS_close_range, first, ~0U, 4U /* CLOSE_RANGE_CLOEXEC */); }
 
 int linux_memfd_create(const char *name, unsigned int flags) { return memfd_create(name, flags | MFD_CLOEXEC); }
 

@@ -190,4 +190,7 @@ package struct FileDescriptor: ~Copyable, Sendable {
 
     /// lseek(2) to the start.
     package func rewind() throws(SystemError) { try retrying("seeking") { lseek(raw, 0, SEEK_SET) } }
+
+    /// close_range(2) with CLOSE_RANGE_CLOEXEC: every descriptor from `first` on closes at the next exec.
+    package static func closeAtExec(from first: UInt32) { _ = linux_close_from(first) }
 }

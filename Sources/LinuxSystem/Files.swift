@@ -41,6 +41,16 @@ package enum Files {
         try FileDescriptor.open(path, O_WRONLY | O_CREAT | O_TRUNC, mode: mode).write(bytes)
     }
 
+    /// Creates a file that must not be there yet, not even as a link: for a path in a folder that may be somebody else's.
+    package static func create(_ path: String, _ bytes: [UInt8], mode: mode_t = 0o644) throws(SystemError) {
+        try FileDescriptor.open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: mode).write(bytes)
+    }
+
+    /// `write`, but never through a link in the path's last component.
+    package static func writeUnlinked(_ path: String, _ bytes: [UInt8], mode: mode_t = 0o644) throws(SystemError) {
+        try FileDescriptor.open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode: mode).write(bytes)
+    }
+
     /// fsync(2) of the folder that holds `path`, so that its name survives a power cut.
     package static func syncDirectory(of path: String) throws(SystemError) {
         try FileDescriptor.open(parent(of: path), O_RDONLY | O_DIRECTORY).sync()

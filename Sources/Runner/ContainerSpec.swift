@@ -51,6 +51,7 @@ package struct ContainerSpec: Sendable {
 
     /// The whole specification.
     package func specification() throws -> RuntimeSpec {
+        try checkNames()
         let capabilities = try self.capabilities()
         var spec = RuntimeSpec(
             process: try process(capabilities),
@@ -75,6 +76,18 @@ package struct ContainerSpec: Sendable {
         let arguments = entrypoint + command
         if arguments.isEmpty { throw EngineError(.invalid, "no command specified") }
         return arguments
+    }
+
+    /// Names that the engine writes into files of the container: a line end or a blank in one would add an entry to /etc/hosts.
+    private func checkNames() throws(EngineError) {
+        for name in [hostname, options.domainname ?? ""] + options.addedHosts {
+            guard !name.utf8.contains(where: { $0 <= 0x20 || $0 == 0x7F }) else {
+                throw EngineError(.invalid, "invalid host name: \"\(name)\"")
+            }
+        }
+        guard hostname.utf8.count <= 64 else {
+            throw EngineError(.invalid, "invalid host name: \"\(hostname)\" is longer than 64 bytes")
+        }
     }
 
     private func process(_ capabilities: CapabilitySet) throws -> RuntimeSpec.Process {
@@ -107,11 +120,14 @@ package struct ContainerSpec: Sendable {
     private func environment(home: String) -> [String] {
         var entries = [DockerDefaults.path, "HOSTNAME=\(hostname)"]
         if options.terminal { entries.append("TERM=xterm") }
+        var places: [Substring: Int] = [:]
+        for (place, entry) in entries.enumerated() { places[entry.prefix { $0 != "=" }] = place }
         for entry in configuration.env + options.environment {
             let name = entry.prefix { $0 != "=" }
-            if let index = entries.firstIndex(where: { $0.prefix { $0 != "=" } == name }) {
-                entries[index] = entry
+            if let place = places[name] {
+                entries[place] = entry
             } else {
+                places[name] = entries.count
                 entries.append(entry)
             }
         }

@@ -187,8 +187,11 @@ package struct ContainerStore: Sendable {
 
     /// Cleans up after engines that were killed and after a reboot. `forget` removes what a container had in the kernel: its
     /// cgroup, with whatever may still run in it.
-    package func recover(forget: (String) throws -> Void) throws {
-        if !FileStatus.exists("\(state)/boot") { try recoverAfterBoot() }
+    ///
+    /// - Parameter failed: called for a container that cannot be cleaned up now. It stays for the next command: it must not
+    ///   keep this one from its work.
+    package func recover(forget: (String) throws -> Void, failed: (String, any Error) -> Void) throws {
+        if !FileStatus.exists("\(state)/boot") { try recoverAfterBoot(failed) }
         let active: [String]
         do { active = try Files.list("\(state)/active") } catch {
             if error.code == SystemError.notFound { return }
@@ -201,32 +204,50 @@ package struct ContainerStore: Sendable {
             else {
                 continue
             }
-            try forget(id)
-            try settle(id)
+            do {
+                try forget(id)
+                try settle(id)
+            } catch {
+                failed(id, error)
+            }
             _ = consume lock
         }
     }
 
     /// STATE lies on a tmpfs: after a boot nothing runs, whatever the state files say.
-    private func recoverAfterBoot() throws {
+    private func recoverAfterBoot(_ failed: (String, any Error) -> Void) throws {
         try Files.makeDirectories("\(state)/active", mode: 0o700)
         for id in try ids() where id.utf8.count == 64 {
             guard let lock = try FileLock.attempt(activePath(id), .exclusive) else { continue }
-            if let record = try? record(id), record.status == .exited {
-                try Files.remove(activePath(id))
-            } else {
-                try settle(id)
+            do {
+                let hasEnded = (try? record(id))?.status == .exited
+                if hasEnded { try Files.remove(activePath(id)) } else { try settle(id) }
+            } catch {
+                failed(id, error)
             }
             _ = consume lock
         }
+        try removeLooseNames()
         try Files.write("\(state)/boot", [])
+    }
+
+    /// Names whose containers never came so far as to have a folder: with STATE went what said so.
+    private func removeLooseNames() throws {
+        guard FileStatus.exists("\(root)/containers/names") else { return }
+        for name in try Files.list("\(root)/containers/names") {
+            // One that is being made at this moment has its `active` file before its name.
+            guard let id = try? Link.target(namePath(name)), !FileStatus.exists(folder(id)) else { continue }
+            if !FileStatus.exists(activePath(id)) { try Files.remove(namePath(name)) }
+        }
     }
 
     /// What a container is whose engine is gone: removed if it was to be removed or never came into being, else ended by
     /// SIGKILL.
     private func settle(_ id: String) throws {
-        let name = (try? Files.readText(activePath(id))) ?? ""
-        guard var record = try? record(id), !record.removeAtEnd else { return try erase(id: id, name: name) }
+        let found = try? record(id)
+        // After a boot the `active` file is gone; the record has the name, too.
+        let name = (try? Files.readText(activePath(id))).flatMap { $0.isEmpty ? nil : $0 } ?? found?.name ?? ""
+        guard var record = found, !record.removeAtEnd else { return try erase(id: id, name: name) }
         if record.status != .exited {
             record.status = .exited
             record.exitCode = 137

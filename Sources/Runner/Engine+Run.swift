@@ -22,12 +22,12 @@ extension Engine {
         created: (String) throws -> Void = { _ in }
     ) throws -> RunOutcome {
         let report = RunReport(began: Clock.monotonic)
-        try StandardDescriptors.check()
         let hierarchy = try CgroupHierarchy.current()
         let null = try FileDescriptor.open("/dev/null", O_RDWR)
+        let streams = try StandardStreams(interactive: request.options.interactive, null: null.raw)
         // The namespaces depend on options alone: they are made while this process looks for the image. On cgroup v2 the
         // process is born into its cgroup, which is known only later.
-        var early: Execution? = hierarchy.mode == .unified ? nil : try execution(request, null.raw, cgroup: nil)
+        var early: Execution? = hierarchy.mode == .unified ? nil : try execution(request, streams, cgroup: nil)
 
         try recover()
         let id = try ContainerName.newID()
@@ -43,8 +43,12 @@ extension Engine {
         do {
             try created(id)
             try run.begin()
-            var execution = try early.take() ?? execution(request, null.raw, cgroup: prepared.cgroup.cloneInto)
-            try run.carryOut(&execution, null: null.raw) { lease.release() }
+            var execution = try early.take() ?? execution(request, streams, cgroup: prepared.cgroup.cloneInto)
+            try run.carryOut(&execution) {
+                lease.release()
+            } started: {
+                if !request.options.terminal { streams.letGo(null.raw) }
+            }
             try run.settle()
             if request.options.removeAtEnd { try containers.remove(claim) } else { try containers.release(claim) }
             execution.finish()
@@ -56,15 +60,14 @@ extension Engine {
         return RunOutcome(exitCode: run.record.exitCode, report: run.report)
     }
 
-    private func execution(_ request: RunRequest, _ null: CInt, cgroup: String?) throws -> Execution {
+    private func execution(_ request: RunRequest, _ streams: StandardStreams, cgroup: String?) throws -> Execution {
         let options = request.options
-        var streams = Execution.Streams(stdio: (options.interactive ? 0 : null, 1, 2))
-        if options.terminal { streams.terminal = (options.interactive ? 0 : nil, 1) }
         return try Execution(
             namespaces: NamespaceFlags(ofClone: options.namespaces),
             cgroup: cgroup,
             shimPath: shim,
             streams: streams,
+            terminal: options.terminal ? (options.interactive ? 0 : nil, 1) : nil,
             forwardsSignals: request.forwardsSignals
         )
     }
@@ -179,7 +182,7 @@ private struct ForegroundRun {
     }
 
     /// Launches and waits. `recorded` is called when the record is on the disk.
-    mutating func carryOut(_ execution: inout Execution, null: CInt, recorded: () -> Void) throws {
+    mutating func carryOut(_ execution: inout Execution, recorded: () -> Void, started: () -> Void) throws {
         let ending = try execution.run(prepared.plan) {
             // While the shim is at work.
             if cgroup == nil { cgroup = try Cgroup.create(prepared.cgroup) }
@@ -189,8 +192,7 @@ private struct ForegroundRun {
             try engine.containers.write(record)
             recorded()
         } started: {
-            // Whoever reads the program's output waits for its end, not for ours.
-            if !request.options.terminal { StandardDescriptors.letGo(null) }
+            started()
         }
         report.take(ending)
         record.exitCode = ending.status.code

@@ -15,6 +15,8 @@ package struct Engine: Sendable {
     package let state: String
     /// The shim's path.
     package let shim: String
+    /// Told what did not work and did not keep a command from its work.
+    package var warn: @Sendable (String) -> Void = { _ in }
 
     /// Opens the store, creating it the first time.
     package init(root: String = standardRoot, state: String = standardState, shim: String) throws {
@@ -32,7 +34,10 @@ package struct Engine: Sendable {
         try containers.recover { id in
             let found = try hierarchy ?? CgroupHierarchy.current()
             hierarchy = found
-            try Cgroup(CgroupName(container: id), in: found).remove()
+            // A second is enough for processes that die; one in an uninterruptible sleep is for a later command.
+            try Cgroup(CgroupName(container: id), in: found).remove(timeout: 1000)
+        } failed: { id, error in
+            warn("container \(id.prefix(12)) could not be cleaned up: \(error)")
         }
     }
 

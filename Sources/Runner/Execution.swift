@@ -9,18 +9,8 @@ import Runtime
 /// It begins when the value is made: the shim starts and makes the namespaces while its caller finds out what to run. A value
 /// that is let go before `run` ends what has begun.
 package struct Execution: ~Copyable {
-    /// What becomes 0 to 2 of the program, and where the caller's terminal is.
-    package struct Streams: Sendable {
-        /// For a program without a terminal.
-        package var stdio: (input: CInt, output: CInt, error: CInt)
-        /// With a terminal: where the caller types (nil without `-i`) and reads.
-        package var terminal: (input: CInt?, output: CInt)?
-
-        package init(stdio: (input: CInt, output: CInt, error: CInt), terminal: (input: CInt?, output: CInt)? = nil) {
-            self.stdio = stdio
-            self.terminal = terminal
-        }
-    }
+    /// Where the caller's terminal is, for a program that gets one: where the caller types (nil without `-i`) and reads.
+    package typealias CallersTerminal = (input: CInt?, output: CInt)
 
     /// How it went. Times are CLOCK_MONOTONIC in nanoseconds, 0 where it did not come so far.
     package struct Ending: Sendable {
@@ -37,7 +27,8 @@ package struct Execution: ~Copyable {
 
     private var launch: Launch
     private let signals: SignalDescriptor
-    private let terminal: (input: CInt?, output: CInt)?
+    private let streams: StandardStreams
+    private let terminal: CallersTerminal?
     private var relay: TerminalRelay?
     private var pidfd: FileDescriptor?
     /// Signals that came before there was somebody to send them to.
@@ -51,22 +42,24 @@ package struct Execution: ~Copyable {
     ///   - namespaces: those that the plan will ask for.
     ///   - cgroup: a cgroup v2 folder that exists, to clone the process into.
     ///   - forwardsSignals: signals that come meanwhile go to the container. They are held back from here on.
-    package init(
+    init(
         namespaces: NamespaceFlags,
         cgroup: String?,
         shimPath: String,
-        streams: Streams,
+        streams: StandardStreams,
+        terminal: CallersTerminal?,
         forwardsSignals: Bool
     ) throws {
         // Before the launch: from here on no signal ends this process before the container is cared for.
         let signals = try SignalDescriptor(forwardsSignals ? SignalDescriptor.forwardable : [])
         let program = try MonitorProcess.openProgram(shimPath)
         let launched = Clock.monotonic
-        let stdio = (streams.stdio.input, streams.stdio.output, streams.stdio.error)
-        let launch = try Launch(namespaces: namespaces, cgroup: cgroup, shim: program, stdio: stdio)
+        let launch = try Launch(namespaces: namespaces, cgroup: cgroup, shim: program, stdio: streams.theirs)
+        streams.launched()
         self.launch = launch
         self.signals = signals
-        terminal = streams.terminal
+        self.streams = streams
+        self.terminal = terminal
         relay = nil
         pidfd = nil
         ending.launched = launched
@@ -103,12 +96,17 @@ package struct Execution: ~Copyable {
                 pollfd(fd: launch.descriptor, events: Int16(POLLIN), revents: 0),
                 pollfd(fd: signals.descriptor.raw, events: Int16(POLLIN), revents: 0),
             ]
-            polls += relay.polled
+            let carried = terminal == nil ? streams.polled : relay.polled
+            polls += carried
             if poll(&polls, UInt(polls.count), -1) < 0, errno != EINTR {
                 throw SystemError("waiting for the container")
             }
             while let signal = try signals.next() { try forward(signal) }
-            if polls.count == 5 { relay.carry(inputReady: polls[2].revents != 0, outputReady: polls[4].revents != 0) }
+            if terminal == nil {
+                streams.carry(polls[2...])
+            } else if polls.count == 5 {
+                relay.carry(inputReady: polls[2].revents != 0, outputReady: polls[4].revents != 0)
+            }
             if polls[0].revents != 0, try !take(launch.next(), started) { return try drain() }
         }
     }
@@ -152,6 +150,7 @@ package struct Execution: ~Copyable {
 
     /// What the container wrote to its terminal last goes out, however slow its reader is; unless the caller wants the end.
     private mutating func drain() throws {
+        streams.drain()
         var outputReady = false
         while relay.drain(outputReady: outputReady), interrupts < 3 {
             var polls = [pollfd(fd: signals.descriptor.raw, events: Int16(POLLIN), revents: 0), relay.polled[2]]

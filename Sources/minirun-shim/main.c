@@ -35,6 +35,7 @@ static step_function *const child_steps[LP_OPERATIONS] = {
     [LP_FOLDER] = step_folder,
     [LP_LINK] = step_link,
     [LP_DEVICE] = step_device,
+    [LP_OWN_STREAMS] = step_own_streams,
     [LP_CONSOLE] = step_console,
     [LP_BARRIER] = step_barrier,
     [LP_ENTER_CGROUP] = step_enter_cgroup,
@@ -187,10 +188,12 @@ static pid_t clone_child(struct shim *shim, const char *cgroup_path, int *pidfd)
     if (pid < 0) report_failure(shim, errno);
     if (pid == 0) {
         close(pair[0]);
+        if (cgroup >= 0) close(cgroup);
         shim->barrier = pair[1];
         become_container(shim);
     }
     close(pair[1]);
+    if (cgroup >= 0) close(cgroup);
     shim->barrier = pair[0];
     return (pid_t)pid;
 }
@@ -202,6 +205,9 @@ int main(int count, char **words) {
     struct pollfd control = {.fd = LP_CONTROL_FD, .events = POLLIN};
     if (poll(&control, 1, 0) < 0 || control.revents & (POLLHUP | POLLERR | POLLNVAL)) _exit(255);
     fcntl(LP_CONTROL_FD, F_SETFD, FD_CLOEXEC);
+    // What somebody up the line left open, a folder of the host perhaps, must not be there for even a moment in which an
+    // image's program could reach it (CVE-2024-21626).
+    syscall(SYS_close_range, LP_CONTROL_FD + 1U, ~0U, 0U);
     prctl(PR_SET_NAME, "minirun-shim");
 
     struct lp_message message = {.time = {now()}};

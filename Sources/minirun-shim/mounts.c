@@ -5,12 +5,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 static int close_keeping_errno(int fd, int result) {
@@ -77,6 +79,22 @@ int step_root_folder(struct shim *shim, const struct lp_step *step) {
     return shim->root < 0 ? -1 : 0;
 }
 
+// Opens the target of a mount that somebody chose. A link of the image could lead it onto the kernel's own files although its
+// path does not look so: something over /proc or /sys makes programs, and the steps that mask, write to what is not the kernel's
+// (CVE-2019-16884). A path below /proc or /sys has been judged in Swift.
+static int open_chosen_target(const struct shim *shim, const char *path, bool folder) {
+    int target = open_target(shim, path, folder);
+    if (target < 0 || !strncmp(path, "/proc/", 6) || !strncmp(path, "/sys/", 5)) return target;
+    struct statfs status;
+    if (fstatfs(target, &status) == 0)
+        switch (status.f_type) {
+        case PROC_SUPER_MAGIC: case SYSFS_MAGIC: case CGROUP_SUPER_MAGIC: case CGROUP2_SUPER_MAGIC: break;
+        default: return target;
+        }
+    close(target);
+    return fail_with(EINVAL, "it leads into /proc or /sys");
+}
+
 // Passes "a=b,c" to the file system context, one fsconfig each. A key may not hold `=` or `,`; a value may hold `=`.
 static int configure(int context, const char *options) {
     char word[256];
@@ -118,7 +136,7 @@ int step_file_system(struct shim *shim, const struct lp_step *step) {
         close_keeping_errno(parent, 0);
         if (target < 0) return fail_with(errno, "not a folder in the image");
     } else {
-        target = open_target(shim, path, true);
+        target = open_chosen_target(shim, path, true);
         if (target < 0) return -1;
     }
     int mount = make_file_system(text_of(shim, step, 0), text_of(shim, step, 2), text_of(shim, step, 3), (unsigned int)step->number[0]);

@@ -42,10 +42,11 @@ int open_in_root(const struct shim *shim, const char *path, int flags);
 int open_target(const struct shim *shim, const char *path, bool folder);
 int open_parent(const struct shim *shim, const char *path, const char **name);
 
-// mounts.c, devices.c, process.c, console.c, init.c
+// mounts.c, devices.c, streams.c, process.c, console.c, init.c
 step_function step_propagation, step_layer, step_overlay, step_root_folder, step_file_system, step_bind, step_mask,
     step_read_only, step_root_read_only, step_pivot_root;
 step_function step_folder, step_link, step_device, step_sysctl;
+step_function step_own_streams;
 step_function step_console;
 step_function step_new_session, step_loopback, step_oom_score, step_barrier, step_enter_cgroup, step_unshare, step_hostname, step_domainname,
     step_rlimit, step_own_pipes, step_working_folder, step_no_new_privileges, step_seccomp, step_bounding_set, step_ids,

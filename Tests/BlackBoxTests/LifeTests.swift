@@ -90,7 +90,7 @@ import Testing
         #expect(try #require(report["wall"]?.int) > 0)
         #expect(try #require(report["memory"]?["peak"]?.int) > 0)
         let phases = report["phases"]?.object?.map(\.key)
-        #expect(phases == ["prepare", "shim", "mounts", "execute", "program", "cleanup"])
+        #expect(phases == ["shim", "prepare", "mounts", "execute", "program", "cleanup"])
         for phase in report["phases"]?.object ?? [] {
             #expect(try #require(phase.value.int) < 60_000_000_000, "\(phase.key)")
         }

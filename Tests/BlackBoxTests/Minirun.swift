@@ -23,8 +23,12 @@ final class Minirun: Sendable {
         folder = try TemporaryFolder.make()
     }
 
-    // Never through a mount: what a failed test left mounted is not ours to empty.
-    deinit { try? Files.removeTree(folder) }
+    deinit {
+        // A test that killed an engine leaves its cleaning up to the next command: this is one.
+        if !active.isEmpty { _ = try? invoke(["rm", "-f", "nothing"], timeout: 30) }
+        // Never through a mount: what a failed test left mounted is not ours to empty.
+        try? Files.removeTree(folder)
+    }
 
     /// The words that start this engine.
     func command(_ arguments: [String]) -> [String] { [Minirun.program, "--root", root, "--state", state] + arguments }

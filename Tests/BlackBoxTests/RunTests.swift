@@ -94,9 +94,10 @@ import Testing
     }
 
     @Test func wordsBeyondTheKernelsLimitAreAnError() throws {
-        let many = try minirun.write("variables", (0..<40_000).map { "V\($0)=\(String(repeating: "y", count: 100))\n" }.joined())
+        let long = String(repeating: "y", count: 100_000)
+        let many = try minirun.write("variables", (0..<30).map { "V\($0)=\(long)\n" }.joined())
         let second = try minirun("run", "--rm", "--env-file", many, Fixtures.busybox, "true")
-        #expect(second.code == 126 && second.err.contains("argument list too long"), "\(second.code) \(second.err.prefix(300))")
+        #expect(second.code == 126 && second.err.contains("argument list too long"), "\(second.code)")
         #expect(minirun.containers.isEmpty && minirun.active.isEmpty)
     }
 

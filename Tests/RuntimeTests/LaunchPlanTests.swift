@@ -47,6 +47,7 @@ import Testing
         #expect(
             names == [
                 "clone", "newSession", "propagation", "layer", "layer", "overlay", "loopback", "fileSystem", "bind",
+                "ownStreams",
                 "barrier",
                 "enterCgroup", "unshare", "fileSystem", "fileSystem", "readOnly", "sysctl", "readOnly", "mask",
                 "pivotRoot",
@@ -88,14 +89,20 @@ import Testing
         #expect(Array(after) == ["capabilities", "noNewPrivileges", "seccomp", "execute"])
     }
 
-    @Test(arguments: [["prog\0x"], [], [""]])
+    @Test(arguments: [[], [""]])
     func argumentsThatAreNone(words: [String]) {
         #expect(throws: EngineError.self) { try Self.plan { $0.process.args = words } }
     }
 
+    /// A path that the shim would cut short: "/tmp\0/etc" is not /tmp.
+    @Test func aTextWithANULIsRefused() throws {
+        let plan = try Self.plan { $0.process.cwd = "/tmp\0/etc" }
+        #expect(throws: EngineError.self) { try plan.encoded() }
+    }
+
     @Test func theBinaryFormHoldsEverything() throws {
         let plan = try Self.plan()
-        let bytes = plan.encoded
+        let bytes = try plan.encoded()
         let header = bytes.withUnsafeBytes { $0.loadUnaligned(as: lp_header.self) }
         #expect(header.magic == UInt32(LP_MAGIC) && header.version == LaunchPlan.version)
         #expect(Int(header.size) == bytes.count && Int(header.step_count) == plan.steps.count)

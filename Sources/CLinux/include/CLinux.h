@@ -96,7 +96,7 @@ int linux_pidfd_send_signal(int pidfd, int signal);
 /// pidfd_open(2).
 int linux_pidfd_open(pid_t pid);
 
-/// close_range(2) over every descriptor from `first` on.
+/// close_range(2) with CLOSE_RANGE_CLOEXEC over every descriptor from `first` on.
 int linux_close_from(unsigned int first);
 
 /// memfd_create(2) with MFD_CLOEXEC.

@@ -8,6 +8,10 @@
 /// the file (CVE-2019-5736). Where the caller may not mount, a sealed copy in memory.
 int linux_open_protected_program(const char *path);
 
+/// Opens the file behind a descriptor anew, for reading, on a read-only mount of its own and at the same place in it: through
+/// that descriptor nobody can write to it or change its mode. -1 where its mount is not one of this namespace's.
+int linux_reopen_read_only(int fd);
+
 /// Clones a process into a new pid namespace, gives it the descriptors `stdio[0..2]` as 0 to 2 and `control` as 3, and
 /// executes the open program `program` in it with the arguments `words` (NULL at their end), an empty environment and all
 /// signals unblocked.

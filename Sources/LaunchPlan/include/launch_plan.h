@@ -76,6 +76,7 @@ enum lp_operation {
     LP_FOLDER,            // t0: path, n0: mode, n1: uid, n2: gid; one that exists is left as it is
     LP_LINK,              // t0: path, t1: target; one that exists is left as it is
     LP_DEVICE,            // t0: path, n0: S_IFCHR… and mode, n1: major, n2: minor, n3: uid, n4: gid
+    LP_OWN_STREAMS,       // 0 to 2 that are files or devices of the host become the container's own, or read-only
     LP_CONSOLE,           // n0: columns, n1: rows, n2: uid of the terminal; a pty becomes 0 to 2 and /dev/console
     LP_BARRIER,           // wait until the engine says go
     LP_ENTER_CGROUP,      // t0: a `tasks` file of cgroup v1, on the host; "0" is written to it

@@ -74,7 +74,7 @@ package struct Launch: ~Copyable {
         self.plan = plan
         var message = lp_message()
         message.kind = LP_MESSAGE_PLAN.rawValue
-        try withUnsafeBytes(of: &message) { try monitor.send($0, with: plan.encoded) }
+        try withUnsafeBytes(of: &message) { try monitor.send($0, with: plan.encoded()) }
     }
 
     /// To poll(2) for events.

@@ -65,6 +65,9 @@ extension LaunchPlan {
         if spec.process.terminal {
             let size = spec.process.consoleSize ?? (0, 0)
             steps.append(.console(columns: size.width, rows: size.height, uid: spec.process.user.uid))
+        } else {
+            // After the devices, which take the place of the host's; before the pivot, while /proc is the host's.
+            steps.append(.ownStreams)
         }
 
         steps.append(.barrier)

@@ -1,13 +1,17 @@
 import LaunchPlan
+import OCI
 
 extension LaunchPlan {
     /// The version of the binary form; the shim refuses another.
     package static let version = UInt32(LP_VERSION)
 
     /// The binary form that `launch_plan.h` describes.
-    package var encoded: [UInt8] {
+    ///
+    /// - Throws: where a text holds a NUL byte: the shim would take what stands before it for the whole.
+    package func encoded() throws(EngineError) -> [UInt8] {
         var texts = TextTable(offset: MemoryLayout<lp_header>.stride + steps.count * MemoryLayout<lp_step>.stride)
         let records = steps.map { $0.record(&texts) }
+        if texts.holdsNUL { throw EngineError(.invalid, "a path, a name or an argument holds a NUL byte") }
         // A last NUL, so that no text can run past the end.
         texts.bytes.append(0)
         var header = lp_header()
@@ -28,9 +32,11 @@ extension LaunchPlan {
 struct TextTable {
     let offset: Int
     var bytes: [UInt8] = []
+    private(set) var holdsNUL = false
 
     mutating func add(_ text: String) -> UInt32 {
         let at = UInt32(offset + bytes.count)
+        if text.utf8.contains(0) { holdsNUL = true }
         bytes.append(contentsOf: text.utf8)
         bytes.append(0)
         return at
@@ -79,6 +85,7 @@ extension LaunchStep {
         case .link(let path, let target): .make(LP_LINK, [texts.add(path), texts.add(target)])
         case .device(let path, let kind, let mode, let major, let minor, let uid, let gid):
             .make(LP_DEVICE, [texts.add(path)], numbers: [kind | mode, major, minor, uid, gid].map(UInt64.init))
+        case .ownStreams: .make(LP_OWN_STREAMS)
         case .console(let columns, let rows, let uid):
             .make(LP_CONSOLE, numbers: [UInt64(columns), UInt64(rows), UInt64(uid)])
         case .barrier: .make(LP_BARRIER)

@@ -39,9 +39,6 @@ extension LaunchPlan {
         guard !program.isEmpty else {
             throw EngineError(.commandNotFound, "exec: \"\": executable file not found in $PATH")
         }
-        for text in process.args + process.env where text.utf8.contains(0) {
-            throw EngineError(.invalid, "an argument or a variable holds a NUL byte")
-        }
         steps.append(.execute(arguments: process.args, environment: process.env))
     }
 

@@ -38,6 +38,7 @@ extension LaunchStep {
         case .folder: "folder"
         case .link: "link"
         case .device: "device"
+        case .ownStreams: "ownStreams"
         case .console: "console"
         case .barrier: "barrier"
         case .enterCgroup: "enterCgroup"

@@ -20,6 +20,7 @@ extension LaunchStep: CustomStringConvertible {
         case .link(let path, let target): "linking \(path) to \(target)"
         case .device(let path, let kind, let mode, let major, let minor, _, _):
             "creating device \(path) (\(kind == 0o060000 ? "b" : kind == 0o010000 ? "p" : "c") \(major):\(minor), mode \(String(mode, radix: 8)))"
+        case .ownStreams: "taking the host's devices and files off the standard streams"
         case .console: "opening a terminal"
         case .barrier: "waiting for the engine"
         case .enterCgroup(let tasks): "entering cgroup \(tasks)"

@@ -18,6 +18,8 @@ package enum LaunchStep: Equatable, Sendable {
     case folder(path: String, mode: UInt32, uid: UInt32, gid: UInt32)
     case link(path: String, target: String)
     case device(path: String, kind: UInt32, mode: UInt32, major: UInt32, minor: UInt32, uid: UInt32, gid: UInt32)
+    /// Standard streams that are the host's files or devices become the container's own.
+    case ownStreams
     case console(columns: UInt16, rows: UInt16, uid: UInt32)
     case barrier
     /// A `tasks` file of cgroup v1.

@@ -27,7 +27,7 @@ enum BuildCommand {
         } catch {
             return fail(error, isQuiet: mode == .quiet)
         }
-        if let file = parsed.value("iidfile") { try Files.write(file, Array(result.id.description.utf8)) }
+        if let file = parsed.value("iidfile") { try Files.writeUnlinked(file, Array(result.id.description.utf8)) }
         if isQuiet { Console.print("\(result.id)\n") }
         return 0
     }

@@ -7,7 +7,9 @@ enum Installation {
     /// The engine at `--root` and `--state`. Opening it creates its folders, so it needs the right to.
     static func engine(_ globals: GlobalOptions) throws -> Engine {
         do {
-            return try Engine(root: root(globals), state: globals.state ?? Engine.standardState, shim: shim())
+            var engine = try Engine(root: root(globals), state: globals.state ?? Engine.standardState, shim: shim())
+            engine.warn = { Console.complain("WARNING: \($0)\n") }
+            return engine
         } catch let error as SystemError where error.code == SystemError.denied {
             throw EngineError(.failed, "\(error)", hint: "minirun needs root for this: try again with sudo")
         }

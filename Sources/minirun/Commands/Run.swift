@@ -42,7 +42,7 @@ enum RunCommand {
         let outcome = try engine.run(
             request,
             created: { id in
-                if let cidfile { try Files.write(cidfile, Array(id.utf8), mode: 0o644) }
+                if let cidfile { try Files.create(cidfile, Array(id.utf8)) }
             }
         )
         if let destination = parsed.value("report") { try write(outcome.report, to: destination) }
@@ -75,7 +75,7 @@ enum RunCommand {
         switch destination {
         case "text": Console.complain(report.text)
         case "json": Console.complain(report.json.text() + "\n")
-        default: try Files.write(destination, report.json.bytes(pretty: true) + [0x0A])
+        default: try Files.writeUnlinked(destination, report.json.bytes(pretty: true) + [0x0A])
         }
     }
 }
