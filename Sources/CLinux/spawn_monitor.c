@@ -149,8 +149,10 @@ ssize_t linux_receive(int socket, void *message, size_t size, int *descriptor) {
     struct msghdr envelope = {
         .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
     ssize_t count;
+    // ECONNRESET comes once, before what is still in the queue, if the other side ended without having read all of ours: a
+    // step that failed before LP_MESSAGE_GO was read. Its report is what counts.
     do count = recvmsg(socket, &envelope, MSG_CMSG_CLOEXEC);
-    while (count < 0 && errno == EINTR);
+    while (count < 0 && (errno == EINTR || errno == ECONNRESET));
     *descriptor = -1;
     if (count > 0) {
         struct cmsghdr *header = CMSG_FIRSTHDR(&envelope);

@@ -69,7 +69,7 @@ import Testing
         }
         let golden = [
             "cloning", "starting", "making", "opening", "mounting", "bringing", "mounting", "binding", "creating",
-            "linking",
+            "linking", "taking",
             "waiting", "entering", "mounting", "linking", "mounting", "making", "setting", "making", "masking",
             "changing", "setting",
             "changing", "loading", "bounding", "becoming", "setting", "executing",

@@ -125,6 +125,7 @@ import Testing
             session.signal(SIGKILL)
             _ = try session.wait()
         }
+        for id in minirun.active { for group in HostProcesses.cgroups(of: id) { _ = eventually { rmdir(group) == 0 } } }
         try Files.removeTree(minirun.state)
         let lines = try minirun("ps", "-a", "--format", "{{.Names}} {{.State}}").lines.sorted()
         #expect(lines == ["done exited", "kept exited"], "\(lines)")
