@@ -177,6 +177,8 @@ private struct Channels: ~Copyable {
         var collected: (output: [UInt8], error: [UInt8]) = ([], [])
         var open = (output: true, error: true)
         if input.isEmpty { stdin = nil }
+        // POLLOUT promises room for a page only: a larger write would wait for a child that waits for us to read.
+        if let raw = stdin.descriptorNumberIfOpen { linux_fcntl(raw, F_SETFL, O_WRONLY | O_NONBLOCK) }
         linux_ignore_signal(SIGPIPE)
         while open.output || open.error {
             var polls = [

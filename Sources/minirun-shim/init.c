@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -31,7 +32,7 @@ static _Noreturn void be_init(pid_t program, const sigset_t *all, int closed) {
 }
 
 int step_init(struct shim *shim, const struct lp_step *step) {
-    (void)shim, (void)step;
+    (void)step;
     sigset_t all;
     sigfillset(&all);
     if (sigprocmask(SIG_SETMASK, &all, NULL) != 0) return -1;
@@ -41,6 +42,8 @@ int step_init(struct shim *shim, const struct lp_step *step) {
     if (program < 0) return -1;
     if (program > 0) {
         prctl(PR_SET_NAME, "init");
+        // The plan names folders of the host, and /proc/1/maps and /proc/1/mem would show it.
+        munmap((void *)(uintptr_t)shim->plan, shim->header->size);
         be_init(program, &all, closed[1]);
     }
     // Not before pid 1 has let go of everything: a program that came first could take it from /proc/1/fd.
