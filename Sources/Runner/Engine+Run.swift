@@ -186,17 +186,24 @@ private struct ForegroundRun {
         let ending = try execution.run(prepared.plan) {
             // While the shim is at work.
             if cgroup == nil { cgroup = try Cgroup.create(prepared.cgroup) }
+            // A container that stays is known before anything of its image is executed.
+            if !record.removeAtEnd { try writeRecord(recorded) }
+        } meanwhile: {
+            if record.removeAtEnd { try writeRecord(recorded) }
             try Files.write("\(bundle)/config.json", prepared.spec.json.bytes(), mode: 0o600)
-            record.status = .running
-            record.started = Clock.realtime
-            try engine.containers.write(record)
-            recorded()
         } started: {
             started()
         }
         report.take(ending)
         record.exitCode = ending.status.code
         if ending.lost { record.error = "the shim was killed" }
+    }
+
+    private mutating func writeRecord(_ recorded: () -> Void) throws {
+        record.status = .running
+        record.started = Clock.realtime
+        try engine.containers.write(record)
+        recorded()
     }
 
     /// The container's folders with the bundle's parts and the engine's three files.

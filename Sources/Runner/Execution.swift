@@ -71,14 +71,19 @@ package struct Execution: ~Copyable {
     /// - Parameters:
     ///   - ready: called while the shim is at work; the container passes its barrier, and so executes nothing of the image,
     ///     only when it returns.
+    ///   - meanwhile: called then, while the container goes on by itself.
     ///   - started: called when the program has been executed.
-    package mutating func run(_ plan: LaunchPlan, ready: () throws -> Void, started: () throws -> Void = {}) throws
-        -> Ending
-    {
+    package mutating func run(
+        _ plan: LaunchPlan,
+        ready: () throws -> Void,
+        meanwhile: () throws -> Void,
+        started: () throws -> Void
+    ) throws -> Ending {
         do {
             try launch.carryOut(plan)
             try ready()
             launch.go()
+            try meanwhile()
             try loop(started)
         } catch {
             launch.kill()
@@ -139,7 +144,7 @@ package struct Execution: ~Copyable {
             return false
         case .lost:
             guard ending.started != 0 else {
-                throw EngineError(.failed, "the shim was killed before the program began")
+                throw EngineError(.failed, "the shim ended before the program began")
             }
             ending.ended = Clock.monotonic
             ending.lost = true

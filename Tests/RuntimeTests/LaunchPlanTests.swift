@@ -47,11 +47,9 @@ import Testing
         #expect(
             names == [
                 "clone", "newSession", "propagation", "layer", "layer", "overlay", "loopback", "fileSystem", "bind",
-                "ownStreams",
-                "barrier",
-                "enterCgroup", "unshare", "fileSystem", "fileSystem", "readOnly", "sysctl", "readOnly", "mask",
-                "pivotRoot",
-                "hostname", "workingFolder", "boundingSet", "ids", "capabilities", "execute",
+                "ownStreams", "sysctl", "readOnly", "mask", "barrier", "enterCgroup", "unshare", "fileSystem",
+                "fileSystem", "readOnly", "pivotRoot", "hostname", "workingFolder", "boundingSet", "ids",
+                "capabilities", "execute",
             ]
         )
     }

@@ -70,17 +70,19 @@ extension LaunchPlan {
             steps.append(.ownStreams)
         }
 
-        steps.append(.barrier)
-        for case .ownTask(let file) in context.cgroupEntries { steps.append(.enterCgroup(tasks: file)) }
-        if spec.linux.has(.cgroup) { steps.append(.unshare(.cgroup)) }
-        for mount in spec.mounts where mount.type == "cgroup" { try appendCgroup(mount, context.cgroupMounts) }
-
         // Settings before their files become read-only; masks after every mount, so that none of them uncovers what is masked.
+        // All of it while the engine still makes the cgroup.
         steps += spec.linux.sysctl.sorted { $0.key < $1.key }.map {
             .sysctl(key: $0.key.split(separator: ".").joined(separator: "/"), value: $0.value)
         }
         steps += spec.linux.readonlyPaths.map { .readOnly($0) }
         steps += spec.linux.maskedPaths.map { .mask($0) }
+
+        steps.append(.barrier)
+        for case .ownTask(let file) in context.cgroupEntries { steps.append(.enterCgroup(tasks: file)) }
+        if spec.linux.has(.cgroup) { steps.append(.unshare(.cgroup)) }
+        // The only mounts after the masks: what they show is the container's own, and their place is its own, too.
+        for mount in spec.mounts where mount.type == "cgroup" { try appendCgroup(mount, context.cgroupMounts) }
         if spec.root.readonly { steps.append(.rootReadOnly) }
         steps.append(.pivotRoot)
 
