@@ -76,7 +76,7 @@ let package = Package(
         .testTarget(name: "BlackBoxTests", dependencies: ["LinuxSystem", "OCI"], swiftSettings: swift),
         .testTarget(
             name: "CommandTests",
-            dependencies: ["minirun", "Build", "LinuxSystem", "OCI"],
+            dependencies: ["minirun", "Build", "Runner", "LinuxSystem", "OCI"],
             swiftSettings: swift
         ),
     ],

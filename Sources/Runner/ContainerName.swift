@@ -10,16 +10,22 @@ package enum ContainerName {
         return String(decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
     }
 
-    /// Checks a name that somebody chose: docker's `[a-zA-Z0-9][a-zA-Z0-9_.-]+`.
+    /// Checks a name that somebody chose.
     package static func check(_ name: String) throws(EngineError) {
-        let allowed = name.utf8.allSatisfy { isAlphanumeric($0) || "_.-".utf8.contains($0) }
-        guard allowed, name.utf8.count >= 2, let first = name.utf8.first, isAlphanumeric(first), name.utf8.count <= 200
-        else {
+        guard isValid(name) else {
             throw EngineError(
                 .invalid,
                 "Invalid container name (\(name)), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed"
             )
         }
+    }
+
+    /// docker's `[a-zA-Z0-9][a-zA-Z0-9_.-]+`, and short enough for a file's name. Volumes have the same rule.
+    package static func isValid(_ name: String) -> Bool {
+        guard let first = name.utf8.first, isAlphanumeric(first), (2...200).contains(name.utf8.count) else {
+            return false
+        }
+        return name.utf8.allSatisfy { isAlphanumeric($0) || "_.-".utf8.contains($0) }
     }
 
     private static func isAlphanumeric(_ byte: UInt8) -> Bool {

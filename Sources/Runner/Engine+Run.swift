@@ -90,6 +90,8 @@ extension Engine {
         surroundings.dataFolder = containers.folder(id)
         surroundings.filterCache = "\(state)/seccomp"
         if request.reports { surroundings.controllers = [.memory, .cpuacct, .blkio, .pids] }
+        // A privileged container may manage what it sees: all of it, as with docker.
+        if options.privileged { surroundings.controllers = Set(CgroupController.allCases) }
         if options.terminal, let size = Terminal.size(1) ?? Terminal.size(0) {
             surroundings.consoleSize = (UInt16(clamping: size.columns), UInt16(clamping: size.rows))
         }

@@ -36,6 +36,8 @@ package struct Engine: Sendable {
             hierarchy = found
             // A second is enough for processes that die; one in an uninterruptible sleep is for a later command.
             try Cgroup(CgroupName(container: id), in: found).remove(timeout: 1000)
+            // Its engine may have been a build, which leaves more than its container.
+            try images.sweep()
         } failed: { id, error in
             warn("container \(id.prefix(12)) could not be cleaned up: \(error)")
         }

@@ -66,7 +66,15 @@ package struct RunReport: Sendable {
         }
     }
 
-    /// As a person reads it.
+    /// The limit and how often it killed: the program may have hidden it behind an exit code of its own.
+    private var limit: String {
+        guard let memory = statistics?.memory else { return "" }
+        let kills = memory.outOfMemoryKills
+        return (memory.limit.map { " of \($0 / 1024) KiB" } ?? "")
+            + (kills == 0 ? "" : ", \(kills) \(kills == 1 ? "process" : "processes") killed for want of it")
+    }
+
+    /// As a person reads it. `cpu` counts what the container took to be set up as well.
     package var text: String {
         func milliseconds(_ nanoseconds: UInt64) -> String {
             let micro = nanoseconds / 1000
@@ -81,7 +89,7 @@ package struct RunReport: Sendable {
                 "cpu",
                 "user \(milliseconds(ending.usage.userTime * 1000)), system \(milliseconds(ending.usage.systemTime * 1000))"
             ),
-            ("memory", "peak \(kib(memory?.peak ?? ending.usage.peakMemory))"),
+            ("memory", "peak \(kib(memory?.peak ?? ending.usage.peakMemory))" + limit),
             ("io", "read \(kib(sum(\.readBytes))), written \(kib(sum(\.writtenBytes)))"),
         ]
         if let peak = statistics?.pids?.peak { lines.append(("processes", "peak \(peak)")) }

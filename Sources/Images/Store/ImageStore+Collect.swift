@@ -115,6 +115,13 @@ extension ImageStore {
         }
     }
 
+    /// Removes what killed processes left in tmp/, unless somebody is at work with the store: then a later command will.
+    package func sweep() throws {
+        guard let lease = try exclusive() else { return }
+        try sweepTemporary()
+        _ = consume lease
+    }
+
     /// What killed processes left, and lock files: nobody holds one of them without a lease.
     private func sweepTemporary() throws {
         for name in try Files.list(temporaryFolder) { try Files.removeTree(path("tmp/\(name)")) }

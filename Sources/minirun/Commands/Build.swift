@@ -1,4 +1,5 @@
 import Build
+import Images
 import LinuxSystem
 import OCI
 import Runner
@@ -8,7 +9,7 @@ enum BuildCommand {
     static let verb = Verb(
         ["image build", "build", "builder build"],
         "Build an image from a Dockerfile",
-        usage: "[OPTIONS] PATH | -",
+        usage: "[OPTIONS] PATH",
         arguments: .exactly(1),
         completes: .directory,
         common: true,
@@ -35,6 +36,7 @@ enum BuildCommand {
     /// Builds with a display on stderr.
     static func build(_ request: BuildRequest, _ engine: Engine, _ mode: ProgressMode) throws -> BuildResult {
         try engine.recover()
+        try engine.images.sweep()
         let display = try BuildDisplay(mode)
         defer { display.finish() }
         return try Builder(engine: engine, events: display.handle).build(request)
@@ -45,7 +47,8 @@ enum BuildCommand {
         switch error {
         case let error as BuildError:
             // The display shows the excerpt of a step that failed; of everything else this is the only place.
-            let excerpt = isQuiet || !error.isShown ? error.excerpt : ""
+            var excerpt = isQuiet || !error.isShown ? error.excerpt : ""
+            if isQuiet { excerpt = error.output.map { $0 + "\n" }.joined() + excerpt }
             Console.complain(
                 excerpt + "ERROR: failed to solve: \(error.message)\n" + (error.hint.map { "hint: \($0)\n" } ?? "")
             )
@@ -75,7 +78,7 @@ enum BuildCommand {
         request.target = parsed.value("target")
         request.noCache = parsed.flag("no-cache")
         request.pull = parsed.flag("pull")
-        request.network = parsed.value("network") == "none" ? .none : .host
+        request.network = try network(parsed.value("network") ?? "default")
         request.platform = try parsed.value("platform").map { text throws(EngineError) in try Platform(text) }
         request.addedHosts = try parsed.values("add-host").map { text throws(ValueError) in
             let host = try ExtraHost(parsing: text)
@@ -85,6 +88,14 @@ enum BuildCommand {
         request.limits = try ContainerRequest.limits(parsed)
         request.sourceDateEpoch = Process.environment("SOURCE_DATE_EPOCH").flatMap(Int64.init)
         return request
+    }
+
+    private static func network(_ text: String) throws(EngineError) -> ContainerOptions.Network {
+        switch text {
+        case "default", "host": return .host
+        case "none": return .none
+        default: throw EngineError(.unsupported, "--network \(text): only none and host are supported yet")
+        }
     }
 
     /// Context and Dockerfile. `-` as the context is a Dockerfile on stdin with nothing around it.

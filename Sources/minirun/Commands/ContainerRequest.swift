@@ -18,6 +18,12 @@ enum ContainerRequest {
             host: Process.environment
         )
         options.workingFolder = parsed.value("workdir")
+        if let folder = options.workingFolder, !folder.isEmpty, !folder.hasPrefix("/") {
+            throw EngineError(
+                .invalid,
+                "the working directory '\(folder)' is invalid, it needs to be an absolute path"
+            )
+        }
         options.user = parsed.value("user")
         options.addedGroups = parsed.values("group-add")
         options.terminal = parsed.flag("tty")

@@ -1,17 +1,33 @@
 import Build
+import Images
 import LinuxSystem
 import OCI
 import Runner
 
 /// `run .`: a folder with a Dockerfile where an image's name is expected.
 enum FolderImage {
-    /// Builds the folder and returns the image's id; nil for anything that is no such folder. A name in the store wins over
-    /// a folder of the same name, unless it reads as a path.
+    /// Builds the folder and returns the image's id; nil for anything that is no such folder. An image of that name in the
+    /// store comes first, unless the text can only be a path.
     static func built(_ text: String, _ engine: Engine, _ parsed: ParsedArguments) throws -> String? {
-        let isPath = text == "." || text == ".." || text.hasPrefix("/") || text.hasPrefix("./") || text.hasPrefix("../")
-        guard isPath, FileStatus.exists("\(text)/Dockerfile") else { return nil }
+        let hasDockerfile = FileStatus.exists("\(text)/Dockerfile")
+        if isPath(text) {
+            guard hasDockerfile else {
+                throw EngineError(.notFound, "there is no folder \(text) with a Dockerfile")
+            }
+        } else {
+            // The look at the store comes last: it is for the rare name that is a folder's as well.
+            guard hasDockerfile, ImageLocation.parse(text) == nil, (try? engine.images.resolve(text)) == nil else {
+                return nil
+            }
+        }
         var request = BuildRequest(context: Files.absolute(text))
         request.platform = try parsed.value("platform").map { text throws(EngineError) in try Platform(text) }
         return try BuildCommand.build(request, engine, parsed.flag("quiet") ? .quiet : .auto).id.description
+    }
+
+    /// Whether no image can have that name.
+    static func isPath(_ text: String) -> Bool {
+        text == "." || text == ".." || text.hasPrefix("/") || text.hasPrefix("./") || text.hasPrefix("../")
+            || text.hasSuffix("/")
     }
 }

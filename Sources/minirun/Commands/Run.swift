@@ -28,6 +28,9 @@ enum RunCommand {
             Console.complain("the input device is not a TTY\n")
             return 1
         }
+        guard Process.isRoot else {
+            throw EngineError(.failed, "run needs root", hint: "try again with sudo")
+        }
         let pull = try PullOption(parsing: parsed.value("pull") ?? "missing")
         if pull == .always { throw EngineError(.unsupported, "--pull always: registries are not supported yet") }
         let engine = try Installation.engine(parsed.globals)
@@ -52,6 +55,9 @@ enum RunCommand {
     /// `--explain`: the plan, and nothing done.
     private static func explain(_ request: RunRequest, _ format: String, _ globals: GlobalOptions) throws -> Int32 {
         let prepared: PreparedRun
+        guard !FolderImage.isPath(request.image) else {
+            throw EngineError(.invalid, "--explain needs an image: build \(request.image) first")
+        }
         if let location = ImageLocation.parse(request.image) {
             prepared = try Engine.explain(
                 request,

@@ -1,3 +1,5 @@
+import Runner
+
 /// `key=value` options.
 struct KeyValue: Sendable, Equatable {
     let key: String
@@ -26,7 +28,7 @@ struct KeyValue: Sendable, Equatable {
     /// `--sysctl key=value`, only keys that the kernel keeps per namespace.
     static func sysctl(_ text: String) throws(ValueError) -> KeyValue {
         let (key, value) = text.cut("=")
-        guard let value, namespacedSysctls.contains(key) || key.hasPrefix("net.") || key.hasPrefix("fs.mqueue.") else {
+        guard let value, DockerDefaults.isNamespaced(key) else {
             throw ValueError("sysctl '\(text)' is not allowed")
         }
         return KeyValue(key, value)
@@ -39,9 +41,4 @@ struct KeyValue: Sendable, Equatable {
         guard let value else { throw ValueError("bad format of filter (expected name=value)") }
         return KeyValue(name.trimmed.lowercased(), value.trimmed)
     }
-
-    private static let namespacedSysctls = [
-        "kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem", "kernel.shmall", "kernel.shmmax",
-        "kernel.shmmni", "kernel.shm_rmid_forced",
-    ]
 }

@@ -1,3 +1,5 @@
+import Runner
+
 import LinuxSystem
 
 /// `-v src:dst[:options]`, `-v dst`.
