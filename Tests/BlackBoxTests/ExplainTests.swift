@@ -69,8 +69,8 @@ import Testing
         }
         let golden = [
             "cloning", "starting", "making", "opening", "mounting", "bringing", "mounting", "binding", "creating",
-            "linking", "taking",
-            "waiting", "entering", "mounting", "linking", "mounting", "making", "setting", "making", "masking",
+            "linking", "taking", "setting", "making", "masking",
+            "waiting", "entering", "mounting", "linking", "mounting", "making",
             "changing", "setting",
             "changing", "loading", "bounding", "becoming", "setting", "executing",
         ]
