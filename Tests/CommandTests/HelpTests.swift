@@ -108,7 +108,7 @@ import Testing
                   builder     Manage builds
                   container   Manage containers
                   image       Manage images
-                  system      Manage the engine
+                  system      Manage minirun
 
                 Commands:
                   history     Show the history of an image
