@@ -83,9 +83,4 @@ package struct MediaType: RawRepresentable, Hashable, Sendable {
 
     package var isIndex: Bool { self == .imageIndex || self == .dockerManifestList }
     package var isManifest: Bool { self == .imageManifest || self == .dockerManifest }
-    /// A file-system layer, in whatever compression, distributable or not.
-    package var isLayer: Bool {
-        rawValue.hasPrefix("application/vnd.oci.image.layer.")
-            || rawValue.hasPrefix("application/vnd.docker.image.rootfs.")
-    }
 }

@@ -154,10 +154,10 @@ package struct ContainerSpec: Sendable {
         linux.sysctl = try sysctls()
         if options.privileged {
             linux.devices = host.devices
-            linux.resources.devices = [.init(allow: true)]
+            linux.resources.devices = LinuxResources.DeviceRule.everything
         } else {
             linux.devices = requestedDevices.map(\.device)
-            linux.resources.devices = DockerDefaults.deviceRules + requestedDevices.map(Self.rule)
+            linux.resources.devices = LinuxResources.DeviceRule.docker + requestedDevices.map(Self.rule)
         }
         if !options.privileged, !options.systemPathsUnconfined {
             linux.maskedPaths = DockerDefaults.maskedPaths(processors: host.processors)

@@ -43,17 +43,6 @@ package enum DockerDefaults {
 
     package static let readonlyPaths = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"]
 
-    /// Device rules: nothing, but making nodes of any kind (using them is another matter), the standard devices, terminals.
-    package static var deviceRules: [LinuxResources.DeviceRule] {
-        let standard: [(UInt32, UInt32?)] = [
-            (1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0), (5, 1), (5, 2), (136, nil),
-        ]
-        return [
-            .init(allow: false), .init(allow: true, .character, access: .mknod),
-            .init(allow: true, .block, access: .mknod),
-        ] + standard.map { .init(allow: true, .character, major: $0.0, minor: $0.1) }
-    }
-
     /// A private network namespace belongs to the container alone, so its user may open any port and ping.
     package static let networkSysctls = [
         "net.ipv4.ip_unprivileged_port_start": "0", "net.ipv4.ping_group_range": "0 2147483647",

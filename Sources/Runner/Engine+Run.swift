@@ -217,16 +217,14 @@ private struct ForegroundRun {
             try Files.makeDirectories(folder)
         }
         let options = request.options
-        let isHost = options.network == .host
-        let hosts = isHost && options.addedHosts.isEmpty ? try? Files.read("/etc/hosts") : nil
-        try Files.write("\(bundle)/hosts", hosts ?? Array(NetworkFiles.hosts(added: options.addedHosts).utf8))
-        try Files.write("\(bundle)/hostname", Array(NetworkFiles.hostname(prepared.spec.hostname ?? "").utf8))
-        let resolver = NetworkFiles.resolver(
-            host: (try? Files.readText("/etc/resolv.conf")) ?? "",
-            options: options,
-            keepsLoopback: isHost
+        let keepsHosts = options.network == .host && options.addedHosts.isEmpty
+        let hosts = keepsHosts ? try? Files.read("/etc/hosts") : nil
+        try NetworkFiles.write(
+            in: bundle,
+            hostname: prepared.spec.hostname ?? "",
+            hosts: hosts ?? Array(NetworkFiles.hosts(added: options.addedHosts).utf8),
+            options: options
         )
-        try Files.write("\(bundle)/resolv.conf", Array(resolver.utf8))
     }
 
     /// After the program's end: statistics, cgroup, and the record of a container that stays.

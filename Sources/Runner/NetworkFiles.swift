@@ -1,7 +1,22 @@
+import LinuxSystem
 import OCI
 
 /// The three files that a container gets from the engine: /etc/hostname, /etc/hosts and /etc/resolv.conf, as text.
 package enum NetworkFiles {
+    /// Writes all three into a bundle's folder, the resolver's after the host's.
+    package static func write(in folder: String, hostname name: String, hosts: [UInt8], options: ContainerOptions)
+        throws
+    {
+        let resolver = resolver(
+            host: (try? Files.readText("/etc/resolv.conf")) ?? "",
+            options: options,
+            keepsLoopback: options.network == .host
+        )
+        try Files.write("\(folder)/hosts", hosts)
+        try Files.write("\(folder)/hostname", Array(hostname(name).utf8))
+        try Files.write("\(folder)/resolv.conf", Array(resolver.utf8))
+    }
+
     package static func hostname(_ name: String) -> String { name + "\n" }
 
     /// The standard lines, then those of `--add-host` (`name:address`).

@@ -1,4 +1,4 @@
-// Folders, links, device nodes and kernel settings in the new root.
+// Links, device nodes and kernel settings in the new root.
 
 #include "shim.h"
 
@@ -13,19 +13,6 @@
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <unistd.h>
-
-int step_folder(struct shim *shim, const struct lp_step *step) {
-    const char *path = text_of(shim, step, 0), *name;
-    int parent = open_parent(shim, path, &name);
-    if (parent < 0) return -1;
-    int result = mkdirat(parent, name, (mode_t)step->number[0]);
-    if (result == 0) result = fchownat(parent, name, (uid_t)step->number[1], (gid_t)step->number[2], AT_SYMLINK_NOFOLLOW);
-    else if (errno == EEXIST) result = 0;
-    int code = errno;
-    close(parent);
-    errno = code;
-    return result;
-}
 
 int step_link(struct shim *shim, const struct lp_step *step) {
     const char *name;

@@ -32,7 +32,6 @@ static step_function *const child_steps[LP_OPERATIONS] = {
     [LP_OOM_SCORE] = step_oom_score,
     [LP_FILE_SYSTEM] = step_file_system,
     [LP_BIND] = step_bind,
-    [LP_FOLDER] = step_folder,
     [LP_LINK] = step_link,
     [LP_DEVICE] = step_device,
     [LP_OWN_STREAMS] = step_own_streams,
@@ -66,8 +65,6 @@ int fail_with(int code, const char *text) {
     errno = code;
     return -1;
 }
-
-const char *failure_detail(void) { return detail; }
 
 uint64_t now(void) {
     struct timespec time;

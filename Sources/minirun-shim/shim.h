@@ -32,7 +32,6 @@ typedef int step_function(struct shim *shim, const struct lp_step *step);
 
 const char *text_of(const struct shim *shim, const struct lp_step *step, int index);
 int fail_with(int code, const char *detail);
-const char *failure_detail(void);
 _Noreturn void report_failure(struct shim *shim, int code);
 uint64_t now(void);
 int send_message(struct lp_message *message, int descriptor);
@@ -45,7 +44,7 @@ int open_parent(const struct shim *shim, const char *path, const char **name);
 // mounts.c, devices.c, streams.c, process.c, console.c, init.c
 step_function step_propagation, step_layer, step_overlay, step_root_folder, step_file_system, step_bind, step_mask,
     step_read_only, step_root_read_only, step_pivot_root;
-step_function step_folder, step_link, step_device, step_sysctl;
+step_function step_link, step_device, step_sysctl;
 step_function step_own_streams;
 step_function step_console;
 step_function step_new_session, step_loopback, step_oom_score, step_barrier, step_enter_cgroup, step_unshare, step_hostname, step_domainname,

@@ -89,14 +89,12 @@ struct RunExecution {
             addresses: ["127.0.0.1"],
             names: [RunExecution.hostname]
         )
-        let resolver = NetworkFiles.resolver(
-            host: (try? Files.readText("/etc/resolv.conf")) ?? "",
-            options: options,
-            keepsLoopback: options.network == .host
+        try NetworkFiles.write(
+            in: folder,
+            hostname: RunExecution.hostname,
+            hosts: Array(hosts.utf8),
+            options: options
         )
-        try Files.write("\(folder)/hosts", Array(hosts.utf8))
-        try Files.write("\(folder)/hostname", Array(NetworkFiles.hostname(RunExecution.hostname).utf8))
-        try Files.write("\(folder)/resolv.conf", Array(resolver.utf8))
     }
 
     private func prepare(_ id: String, _ folder: String, _ options: ContainerOptions) throws -> PreparedRun {

@@ -105,12 +105,6 @@ int linux_memfd_create(const char *name, unsigned int flags);
 /// linkat(2) of an O_TMPFILE descriptor to a name, through /proc/self/fd.
 int linux_link_descriptor(int fd, int dirfd, const char *name);
 
-/// renameat2(2) with RENAME_NOREPLACE and the like.
-int linux_renameat2(int olddirfd, const char *oldpath, int newdirfd, const char *newpath, unsigned int flags);
-
-/// fchmodat2-like chmod that never follows a symbolic link: through an O_PATH descriptor and /proc/self/fd.
-int linux_chmod_descriptor(int fd, mode_t mode);
-
 /// ioctl(2) with TIOCGWINSZ and TIOCSWINSZ.
 int linux_get_window_size(int fd, struct winsize *size);
 int linux_set_window_size(int fd, const struct winsize *size);

@@ -73,7 +73,6 @@ enum lp_operation {
     // in the new root, which is not pivoted to yet; targets are resolved inside it
     LP_FILE_SYSTEM,       // t0: type, t1: target, t2: source, t3: options "a=b,c", n0: MOUNT_ATTR_*
     LP_BIND,              // t0: source on the host, t1: target, n0: attributes to set, n1: to clear, n2: LP_BIND_*, n3: MS_* propagation
-    LP_FOLDER,            // t0: path, n0: mode, n1: uid, n2: gid; one that exists is left as it is
     LP_LINK,              // t0: path, t1: target; one that exists is left as it is
     LP_DEVICE,            // t0: path, n0: S_IFCHR… and mode, n1: major, n2: minor, n3: uid, n4: gid
     LP_OWN_STREAMS,       // 0 to 2 that are files or devices of the host become the container's own, or read-only

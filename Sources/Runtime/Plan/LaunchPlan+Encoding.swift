@@ -80,8 +80,6 @@ extension LaunchStep {
                 numbers: [attributes.rawValue]
             )
         case .bind(let bind): bind.record(&texts)
-        case .folder(let path, let mode, let uid, let gid):
-            .make(LP_FOLDER, [texts.add(path)], numbers: [UInt64(mode), UInt64(uid), UInt64(gid)])
         case .link(let path, let target): .make(LP_LINK, [texts.add(path), texts.add(target)])
         case .device(let path, let kind, let mode, let major, let minor, let uid, let gid):
             .make(LP_DEVICE, [texts.add(path)], numbers: [kind | mode, major, minor, uid, gid].map(UInt64.init))

@@ -11,8 +11,6 @@ extension LaunchStep {
                 ("clear", .strings(bind.clear.names)), ("recursive", .bool(bind.recursive)),
                 ("propagation", .string(bind.propagation.rawValue)), ("createSource", .bool(bind.makeSource)),
             ]
-        case .folder(_, let mode, let uid, let gid):
-            members += [("mode", .string(String(mode, radix: 8))), ("uid", .number(uid)), ("gid", .number(gid))]
         case .console(let columns, let rows, _): members += [("columns", .number(columns)), ("rows", .number(rows))]
         case .ids(_, _, _, let umask): members += [("umask", umask.map { .string(String($0, radix: 8)) } ?? .null)]
         case .execute(let arguments, let environment):
@@ -35,7 +33,6 @@ extension LaunchStep {
         case .oomScore: "oomScore"
         case .fileSystem: "fileSystem"
         case .bind: "bind"
-        case .folder: "folder"
         case .link: "link"
         case .device: "device"
         case .ownStreams: "ownStreams"

@@ -16,7 +16,6 @@ extension LaunchStep: CustomStringConvertible {
         case .fileSystem(let type, let target, _, let options, let attributes):
             "mounting \(type) on \(target)" + Self.parentheses(attributes.names + (options.isEmpty ? [] : [options]))
         case .bind(let bind): "binding \(bind.source) to \(bind.target)" + Self.parentheses(bind.set.names)
-        case .folder(let path, _, _, _): "creating folder \(path)"
         case .link(let path, let target): "linking \(path) to \(target)"
         case .device(let path, let kind, let mode, let major, let minor, _, _):
             "creating device \(path) (\(kind == 0o060000 ? "b" : kind == 0o010000 ? "p" : "c") \(major):\(minor), mode \(String(mode, radix: 8)))"

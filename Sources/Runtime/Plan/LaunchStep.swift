@@ -15,7 +15,6 @@ package enum LaunchStep: Equatable, Sendable {
     case oomScore(Int)
     case fileSystem(type: String, target: String, source: String, options: String, attributes: MountAttributes)
     case bind(BindMount)
-    case folder(path: String, mode: UInt32, uid: UInt32, gid: UInt32)
     case link(path: String, target: String)
     case device(path: String, kind: UInt32, mode: UInt32, major: UInt32, minor: UInt32, uid: UInt32, gid: UInt32)
     /// Standard streams that are the host's files or devices become the container's own.

@@ -1,3 +1,5 @@
+import OCI
+
 /// The options before the verb.
 struct GlobalOptions: Sendable, Equatable {
     /// `--root`: where durable things live; nil for the default.
@@ -75,6 +77,12 @@ struct ParsedArguments: Sendable {
     func nanoCPUs(_ name: String) throws(ValueError) -> Int64? {
         guard let text = value(name) else { return nil }
         return try CPUCount.nano(text)
+    }
+
+    /// `--platform`
+    func platform() throws(EngineError) -> Platform? {
+        guard let text = value("platform") else { return nil }
+        return try Platform(text)
     }
 
     private func place(of name: String) -> Int {

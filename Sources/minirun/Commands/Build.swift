@@ -79,7 +79,7 @@ enum BuildCommand {
         request.noCache = parsed.flag("no-cache")
         request.pull = parsed.flag("pull")
         request.network = try network(parsed.value("network") ?? "default")
-        request.platform = try parsed.value("platform").map { text throws(EngineError) in try Platform(text) }
+        request.platform = try parsed.platform()
         request.addedHosts = try parsed.values("add-host").map { text throws(ValueError) in
             let host = try ExtraHost(parsing: text)
             return "\(host.name):\(host.address)"

@@ -21,7 +21,7 @@ enum FolderImage {
             }
         }
         var request = BuildRequest(context: Files.absolute(text))
-        request.platform = try parsed.value("platform").map { text throws(EngineError) in try Platform(text) }
+        request.platform = try parsed.platform()
         return try BuildCommand.build(request, engine, parsed.flag("quiet") ? .quiet : .auto).id.description
     }
 

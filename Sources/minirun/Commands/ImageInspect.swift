@@ -15,7 +15,7 @@ enum ImageInspectCommand {
     )
 
     private static func run(_ parsed: ParsedArguments) throws -> Int32 {
-        let platform = try parsed.value("platform").map { text throws(EngineError) in try Platform(text) }
+        let platform = try parsed.platform()
         return try Installation.withEngine(parsed.globals) { engine in
             try Inspection.run(parsed.positional, format: parsed.value("format")) { name in
                 try object(name, platform, engine.images)

@@ -15,7 +15,7 @@ enum LoadCommand {
     )
 
     private static func run(_ parsed: ParsedArguments) throws -> Int32 {
-        let platform = try parsed.value("platform").map { text throws(EngineError) in try Platform(text) }
+        let platform = try parsed.platform()
         let input = parsed.value("input") ?? ""
         if input.isEmpty, Terminal.isTerminal(StandardStream.input.rawValue) {
             throw EngineError(

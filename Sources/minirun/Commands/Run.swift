@@ -19,9 +19,9 @@ enum RunCommand {
 
     private static func run(_ parsed: ParsedArguments) throws -> Int32 {
         var request = RunRequest(image: parsed.positional[0], options: try ContainerRequest.options(parsed))
-        request.platform = try parsed.value("platform").map { text throws(EngineError) in try Platform(text) }
+        request.platform = try parsed.platform()
         request.reports = parsed.isSet("report")
-        request.forwardsSignals = parsed.flag("sig-proxy") && !request.options.terminal || request.options.terminal
+        request.forwardsSignals = request.options.terminal || parsed.flag("sig-proxy")
         if let format = parsed.value("explain") { return try explain(request, format, parsed.globals) }
 
         if request.options.terminal, request.options.interactive, !Terminal.isTerminal(0) {

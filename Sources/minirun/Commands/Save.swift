@@ -17,7 +17,7 @@ enum SaveCommand {
     )
 
     private static func run(_ parsed: ParsedArguments) throws -> Int32 {
-        let platform = try parsed.value("platform").map { text throws(EngineError) in try Platform(text) }
+        let platform = try parsed.platform()
         let output = parsed.value("output") ?? ""
         if output.isEmpty, Terminal.isTerminal(StandardStream.output.rawValue) {
             throw EngineError(.invalid, "cowardly refusing to save to a terminal. Use the -o flag or redirect")
