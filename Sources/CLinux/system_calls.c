@@ -4,6 +4,7 @@
 #include <linux/fs.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 
 int linux_errno(void) { return errno; }
@@ -76,3 +77,15 @@ int linux_clone_file(int source, int destination) { return ioctl(destination, FI
 
 int linux_exit_code(int wait_status) { return WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : -1; }
 int linux_term_signal(int wait_status) { return WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : 0; }
+
+int linux_namespace_type(int fd) { return ioctl(fd, _IO(0xb7, 0x3) /* NS_GET_NSTYPE */); }
+
+int linux_raise_hard_limit(pid_t pid, int resource, uint64_t hard) {
+    struct rlimit limit;
+    if (prlimit(pid, (__rlimit_resource_t)resource, NULL, &limit) != 0) return -1;
+    if (limit.rlim_max >= hard) return 0;
+    limit.rlim_max = hard;
+    return prlimit(pid, (__rlimit_resource_t)resource, &limit, NULL);
+}
+
+int linux_become_subreaper(void) { return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); }
