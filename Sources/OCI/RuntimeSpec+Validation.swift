@@ -83,8 +83,7 @@ extension RuntimeSpec {
         guard mount.uidMappings.isEmpty == mount.gidMappings.isEmpty else {
             throw invalid("id-mapped mounts must have both uid and gid mappings specified")
         }
-        let carriesMappings = !mount.uidMappings.isEmpty || mount.options.contains { $0.contains("idmap=") }
-        guard carriesMappings || linux.has(.user) else {
+        guard !mount.uidMappings.isEmpty || linux.has(.user) else {
             throw invalid("idmap without mappings and without a user namespace whose mappings could hold")
         }
         try RuntimeSpec.validate(mount.uidMappings, "uidMappings of \"\(mount.destination)\"")
