@@ -73,7 +73,8 @@ package struct ContainerFolder: Sendable {
     package func attemptLock() throws -> FileLock? {
         guard FileStatus.exists(path) else { throw ContainerFolder.missing }
         guard let lock = try FileLock.attempt(lockPath, .exclusive) else { return nil }
-        return lock.isStill(at: lockPath) ? lock : nil
+        guard lock.isStill(at: lockPath) else { return nil }
+        return lock
     }
 
     package func read() throws -> ContainerState {

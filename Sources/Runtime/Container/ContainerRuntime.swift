@@ -59,7 +59,8 @@ package struct ContainerRuntime: Sendable {
         let bytes: [UInt8]
         do {
             bytes = try Files.read("\(bundle)/config.json")
-        } catch let error where error.code == SystemError.notFound {
+        } catch {
+            guard error.code == SystemError.notFound else { throw error }
             throw EngineError(.notFound, "JSON specification file config.json not found")
         }
         let json: JSON

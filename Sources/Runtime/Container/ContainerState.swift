@@ -156,7 +156,8 @@ package struct ProcessIdentity: Equatable, Sendable {
         guard descriptor >= 0 else { return nil }
         let file = FileDescriptor(owning: descriptor)
         // Opened first, then asked: what the number means now is what was opened, or that is gone.
-        return isAlive ? file : nil
+        guard isAlive else { return nil }
+        return file
     }
 }
 

@@ -47,26 +47,46 @@ package struct PreparedLaunch: ~Copyable {
             staysAsInit: false,
             preserved: preserved
         )
+        let birth: Birth
         do {
-            let bytes = try preparation.encoded(descriptors: descriptors.count)
-            var message = lp_message()
-            message.kind = LP_MESSAGE_PLAN.rawValue
-            try withUnsafeBytes(of: &message) { try monitor.send($0, with: bytes, descriptors: descriptors) }
-            let (received, descriptor) = try monitor.receive(&message, size: MemoryLayout<lp_message>.size)
-            guard received else { throw EngineError(.failed, "the shim ended before the process was cloned") }
-            if message.kind == LP_MESSAGE_FAILED.rawValue { throw LaunchFailure(message, of: preparation) }
-            guard message.kind == LP_MESSAGE_BORN.rawValue, descriptor >= 0 else {
-                throw EngineError(.failed, "the shim sent something unknown")
-            }
-            pid = message.status
-            pidfd = FileDescriptor(owning: descriptor)
+            birth = try PreparedLaunch.prepare(preparation, descriptors, monitor)
         } catch {
             monitor.kill()
             throw error
         }
         monitor.wait()
-        control = try monitor.control.duplicate()
+        let control = try monitor.control.duplicate()
+        self.init(control: control, pid: birth.pid, pidfd: FileDescriptor(owning: birth.pidfd))
+    }
+
+    private init(control: consuming FileDescriptor, pid: pid_t, pidfd: consuming FileDescriptor) {
+        self.control = control
+        self.pid = pid
+        self.pidfd = pidfd
         plan = nil
+    }
+
+    private struct Birth {
+        let pid: pid_t
+        /// Owned by whoever gets it.
+        let pidfd: CInt
+    }
+
+    /// Until the process was born.
+    private static func prepare(
+        _ preparation: LaunchPlan,
+        _ descriptors: [CInt],
+        _ monitor: borrowing MonitorProcess
+    ) throws -> Birth {
+        try LaunchMessage.send(preparation, descriptors: descriptors, over: monitor.control)
+        var message = lp_message()
+        let (received, descriptor) = try monitor.receive(&message, size: MemoryLayout<lp_message>.size)
+        guard received else { throw EngineError(.failed, "the shim ended before the process was cloned") }
+        if message.kind == LP_MESSAGE_FAILED.rawValue { throw LaunchFailure(message, of: preparation) }
+        guard message.kind == LP_MESSAGE_BORN.rawValue, descriptor >= 0 else {
+            throw EngineError(.failed, "the shim sent something unknown")
+        }
+        return Birth(pid: message.status, pidfd: descriptor)
     }
 
     /// Gives the process its plan, with the descriptors that its steps name by index.
