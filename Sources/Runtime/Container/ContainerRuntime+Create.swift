@@ -14,6 +14,8 @@ package struct CreateRequest: Sendable {
     package var newKeyring = true
     /// How many of the caller's descriptors from 3 on the program gets.
     package var preserved = 0
+    /// The caller returns when the container is there, and leaves its terminal to `consoleSocket`.
+    package var detached = true
     /// Further entries of the environment (socket activation).
     package var environment: [String] = []
     /// Further mounts (systemd's notification socket).
@@ -39,6 +41,7 @@ extension ContainerRuntime {
     package func create(_ request: CreateRequest) throws -> CreatedContainer {
         var spec = try ContainerRuntime.specification(in: request.bundle)
         try spec.validate()
+        try spec.process.checkConsole(socket: request.consoleSocket, detached: request.detached)
         let folder = try folder(request.id)
         let stored = spec.json.bytes()
         try prepare(&spec, request)
@@ -60,7 +63,9 @@ extension ContainerRuntime {
         do {
             try Files.write(folder.configurationPath, stored, mode: 0o600)
             var creation = try Creation(runtime: self, request: request, spec: spec, folder: folder, undo: undo)
-            try creation.launch(placement, cgroup)
+            do { try creation.launch(placement, cgroup) } catch {
+                throw EngineError.launching(error, initializing: true)
+            }
             let created = try creation.finish()
             undo.disarm()
             _ = consume lock
@@ -68,7 +73,7 @@ extension ContainerRuntime {
         } catch {
             undo.run()
             _ = consume lock
-            throw (error as? LaunchFailure)?.error ?? error
+            throw error
         }
     }
 

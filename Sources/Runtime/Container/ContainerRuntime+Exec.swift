@@ -42,13 +42,17 @@ extension ContainerRuntime {
         guard let container = state.process.open() else {
             throw EngineError(.conflict, "cannot exec in a stopped container")
         }
+        try request.process.checkConsole(socket: request.consoleSocket, detached: request.detached)
         let signals = request.detached ? nil : try SignalDescriptor(SignalDescriptor.forwardable)
         var spec = try specification(of: folder)
         let joined = try NamespaceFiles.others(of: state.process.pid)
         adopt(request.process, in: &spec, state, joined)
         var execution = try Execution(self, request, spec, state, joined)
         do {
-            let console = try execution.begin(container)
+            let console: FileDescriptor?
+            do { console = try execution.begin(container) } catch {
+                throw EngineError.launching(error, initializing: false)
+            }
             if let path = request.pidFile { try PIDFile.write(execution.pid, to: path) }
             if let path = request.pidfdSocket { try CallerSocket.hand(execution.pidfd(), named: "setns", to: path) }
             guard let signals = consume signals else { return 0 }
@@ -61,7 +65,7 @@ extension ContainerRuntime {
             return try process.wait().code
         } catch {
             execution.kill()
-            throw (error as? LaunchFailure)?.error ?? error
+            throw error
         }
     }
 

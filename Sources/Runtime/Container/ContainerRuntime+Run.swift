@@ -9,6 +9,8 @@ extension ContainerRuntime {
         // Before there is a process: what comes meanwhile is for it.
         let signals = detached ? nil : try SignalDescriptor(SignalDescriptor.forwardable)
         if !detached, isSubreaper { linux_become_subreaper() }
+        var request = request
+        request.detached = detached
         var created = try create(request)
         do {
             try start(request.id)
