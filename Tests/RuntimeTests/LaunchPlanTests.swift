@@ -48,7 +48,7 @@ import Testing
             names == [
                 "clone", "newSession", "keyring", "propagation", "layer", "layer", "overlay", "loopback", "fileSystem", "bind",
                 "ownStreams", "sysctl", "readOnly", "mask", "barrier", "enterCgroup", "unshare", "fileSystem",
-                "fileSystem", "readOnly", "pivotRoot", "hostname", "workingFolder", "boundingSet", "ids",
+                "fileSystem", "remount", "pivotRoot", "hostname", "workingFolder", "boundingSet", "ids",
                 "capabilities", "execute",
             ]
         )

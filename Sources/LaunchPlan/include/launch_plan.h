@@ -204,7 +204,7 @@ struct lp_message {
     int32_t error;       // errno
     int32_t status;
     uint32_t phase;      // of the plan whose step failed: 0 the monitor's, 1 the child's
-    uint32_t reserved;
+    uint32_t remaining;  // LP_MESSAGE_FAILED: how many steps come after that one
     uint64_t time[2];    // CLOCK_MONOTONIC in ns: [0] the monitor's first instruction, [1] the barrier was passed
     uint64_t user_time;  // in microseconds
     uint64_t system_time;

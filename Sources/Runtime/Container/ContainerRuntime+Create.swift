@@ -160,6 +160,17 @@ private struct Creation: ~Copyable {
     /// Makes the cgroup, and the process in it, as far as its barrier. Whatever of it is made is armed to be undone.
     mutating func launch(_ placement: CgroupPlacement, _ plan: CgroupPlan) throws {
         var placed: Cgroup.Placed?
+        // Before anything is made: whatever moment a kill leaves, `delete` knows what there may be.
+        var begun = ContainerState(
+            spec: spec,
+            id: request.id,
+            bundle: request.bundle,
+            process: ProcessIdentity(pid: 0, startTime: 0),
+            cgroup: placement
+        )
+        begun.cgroupRoots = plan.roots
+        begun.cgroupMade = plan.roots.filter { !FileStatus.exists(plan.name.directory(in: $0)) }
+        try folder.write(begun, in: hierarchy)
         if placement.unit == nil {
             placed = try place(plan)
             context.cgroupEntries = placed?.entries ?? []

@@ -16,12 +16,14 @@ package struct LaunchFailure: Error, CustomStringConvertible, Sendable {
         self.detail = detail
     }
 
-    /// From LP_MESSAGE_FAILED.
+    /// From LP_MESSAGE_FAILED. The step is counted from the plan's end: `start` knows of the plan that `create` has made only
+    /// what is left of it.
     init(_ message: lp_message, of plan: LaunchPlan?) {
         let steps = plan?.steps ?? []
+        let index = steps.count - 1 - Int(message.remaining)
         let detail = withUnsafeBytes(of: message.detail) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
         self.init(
-            step: steps.indices.contains(Int(message.step)) ? steps[Int(message.step)] : nil,
+            step: steps.indices.contains(index) ? steps[index] : nil,
             code: message.error,
             detail: detail
         )
@@ -36,7 +38,21 @@ package struct LaunchFailure: Error, CustomStringConvertible, Sendable {
         case .execute(let arguments, _, _), .findProgram(let arguments, _):
             return executing(arguments.first ?? "", reason)
         case .workingFolder(let path):
-            return EngineError(.failed, "chdir to working folder \"\(path)\": " + (detail.isEmpty ? reason : detail))
+            return EngineError(
+                .failed,
+                "chdir to cwd (\"\(path)\") set in config.json failed: " + (detail.isEmpty ? reason : detail)
+            )
+        case .hook(let hook):
+            // What strsignal(3) calls it begins with a capital letter, other runtimes' texts with a small one.
+            let signal = "signal: "
+            let said =
+                detail.hasPrefix(signal)
+                ? signal + detail.dropFirst(signal.count).prefix(1).lowercased() + detail.dropFirst(signal.count + 1)
+                : detail
+            return EngineError(
+                .failed,
+                "error running \(hook.kind) hook #\(hook.index): \(said.isEmpty ? reason : said)"
+            )
         case .bind(let bind) where code == SystemError.notFound:
             return EngineError(.notFound, "binding \(bind.source) to \(bind.target): \(reason)")
         case .bind(let bind) where code == SystemError.notFolder:

@@ -54,9 +54,7 @@ extension LaunchPlan {
         }
         // A /dev that is to be read-only has got its nodes by now.
         if let dev = spec.mounts.last(where: { $0.isReadOnlyDev }) {
-            var mount = BindMount(source: "", target: dev.destination)
-            (mount.set, mount.propagation) = (.readOnly, nil)
-            steps.append(.remount(mount))
+            steps.append(.remount(.readOnly(dev.destination)))
         }
         if spec.root.readonly { steps.append(.rootReadOnly) }
         steps.append(.pivotRoot(change))

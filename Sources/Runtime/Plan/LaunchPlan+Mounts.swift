@@ -84,7 +84,8 @@ extension LaunchPlan {
             }
             steps += cgroup.links.map { .link(path: "\(mount.destination)/\($0)", target: cgroup.name) }
         }
-        if attributes.contains(.readOnly) { steps.append(.readOnly(mount.destination)) }
+        // The tmpfs alone: what is mounted in it is read-only by itself.
+        if attributes.contains(.readOnly) { steps.append(.remount(.readOnly(mount.destination))) }
     }
 }
 
@@ -99,6 +100,13 @@ extension RuntimeSpec.Mount {
 }
 
 extension BindMount {
+    /// Makes what is mounted there read-only, for `remount`.
+    static func readOnly(_ target: String) -> BindMount {
+        var mount = BindMount(source: "", target: target)
+        (mount.set, mount.propagation) = (.readOnly, nil)
+        return mount
+    }
+
     init(_ mount: RuntimeSpec.Mount, _ options: MountOptions, _ context: LaunchContext) throws(EngineError) {
         self.init(source: mount.source, target: mount.destination)
         guard options.data.isEmpty else {
