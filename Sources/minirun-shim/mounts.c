@@ -211,7 +211,8 @@ int change_tree(int tree, const struct lp_step *step) {
 }
 
 // Moves a tree onto its target in the root, which is created where it is missing: as what the tree is.
-static int attach_tree(struct shim *shim, int tree, const char *path, uint64_t flags) {
+static int attach_tree(struct shim *shim, int tree, const char *path, const struct lp_step *step) {
+    uint64_t flags = step->number[2];
     struct stat status;
     if (fstat(tree, &status) != 0) return close_keeping_errno(tree, -1);
     bool folder = S_ISDIR(status.st_mode);
@@ -224,19 +225,23 @@ static int attach_tree(struct shim *shim, int tree, const char *path, uint64_t f
         errno = ENOTDIR;
         return close_keeping_errno(tree, -1);
     }
-    return attach(tree, target);
+    int mount = fcntl(tree, F_DUPFD_CLOEXEC, 3);
+    if (mount < 0 || attach(tree, target) != 0) return -1;
+    // Once more: what comes from another user's mount namespace loses the propagation that it had there.
+    int result = step->operation == LP_ATTACH && step->number[3]
+        ? set_attributes(mount, 0, 0, step->number[3], !(flags & LP_BIND_ONE_PROPAGATION)) : 0;
+    return close_keeping_errno(mount, result);
 }
 
 int step_bind(struct shim *shim, const struct lp_step *step) {
-    uint64_t flags = step->number[2];
-    int tree = open_bind_source(text_of(shim, step, 0), flags);
+    int tree = open_bind_source(text_of(shim, step, 0), step->number[2]);
     if (tree < 0) return -1;
     if (change_tree(tree, step) != 0) return close_keeping_errno(tree, -1);
-    return attach_tree(shim, tree, text_of(shim, step, 1), flags);
+    return attach_tree(shim, tree, text_of(shim, step, 1), step);
 }
 
 int step_attach(struct shim *shim, const struct lp_step *step) {
-    return attach_tree(shim, shim->slots[step->number[4]], text_of(shim, step, 1), step->number[2]);
+    return attach_tree(shim, shim->slots[step->number[4]], text_of(shim, step, 1), step);
 }
 
 int step_remount(struct shim *shim, const struct lp_step *step) {
@@ -252,7 +257,14 @@ int step_mask(struct shim *shim, const struct lp_step *step) {
     if (fstat(target, &status) != 0) return close_keeping_errno(target, -1);
     int cover;
     if (S_ISDIR(status.st_mode)) {
-        cover = make_file_system("tmpfs", "tmpfs", "nr_inodes=1,size=4k", MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+        // One empty file system for all of them; the first is kept open when it is in place, and the others are its clones.
+        static int empty = -1;
+        if (empty < 0) {
+            cover = make_file_system("tmpfs", "tmpfs", "nr_inodes=1,size=4k", MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+            empty = cover < 0 ? -1 : fcntl(cover, F_DUPFD_CLOEXEC, 3);
+        } else {
+            cover = open_tree(empty, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+        }
     } else {
         // The container's own /dev/null, which must be the real one: an image or a volume could have put a link or a file
         // there, and the bind would then open what it leads to (CVE-2025-31133).

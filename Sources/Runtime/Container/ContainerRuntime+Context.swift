@@ -8,6 +8,9 @@ extension ContainerRuntime {
         var context = LaunchContext(root: .folder(spec.root.path))
         context.inheritsStreams = true
         context.findsHome = true
+        context.findsProgram = true
+        context.unbindsProcessors = true
+        context.clearsAttributes = true
         context.setsGroups = UserNamespace.setsGroups(spec)
         context.labels = try LinuxSecurityModule.labels(spec.process)
         context.seccomp = try filter(spec)

@@ -108,7 +108,10 @@ extension ContainerRuntime {
         context.preservedDescriptors = request.preserved
         context.cgroupIsReady = true
         context.startDescriptor = 0
-        if try spec.linux.propagation?.kind == .shared {
+        // A mount of the root's must never show up on the host, and none whose parent hands mounts on can become the root.
+        if let propagation = try spec.linux.propagation,
+            !propagation.recursive || ![.slave, .private].contains(propagation.kind)
+        {
             context.privateMountPoint = MountPoints.holding(spec.root.path)
         }
         return context

@@ -152,8 +152,12 @@ extension LaunchStep {
         case .capabilities(let effective, let permitted, let inheritable, let ambient):
             .make(LP_CAPABILITIES, numbers: [effective, permitted, inheritable, ambient].map(\.rawValue))
         case .home: .make(LP_HOME)
-        case .findProgram(let arguments, let environment):
-            .make(LP_FIND_PROGRAM, [texts.add(list: arguments), texts.add(list: environment)])
+        case .findProgram(let arguments, let environment, let capabilities):
+            .make(
+                LP_FIND_PROGRAM,
+                [texts.add(list: arguments), texts.add(list: environment)],
+                numbers: [capabilities.rawValue]
+            )
         case .start(let descriptor): .make(LP_START, numbers: [UInt64(descriptor)])
         case .initProcess: .make(LP_INIT)
         case .execute(let arguments, let environment, let keeps):

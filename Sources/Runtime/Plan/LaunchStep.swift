@@ -65,7 +65,8 @@ package enum LaunchStep: Equatable, Sendable {
     case boundingSet(CapabilitySet)
     case ids(uid: UInt32, gid: UInt32, groups: [UInt32], umask: UInt32?, setsGroups: Bool)
     case home
-    case findProgram(arguments: [String], environment: [String])
+    /// With the effective capabilities that the program will have.
+    case findProgram(arguments: [String], environment: [String], capabilities: CapabilitySet)
     /// The index of the listening socket that comes with the plan.
     case start(descriptor: Int)
     case capabilities(
