@@ -154,6 +154,7 @@ private struct Execution: ~Copyable {
             preserved: request.preserved
         )
         let pid = launch.pid
+        runtime.debug("nsexec container setup: process \(pid) was cloned")
         if joined.contains(.user) { try raiseLimits(of: pid) }
         let plan = try LaunchPlan(
             executing: spec,
@@ -164,6 +165,8 @@ private struct Execution: ~Copyable {
             root: joined.contains(.mount) ? nil : "/proc/\(state.process.pid)/root"
         )
         try launch.carryOut(plan, descriptors: doors.descriptors)
+        runtime.debug("child process in init(): it got its plan of \(plan.steps.count) steps")
+        runtime.debug("setns_init: about to exec \(spec.process.args.first ?? "")")
         var console: FileDescriptor?
         do {
             while try take(launch.next(), of: launch, &console) {}

@@ -32,7 +32,8 @@ package struct LaunchContext: Sendable {
     package var preservedDescriptors = 0
     /// The index of the listening socket on which the process waits for `start`; it comes with the plan.
     package var startDescriptor: Int?
-    /// HOME comes from the container's own /etc/passwd where the environment has none.
+    /// HOME comes from the container's own /etc/passwd where the environment has none, and the program is looked for before it is
+    /// executed: what fails then is its execution.
     package var findsHome = false
     /// The state for the standard input of hooks, while the container is being created, and when it is started.
     package var hookStates: (creating: [UInt8], created: [UInt8]) = ([], [])

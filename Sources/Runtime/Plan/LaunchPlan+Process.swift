@@ -41,11 +41,9 @@ extension LaunchPlan {
         if context.findsHome, !environment.contains(where: { $0.hasPrefix("HOME=") && $0.count > 5 }) {
             steps.append(.home)
         }
-        if let descriptor = context.startDescriptor {
-            // `create` fails for what `start` could not execute.
-            steps.append(.findProgram(arguments: process.args, environment: environment))
-            steps.append(.start(descriptor: descriptor))
-        }
+        // `create` fails for what `start` could not execute.
+        if context.findsHome { steps.append(.findProgram(arguments: process.args, environment: environment)) }
+        if let descriptor = context.startDescriptor { steps.append(.start(descriptor: descriptor)) }
         // Without no_new_privs a filter may only be loaded with CAP_SYS_ADMIN, so before that is dropped. With no_new_privs it
         // is loaded last, so that the filter need not allow what comes before.
         if let filter = context.seccomp, !process.noNewPrivileges { steps.append(.seccomp(filter)) }
