@@ -146,6 +146,9 @@ private struct Execution: ~Copyable {
             cgroup: doors.unified,
             initialAffinity: spec.process.execCPUAffinity?.initial
         )
+        for case .affinity(let mask, _) in preparation.steps {
+            runtime.debug("nsexec: affinity: \(ProcessorMask.text(mask))")
+        }
         let shim = try MonitorProcess.openProgram(runtime.shim)
         var launch = try PreparedLaunch(
             preparation,
@@ -228,6 +231,10 @@ private final class ExecCgroups {
 
     init(_ state: ContainerState, _ wanted: [(controllers: [String], path: String)], initial cgroup: Cgroup) throws {
         let hierarchy = cgroup.hierarchy
+        let known = Set(hierarchy.mounts.keys.map(\.rawValue)).union(hierarchy.named.keys)
+        if let unknown = wanted.flatMap(\.controllers).first(where: { !known.contains($0) }) {
+            throw EngineError(.notFound, "unknown controller \(unknown) in --cgroup")
+        }
         var unified: String?
         for root in state.cgroupRoots {
             let isUnified = root == hierarchy.unified?.directory
@@ -236,7 +243,7 @@ private final class ExecCgroups {
             let directory = cgroup.name.directory(in: root) + (below.isEmpty ? "" : "/\(below)")
             guard FileStatus.exists(directory) else {
                 if !below.isEmpty || hierarchy.mode == .unified {
-                    throw EngineError(.notFound, "adding the process to cgroup \(directory): no such file or directory")
+                    throw EngineError(.notFound, "error adding pid to cgroup \(directory): no such file or directory")
                 }
                 continue
             }

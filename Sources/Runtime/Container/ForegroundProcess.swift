@@ -32,7 +32,7 @@ package struct ForegroundProcess: ~Copyable {
 
     private static func relay(_ console: consuming FileDescriptor?) throws -> TerminalRelay? {
         guard let console = consume console else { return nil }
-        let relay = try TerminalRelay(master: console, input: 0, output: 1)
+        let relay = try TerminalRelay(master: console, input: 0, output: 1, keepsLineFeeds: true)
         relay.resize()
         return relay
     }

@@ -20,11 +20,17 @@ package struct TerminalRelay: ~Copyable {
     private var typed: ArraySlice<UInt8> = []
     private var shown: ArraySlice<UInt8> = []
 
-    /// - Parameter input: nil without `-i`.
-    package init(master: consuming FileDescriptor, input: CInt?, output: CInt) throws {
+    /// - Parameters:
+    ///   - input: nil without `-i`.
+    ///   - keepsLineFeeds: the caller's terminal makes new lines of them, as with runc, instead of the container's: callers that
+    ///     read from a pipe see no carriage returns.
+    package init(master: consuming FileDescriptor, input: CInt?, output: CInt, keepsLineFeeds: Bool = false) throws {
         try retrying("setting up the terminal") { linux_fcntl(master.raw, F_SETFL, O_RDWR | O_NONBLOCK) }
         let other = try Terminal.otherSide(of: master.raw)
-        let restored = try input.flatMap { Terminal.isTerminal($0) ? try Terminal.makeRaw($0) : nil }
+        if keepsLineFeeds { try Terminal.keepLineFeeds(master.raw) }
+        let restored = try input.flatMap {
+            Terminal.isTerminal($0) ? try Terminal.makeRaw($0, showsLines: keepsLineFeeds) : nil
+        }
         self.master = master
         self.other = other
         self.input = input
