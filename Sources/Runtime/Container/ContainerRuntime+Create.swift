@@ -300,6 +300,7 @@ private struct Creation: ~Copyable {
         if let path = request.consoleSocket {
             try CallerSocket.hand(master, named: "/dev/ptmx", to: path)
         } else {
+            try ForegroundProcess.prepare(master)
             console = consume master
         }
     }

@@ -192,6 +192,7 @@ private struct Execution: ~Copyable {
             if let path = request.consoleSocket {
                 try CallerSocket.hand(master, named: "/dev/ptmx", to: path)
             } else {
+                try ForegroundProcess.prepare(master)
                 console = consume master
             }
         case .listener(let listener):

@@ -30,9 +30,17 @@ package struct ForegroundProcess: ~Copyable {
         self.notify = notify
     }
 
+    /// Before the program runs: its terminal keeps line feeds as they are, as with runc, whose callers read them from pipes, and
+    /// has the caller's size.
+    static func prepare(_ console: borrowing FileDescriptor) throws(SystemError) {
+        try Terminal.keepLineFeeds(console.raw)
+        guard let size = Terminal.size(1) ?? Terminal.size(0) else { return }
+        try Terminal.setSize(console.raw, columns: size.columns, rows: size.rows)
+    }
+
     private static func relay(_ console: consuming FileDescriptor?) throws -> TerminalRelay? {
         guard let console = consume console else { return nil }
-        let relay = try TerminalRelay(master: console, input: 0, output: 1, keepsLineFeeds: true)
+        let relay = try TerminalRelay(master: console, input: 0, output: 1, showsLines: true)
         relay.resize()
         return relay
     }

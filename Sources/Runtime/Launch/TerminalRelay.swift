@@ -22,14 +22,12 @@ package struct TerminalRelay: ~Copyable {
 
     /// - Parameters:
     ///   - input: nil without `-i`.
-    ///   - keepsLineFeeds: the caller's terminal makes new lines of them, as with runc, instead of the container's: callers that
-    ///     read from a pipe see no carriage returns.
-    package init(master: consuming FileDescriptor, input: CInt?, output: CInt, keepsLineFeeds: Bool = false) throws {
+    ///   - showsLines: the caller's terminal makes new lines of line feeds, where the container's keeps them.
+    package init(master: consuming FileDescriptor, input: CInt?, output: CInt, showsLines: Bool = false) throws {
         try retrying("setting up the terminal") { linux_fcntl(master.raw, F_SETFL, O_RDWR | O_NONBLOCK) }
         let other = try Terminal.otherSide(of: master.raw)
-        if keepsLineFeeds { try Terminal.keepLineFeeds(master.raw) }
         let restored = try input.flatMap {
-            Terminal.isTerminal($0) ? try Terminal.makeRaw($0, showsLines: keepsLineFeeds) : nil
+            Terminal.isTerminal($0) ? try Terminal.makeRaw($0, showsLines: showsLines) : nil
         }
         self.master = master
         self.other = other
