@@ -139,7 +139,10 @@ extension RuntimeSpec.MemoryPolicy {
         }
         switch mode {
         case "MPOL_DEFAULT", "MPOL_LOCAL":
-            guard named.isEmpty else { throw EngineError(.invalid, "memory policy mode \(mode) takes no nodes") }
+            let count = named.ranges.reduce(0) { $0 + $1.count }
+            guard count == 0 else {
+                throw EngineError(.invalid, "invalid memory policy: \(mode) mode requires 0 nodes but got \(count)")
+            }
         case "MPOL_PREFERRED": break
         default:
             guard !named.isEmpty else {

@@ -14,6 +14,7 @@ extension ContainerRuntime {
         context.setsGroups = UserNamespace.setsGroups(spec)
         context.labels = try LinuxSecurityModule.labels(spec.process)
         context.seccomp = try filter(spec)
+        if let flags = context.seccomp?.flags { debug("seccomp filter flags: \(flags)") }
         if !context.setsGroups, !spec.process.user.additionalGids.isEmpty {
             throw EngineError(.invalid, "cannot set any additional groups in a rootless container")
         }

@@ -18,8 +18,10 @@ package struct CreateRequest: Sendable {
     package var detached = true
     /// Further entries of the environment (socket activation).
     package var environment: [String] = []
-    /// Further mounts (systemd's notification socket).
-    package var mounts: [RuntimeSpec.Mount] = []
+    /// The caller's NOTIFY_SOCKET: the container gets one of its own.
+    package var notifySocket: String?
+    /// The configuration, where that is not the bundle's config.json. Absolute.
+    package var configuration: String?
 
     package init(id: String, bundle: String) {
         self.id = id
@@ -39,10 +41,11 @@ package struct CreatedContainer: ~Copyable {
 extension ContainerRuntime {
     /// Creates a container (runtime.md#create): all of it is there, and its process waits for `start`. A failure leaves nothing.
     package func create(_ request: CreateRequest) throws -> CreatedContainer {
-        var spec = try ContainerRuntime.specification(in: request.bundle)
+        var spec = try ContainerRuntime.specification(of: request)
         try spec.validate()
         try spec.process.checkConsole(socket: request.consoleSocket, detached: request.detached)
         let folder = try folder(request.id)
+        if request.notifySocket != nil { spec.mounts.append(NotifySocket.mount(folder)) }
         let stored = spec.json.bytes()
         try prepare(&spec, request)
 
@@ -62,6 +65,7 @@ extension ContainerRuntime {
         undo.arm { try? folder.remove() }
         do {
             try Files.write(folder.configurationPath, stored, mode: 0o600)
+            if request.notifySocket != nil { try Files.makeDirectories(folder.notifyFolder) }
             var creation = try Creation(runtime: self, request: request, spec: spec, folder: folder, undo: undo)
             do { try creation.launch(placement, cgroup) } catch {
                 throw EngineError.launching(error, initializing: true)
@@ -84,7 +88,7 @@ extension ContainerRuntime {
             throw EngineError(.notFound, "invalid rootfs: \(spec.root.path) is not a folder")
         }
         spec.process.env += request.environment
-        spec.mounts += request.mounts
+        if request.notifySocket != nil { spec.process.env.append(NotifySocket.environment) }
         for index in spec.mounts.indices {
             let mount = spec.mounts[index]
             if mount.isBind { spec.mounts[index].source = Files.absolute(mount.source, from: request.bundle) }
@@ -200,6 +204,7 @@ private struct Creation: ~Copyable {
             close(pidfd)
         }
         launched = consume launch
+        runtime.debug("nsexec container setup: process \(pid) was cloned")
         try settle(pid, placement, plan, placed)
         try carryOut()
     }
@@ -269,6 +274,7 @@ private struct Creation: ~Copyable {
         context.hookStates = (state.hookDocument(.creating), state.hookDocument(.created))
         let plan = try LaunchPlan(spec, in: context)
         try launched?.carryOut(plan, descriptors: [listener.raw])
+        runtime.debug("child process in init(): it got its plan of \(plan.steps.count) steps")
         try NetworkDevices.move(spec.linux.netDevices, into: state.process.pid)
         while true {
             switch try next() {
@@ -276,7 +282,9 @@ private struct Creation: ~Copyable {
             case .waiting:
                 try runHooks(state)
                 launched?.go()
-            case .created: return
+            case .created:
+                runtime.debug("init: closing the pipe to signal completion")
+                return
             case .failed(let failure): throw failure
             case .listener: throw EngineError(.failed, "the process said something unexpected")
             case .closed: throw EngineError(.failed, "the process ended before it was created")
@@ -295,6 +303,7 @@ private struct Creation: ~Copyable {
         if let path = request.consoleSocket {
             try CallerSocket.hand(master, named: "/dev/ptmx", to: path)
         } else {
+            try ForegroundProcess.prepare(master)
             console = consume master
         }
     }

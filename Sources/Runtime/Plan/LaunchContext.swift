@@ -34,7 +34,7 @@ package struct LaunchContext: Sendable {
     package var startDescriptor: Int?
     /// HOME comes from the container's own /etc/passwd where the environment has none.
     package var findsHome = false
-    /// The program is looked for before the container counts as created.
+    /// The program is looked for before the container counts as created: what fails after that is its execution.
     package var findsProgram = false
     /// A caller that is bound to processors does not bind the container: what its cgroup allows is the container's.
     package var unbindsProcessors = false
