@@ -185,3 +185,30 @@ struct SystemdTests {
         return resources
     }
 }
+
+/// The same of a user's own manager, where the tests run as that user.
+@Suite(
+    "systemd of a user",
+    .enabled(
+        if: Process.environment("MINIRUN_SYSTEMD") != nil && !Process.isRoot,
+        "needs a user with a running systemd (MINIRUN_SYSTEMD, not as root)"
+    )
+)
+struct UserSystemdTests {
+    @Test func scope() throws {
+        let placement = try CgroupPlacement(cgroupsPath: nil, id: "u\(getpid())", systemd: true, hierarchy: .current())
+        let unit = try #require(placement.unit)
+        #expect(unit.isUserManager)
+        let manager = try SystemdUnit.userManagerCgroup()
+        #expect(placement.name.path == "\(manager.dropFirst())/user.slice/minirun-u\(getpid()).scope")
+        let null = try FileDescriptor.open("/dev/null", O_RDWR)
+        let process = try Subprocess.start(["sleep", "600"], descriptors: [null.raw, null.raw, null.raw])
+        try unit.start(pid: process, resources: LinuxResources(), description: "a user's container")
+        #expect(try Files.readText("/proc/\(process)/cgroup").contains("0::/\(placement.name.path)\n"))
+        let plan = try CgroupPlan(placement, in: .current(), resources: LinuxResources())
+        let placed = try Cgroup.place(plan, process: process)
+        #expect(try placed.cgroup.allProcesses() == [process])
+        try unit.stop()
+        #expect(try Subprocess.wait(for: process) == .signalled(SIGTERM))
+    }
+}
