@@ -122,7 +122,7 @@ extension CgroupPlanBuilder {
     private mutating func addTuning(_ option: String, file: String, value: UInt64) throws(EngineError) {
         let limit = limit(option, .memory)
         if hierarchy.mounts[.memory] == nil, hierarchy.unified != nil {
-            warnings.append("\(option) has no meaning on cgroup v2 and is discarded")
+            warnings.append("\(limit.option) has no meaning on cgroup v2 and is discarded")
             return
         }
         write(limit, try place(limit, .memory), file, value)
