@@ -32,17 +32,20 @@ final class CgroupEventsDocumentTests {
                 "cpuacct/x/cpuacct.usage_all": "cpu user system\n0 10 20\n1 30 40\n",
                 "cpuacct/x/cpuacct.stat": "user 3\nsystem 1\n",
                 "cpu/x/cpu.stat": "nr_periods 5\nnr_throttled 2\nthrottled_time 700\n",
-                "cpuset/x/cpuset.cpus": "0-1,3\n", "cpuset/x/cpuset.mems": "0\n", "cpuset/x/cpuset.cpu_exclusive": "0\n",
+                "cpuset/x/cpuset.cpus": "0-1,3\n", "cpuset/x/cpuset.mems": "0\n",
+                "cpuset/x/cpuset.cpu_exclusive": "0\n",
                 "cpuset/x/cpuset.sched_load_balance": "1\n", "cpuset/x/cpuset.sched_relax_domain_level": "-1\n",
                 "memory/x/memory.stat": "cache 11\nrss 12\ntotal_cache 13\n", "memory/x/memory.usage_in_bytes": "100\n",
                 "memory/x/memory.max_usage_in_bytes": "200\n", "memory/x/memory.failcnt": "3\n",
-                "memory/x/memory.limit_in_bytes": "9223372036854771712\n", "memory/x/memory.memsw.usage_in_bytes": "110\n",
+                "memory/x/memory.limit_in_bytes": "9223372036854771712\n",
+                "memory/x/memory.memsw.usage_in_bytes": "110\n",
                 "memory/x/memory.memsw.limit_in_bytes": "400\n", "memory/x/memory.kmem.usage_in_bytes": "0\n",
                 "pids/x/pids.current": "4\n", "pids/x/pids.max": "max\n",
                 "blkio/x/blkio.throttle.io_service_bytes_recursive": "8:0 Read 4096\n8:0 Write 0\nTotal 4096\n",
                 "blkio/x/blkio.throttle.io_serviced_recursive": "8:0 Read 1\nTotal 1\n",
                 "hugetlb/x/hugetlb.2MB.rsvd.usage_in_bytes": "2097152\n", "hugetlb/x/hugetlb.2MB.usage_in_bytes": "1\n",
-                "hugetlb/x/hugetlb.2MB.rsvd.max_usage_in_bytes": "4194304\n", "hugetlb/x/hugetlb.2MB.rsvd.failcnt": "0\n",
+                "hugetlb/x/hugetlb.2MB.rsvd.max_usage_in_bytes": "4194304\n",
+                "hugetlb/x/hugetlb.2MB.rsvd.failcnt": "0\n",
                 "hugetlb/x/hugetlb.1GB.usage_in_bytes": "0\n", "hugetlb/x/hugetlb.1GB.failcnt": "2\n",
             ]
         )
@@ -65,16 +68,20 @@ final class CgroupEventsDocumentTests {
     }
 
     @Test func versionTwo() throws {
-        let pressure = "some avg10=1.50 avg60=0.00 avg300=0.12 total=17\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=0\n"
+        let pressure =
+            "some avg10=1.50 avg60=0.00 avg300=0.12 total=17\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=0\n"
         let document = try document(
             CgroupHierarchy(unified: CgroupHierarchy.Unified(directory: root)),
             [
-                "x/cpu.stat": "usage_usec 5000\nuser_usec 3000\nsystem_usec 2000\nnr_periods 1\nnr_throttled 0\nthrottled_usec 4\n",
-                "x/cpu.pressure": pressure, "x/memory.current": "100\n", "x/memory.max": "max\n", "x/memory.peak": "150\n",
+                "x/cpu.stat":
+                    "usage_usec 5000\nuser_usec 3000\nsystem_usec 2000\nnr_periods 1\nnr_throttled 0\nthrottled_usec 4\n",
+                "x/cpu.pressure": pressure, "x/memory.current": "100\n", "x/memory.max": "max\n",
+                "x/memory.peak": "150\n",
                 "x/memory.stat": "anon 5\nfile 6\nnegative -1\n", "x/memory.swap.current": "7\n",
                 "x/memory.swap.max": "50\n", "x/pids.current": "2\n", "x/pids.max": "9\n",
                 "x/io.stat": "254:0 rbytes=4096 wbytes=0 rios=1 wios=2 dbytes=0 dios=0\n253:1 \n",
-                "x/hugetlb.2MB.current": "0\n", "x/hugetlb.2MB.rsvd.current": "2097152\n", "x/hugetlb.2MB.events": "max 3\n",
+                "x/hugetlb.2MB.current": "0\n", "x/hugetlb.2MB.rsvd.current": "2097152\n",
+                "x/hugetlb.2MB.events": "max 3\n",
             ]
         )
         #expect(

@@ -205,7 +205,8 @@ final class CgroupFolderTests {
 
     @Test func processes() throws {
         try write([
-            "pids/c/x/cgroup.procs": "30\n4\n", "pids/c/x/in/ner/cgroup.procs": "5\n", "memory/c/x/cgroup.procs": "4\n6\n",
+            "pids/c/x/cgroup.procs": "30\n4\n", "pids/c/x/in/ner/cgroup.procs": "5\n",
+            "memory/c/x/cgroup.procs": "4\n6\n",
         ])
         #expect(try cgroup(v1).allProcesses() == [4, 5, 6, 30])
         #expect(try cgroup(v2).allProcesses() == [])

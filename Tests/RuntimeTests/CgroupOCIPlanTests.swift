@@ -6,7 +6,9 @@ import Testing
 /// The plan for an OCI container, and changes to one that runs.
 @Suite("cgroup plans for OCI")
 struct CgroupOCIPlanTests {
-    static func text(_ text: String) -> String { text.replacing("/sys/fs/cgroup/", with: "").replacing("x/y", with: "*") }
+    static func text(_ text: String) -> String {
+        text.replacing("/sys/fs/cgroup/", with: "").replacing("x/y", with: "*")
+    }
 
     static func plan(
         _ hierarchy: CgroupHierarchy,
@@ -152,11 +154,20 @@ struct CgroupOCIPlanTests {
         for (hierarchy, key, message) in [
             (CgroupPlanTests.v1, "memory.high", "invalid configuration: cannot use unified on cgroup v1"),
             (CgroupPlanTests.hybrid, "memory.high", "invalid configuration: cannot use unified on cgroup v1"),
-            (CgroupPlanTests.v2, "cgroup.procs", "cannot apply unified setting cgroup.procs: it is no file of a controller"),
-            (CgroupPlanTests.v2, "../cpu.max", "cannot apply unified setting ../cpu.max: it is no file of a controller"),
+            (
+                CgroupPlanTests.v2, "cgroup.procs",
+                "cannot apply unified setting cgroup.procs: it is no file of a controller"
+            ),
+            (
+                CgroupPlanTests.v2, "../cpu.max",
+                "cannot apply unified setting ../cpu.max: it is no file of a controller"
+            ),
             (CgroupPlanTests.v2, "memory", "cannot apply unified setting memory: it is no file of a controller"),
             (CgroupPlanTests.v2, ".memory", "cannot apply unified setting .memory: it is no file of a controller"),
-            (CgroupPlanTests.v2, "dmem.max", "cannot apply unified setting dmem.max: the dmem controller is not available"),
+            (
+                CgroupPlanTests.v2, "dmem.max",
+                "cannot apply unified setting dmem.max: the dmem controller is not available"
+            ),
         ] {
             let error = #expect(throws: EngineError.self) { try Self.steps(hierarchy) { $0.unified = [key: "1"] } }
             #expect(error?.message == message)
@@ -164,20 +175,29 @@ struct CgroupOCIPlanTests {
     }
 
     @Test func wordsOfTheSpecification() throws {
-        let bare = CgroupHierarchy(unified: CgroupHierarchy.Unified(directory: "/sys/fs/cgroup", controllers: []), ownPath: "/")
+        let bare = CgroupHierarchy(
+            unified: CgroupHierarchy.Unified(directory: "/sys/fs/cgroup", controllers: []),
+            ownPath: "/"
+        )
         for (message, change) in [
             ("memory.limit: the memory controller is not available", { $0.memory.limit = 1 }),
             ("cpu.quota: the cpu controller is not available", { $0.cpu.quota = 1000 }),
             ("pids.limit: the pids controller is not available", { $0.pidsLimit = -1 }),
             ("blockIO.weight: 5 is not between 10 and 1000", { $0.blockIO.weight = 5 }),
-            ("memory.swap: 1 is less than the memory limit 2, which it includes", {
-                $0.memory.limit = 2
-                $0.memory.swap = 1
-            }),
-            ("cpu.burst: 6 is more than the quota 5", {
-                $0.cpu.quota = 5
-                $0.cpu.burst = 6
-            }),
+            (
+                "memory.swap: 1 is less than the memory limit 2, which it includes",
+                {
+                    $0.memory.limit = 2
+                    $0.memory.swap = 1
+                }
+            ),
+            (
+                "cpu.burst: 6 is more than the quota 5",
+                {
+                    $0.cpu.quota = 5
+                    $0.cpu.burst = 6
+                }
+            ),
         ] as [(String, (inout LinuxResources) -> Void)] {
             let hierarchy = message.contains("available") ? bare : CgroupPlanTests.v2
             let error = #expect(throws: EngineError.self) { try Self.steps(hierarchy, change) }
@@ -286,7 +306,9 @@ struct CgroupUpdateTests {
                 == ["write */cpu.max = 600000 1000000"]
         )
         #expect(
-            try Self.update(CgroupPlanTests.v2, present: present) { $0.cpu.quota = -1 } == ["write */cpu.max = max 1000000"]
+            try Self.update(CgroupPlanTests.v2, present: present) { $0.cpu.quota = -1 } == [
+                "write */cpu.max = max 1000000"
+            ]
         )
         #expect(
             try Self.update(CgroupPlanTests.v2, present: ["cpu.max": "max 100000\n"]) { $0.cpu.period = 50_000 }
@@ -298,7 +320,9 @@ struct CgroupUpdateTests {
                 $0.cpu.burst = 5
             } == ["in the order that is taken: write */cpu.max = 10 1000000; write */cpu.max.burst = 5"]
         )
-        #expect(try Self.update(CgroupPlanTests.v1) { $0.cpu.period = 5 } == ["write cpu,cpuacct/*/cpu.cfs_period_us = 5"])
+        #expect(
+            try Self.update(CgroupPlanTests.v1) { $0.cpu.period = 5 } == ["write cpu,cpuacct/*/cpu.cfs_period_us = 5"]
+        )
     }
 
     @Test func others() throws {
@@ -337,5 +361,51 @@ struct CgroupUpdateTests {
             try Self.update(CgroupPlanTests.v2) { $0.devices = Rule.everything }
                 == ["filter devices of * with 8 instructions"]
         )
+    }
+}
+
+@Suite("updated resources")
+struct UpdatedResourcesTests {
+    @Test func changesWin() throws {
+        var before = LinuxResources()
+        before.memory.limit = 5
+        before.memory.swap = 9
+        before.cpu.shares = 7
+        before.pidsLimit = 3
+        before.blockIO.throttleReadBps = [
+            LinuxResources.ThrottleDevice(major: 8, minor: 0, rate: 1),
+            LinuxResources.ThrottleDevice(major: 8, minor: 1, rate: 2),
+            LinuxResources.ThrottleDevice(major: 8, minor: 0, rate: 3),
+        ]
+        before.blockIO.weightDevices = [LinuxResources.WeightDevice(major: 8, minor: 0, weight: 10, leafWeight: 20)]
+        before.rdma = ["a": LinuxResources.RDMA(handles: 1, objects: 2)]
+        before.unified = ["a.b": "1", "c.d": "2"]
+        #expect(before.updated(with: LinuxResources()) == before)
+        var changes = LinuxResources()
+        changes.memory.limit = 6
+        changes.cpu.quota = 50
+        changes.blockIO.throttleReadBps = [
+            LinuxResources.ThrottleDevice(major: 8, minor: 0, rate: 4),
+            LinuxResources.ThrottleDevice(major: 9, minor: 0, rate: 5),
+        ]
+        changes.blockIO.weightDevices = [LinuxResources.WeightDevice(major: 8, minor: 0, weight: 30)]
+        changes.rdma = ["a": LinuxResources.RDMA(handles: 5), "b": LinuxResources.RDMA(objects: 6)]
+        changes.unified = ["c.d": "3"]
+        changes.hugepageLimits = [LinuxResources.HugepageLimit(pageSize: "2MB", limit: 7)]
+        let after = before.updated(with: changes)
+        #expect(after.memory.limit == 6 && after.memory.swap == 9)
+        #expect(after.cpu.shares == 7 && after.cpu.quota == 50)
+        #expect(after.pidsLimit == 3)
+        #expect(after.blockIO.throttleReadBps.map(\.rate) == [4, 2, 5])
+        #expect(
+            after.blockIO.weightDevices
+                == [LinuxResources.WeightDevice(major: 8, minor: 0, weight: 30, leafWeight: 20)]
+        )
+        #expect(after.rdma["a"] == LinuxResources.RDMA(handles: 5, objects: 2))
+        #expect(after.unified == ["a.b": "1", "c.d": "3"])
+        #expect(after.hugepageLimits.count == 1)
+        changes = LinuxResources()
+        changes.memory.limit = -1
+        #expect(after.updated(with: changes).memory.swap == nil)
     }
 }

@@ -57,12 +57,23 @@ struct SystemdTests {
             pid: process,
             resources: resources,
             description: "minirun's test",
-            annotations: ["org.systemd.property.TimeoutStopSec": "2", "org.systemd.property.Documentation": "['man:x']"]
+            annotations: [
+                "org.systemd.property.TimeoutStopSec": "2", "org.systemd.property.Documentation": "['man:x']",
+            ]
         )
         // It says so when the process is there.
         #expect(try cgroups(of: process).contains("/\(placement.name.path)"))
         #expect(
-            try show(unit, "TasksMax", "Slice", "Delegate", "DefaultDependencies", "TimeoutStopUSec", "DevicePolicy", "Documentation")
+            try show(
+                unit,
+                "TasksMax",
+                "Slice",
+                "Delegate",
+                "DefaultDependencies",
+                "TimeoutStopUSec",
+                "DevicePolicy",
+                "Documentation"
+            )
                 == [
                     "DefaultDependencies=no", "Delegate=yes", "DevicePolicy=strict", "Documentation=man:x",
                     "Slice=minirun-test.slice", "TasksMax=50", "TimeoutStopUSec=2s",

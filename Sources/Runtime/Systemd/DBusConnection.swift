@@ -149,8 +149,8 @@ struct DBusConnection: ~Copyable {
     /// SASL's EXTERNAL without a name: the other side takes who we are from the socket, so that the root of a user
     /// namespace need not know its number outside (D-Bus specification, "Authentication Protocol").
     ///
-    /// All of it goes in one piece, as sd-bus sends it. Systemd reads what it gets and then waits for more: a call that it
-    /// read together with "BEGIN" would lie there unseen.
+    /// All of it goes in one piece, as sd-bus sends it. Systemd reads what it gets and then waits for more: a call that
+    /// it read together with "BEGIN" would lie there unseen.
     private mutating func authenticate() throws(EngineError) {
         try send([0] + Array("AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n".utf8))
         for expected in ["DATA", "OK"] {
