@@ -379,4 +379,117 @@ struct CgroupOCIUnifiedTests {
             try placed.cgroup.remove(in: placed.made)
         }
     }
+
+    private static let hasLimits = ["memory", "cpu", "pids"].allSatisfy {
+        CgroupSandbox.unified?.hierarchy.unified?.controllers?.contains($0) == true
+    }
+
+    @Test(.enabled(if: hasLimits, "needs the controllers memory, cpu and pids"))
+    func updates() throws {
+        try restoring {
+            let placed = try place("update") { resources in
+                resources.memory.limit = 64 << 20
+                resources.memory.swap = 64 << 20
+                resources.cpu.quota = 50_000
+                resources.cpu.burst = 40_000
+            }
+            let cgroup = placed.cgroup
+            let directory = try #require(cgroup.unifiedDirectory)
+            func value(_ file: String) throws -> String { String(try Files.readText("\(directory)/\(file)").trimmed) }
+            func update(_ change: (inout LinuxResources) -> Void, known: LinuxResources? = nil) throws {
+                var changes = LinuxResources()
+                change(&changes)
+                try cgroup.update(changes, known: known)
+            }
+            let hasSwap = FileStatus.exists("\(directory)/memory.swap.max")
+            if hasSwap { #expect(try value("memory.swap.max") == "0") }
+            try update { $0.memory.swap = 96 << 20 }
+            if hasSwap { #expect(try value("memory.swap.max") == "\(32 << 20)") }
+            try update { $0.memory.limit = -1 }
+            #expect(try value("memory.max") == "max")
+            if hasSwap { #expect(try value("memory.swap.max") == "max") }
+
+            // The burst is part of what the quota bounds, in both directions.
+            for (quota, period, burst) in [(10_000, 100_000, 5000), (400_000, 900_000, 300_000), (3000, 10_000, 0)] {
+                try update { changes in
+                    changes.cpu.quota = Int64(quota)
+                    changes.cpu.period = UInt64(period)
+                    changes.cpu.burst = UInt64(burst)
+                }
+                #expect(try value("cpu.max") == "\(quota) \(period)")
+                #expect(try value("cpu.max.burst") == "\(burst)")
+            }
+            try update { $0.cpu.period = 20_000 }
+            #expect(try value("cpu.max") == "3000 20000")
+            try update { $0.cpu.quota = -1 }
+            #expect(try value("cpu.max") == "max 20000")
+            try update { $0.cpu.shares = 2048 }
+            #expect(try value("cpu.weight") == "174")
+            try update { $0.cpu.idle = 1 }
+            #expect(try value("cpu.idle") == "1")
+            try update { $0.pidsLimit = 5 }
+            try update { $0.pidsLimit = -1 }
+            #expect(try value("pids.max") == "max")
+            let process = try CgroupSandbox.start(in: cgroup, "exec sleep 60")
+            let refused = #expect(throws: EngineError.self) {
+                try update {
+                    $0.memory.limit = 4096
+                    $0.memory.checkBeforeUpdate = true
+                }
+            }
+            #expect(refused?.message.hasPrefix("rejecting memory limit 4096 <= usage ") == true)
+            #expect(kill(process, 0) == 0)
+            let document = try cgroup.eventsJSON(id: "v2")["data"]
+            #expect(document?["memory"]?["usage"]?["usage"]?.int ?? 0 > 0)
+            #expect(document?["memory"]?["raw"]?["anon"] != nil)
+            #expect(document?["cpu"]?["usage"]?["total"]?.int ?? 0 > 0)
+            #expect(document?["pids"] == ["current": 1])
+            try cgroup.kill(SIGTERM)
+            #expect(try Subprocess.wait(for: process) == .signalled(SIGTERM))
+            try cgroup.remove(in: placed.made)
+        }
+    }
+
+    @Test(.enabled(if: hasLimits, "needs the memory controller"))
+    func outOfMemory() throws {
+        try restoring {
+            let placed = try place("oom") { resources in
+                resources.memory.limit = 16 << 20
+                resources.memory.swap = 16 << 20
+            }
+            let process = try CgroupSandbox.start(in: placed.cgroup, "exec sleep 60")
+            var events = try CgroupEvents(placed.cgroup)
+            #expect(try events.next() == nil)
+            _ = try CgroupSandbox.run(in: placed.cgroup, "head -c 100000000 /dev/zero | tail -n 1 >/dev/null")
+            #expect(CgroupOCITests.isReadable(events.descriptor.raw))
+            #expect(try events.next() == .outOfMemory)
+            #expect(try events.next() == nil)
+            try placed.cgroup.kill()
+            _ = try Subprocess.wait(for: process)
+            #expect(try events.next() == .ended)
+            #expect(try events.next() == nil)
+            try placed.cgroup.remove(in: placed.made)
+        }
+    }
+
+    @Test(.enabled(if: hasLimits, "needs the controllers of cgroup v2"))
+    func everyLimitIsTaken() throws {
+        try restoring {
+            let placed = try place("limits") { resources in
+                CgroupPlanTests.manyLimits(&resources)
+                resources.cpu.cpus = "0"
+                resources.cpu.mems = "0"
+                resources.blockIO = LinuxResources.BlockIO()
+                resources.hugepageLimits = [LinuxResources.HugepageLimit(pageSize: "2MB", limit: 4 << 20)]
+                resources.unified = ["memory.high": "100000000", "cgroup.max.depth": "2"]
+            }
+            let directory = try #require(placed.cgroup.unifiedDirectory)
+            for (file, value) in [
+                ("memory.max", "67108864"), ("memory.high", "99999744"), ("cgroup.max.depth", "2"),
+                ("cpuset.cpus", "0"),
+                ("hugetlb.2MB.max", "4194304"), ("pids.max", "100"), ("cpu.max", "150000 100000"),
+            ] { #expect(try Files.readText("\(directory)/\(file)").trimmed == value) }
+            try placed.cgroup.remove(in: placed.made)
+        }
+    }
 }
