@@ -5,6 +5,18 @@ extension RuntimeSpec.Process {
         try self.init(JSONReader(json, "process"))
     }
 
+    /// Reads a process that joins a container: what it does not say about its rights and limits holds as for the container's
+    /// first process, as with runc. Its own "false" for `noNewPrivileges` counts, since a missing one is the same.
+    package init(_ json: JSON, joining container: RuntimeSpec.Process) throws(EngineError) {
+        try self.init(json)
+        if json["capabilities"]?.object == nil { capabilities = container.capabilities }
+        if rlimits.isEmpty { rlimits = container.rlimits }
+        apparmorProfile = apparmorProfile ?? container.apparmorProfile
+        selinuxLabel = selinuxLabel ?? container.selinuxLabel
+        scheduler = scheduler ?? container.scheduler
+        ioPriority = ioPriority ?? container.ioPriority
+    }
+
     init(_ reader: JSONReader) throws(EngineError) {
         guard let cwd = try reader.text("cwd") else { throw EngineError(.invalid, "Cwd property must not be empty") }
         guard cwd.hasPrefix("/") else { throw EngineError(.invalid, "Cwd must be an absolute path") }

@@ -58,7 +58,7 @@ package struct RuntimeSpec: Sendable {
         }
 
         /// Whether it shows a part of the host's tree instead of a file system of its own.
-        package var isBind: Bool { options.contains { $0 == "bind" || $0 == "rbind" } }
+        package var isBind: Bool { type == "bind" || options.contains { $0 == "bind" || $0 == "rbind" } }
     }
 
     /// `size` ids from `containerID` on stand for those from `hostID` on (config-linux.md#user-namespace-mappings).

@@ -78,6 +78,13 @@ extension CapabilitySet {
         }
     }
 
+    /// The bounding set of this process: what its children can ever have.
+    package static func bounding() -> CapabilitySet {
+        (0..<knownNames.count).reduce(into: []) { set, number in
+            if cap_get_bound(cap_value_t(number)) > 0 { set.insert(CapabilitySet(number: number)) }
+        }
+    }
+
     /// Applies `--cap-add` and `--cap-drop` to a default set, as docker does (moby, daemon/pkg/oci/caps):
     ///
     /// - adding ALL gives everything available but what is dropped by name, so that dropping ALL as well changes nothing;

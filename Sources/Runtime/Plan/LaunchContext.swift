@@ -63,3 +63,31 @@ package struct CgroupFileSystem: Equatable, Sendable {
         self.folder = folder
     }
 }
+
+extension CgroupFileSystem {
+    /// What a container sees below /sys/fs/cgroup: the hierarchies in which it has a folder of its own, and no other, which
+    /// would be the host's.
+    package static func all(in hierarchy: CgroupHierarchy, roots: [String], name: CgroupName) -> [CgroupFileSystem] {
+        if hierarchy.mode == .unified {
+            return [
+                CgroupFileSystem(
+                    type: "cgroup2",
+                    name: "",
+                    options: "",
+                    folder: hierarchy.unified.map { name.directory(in: $0.directory) }
+                )
+            ]
+        }
+        return roots.compactMap { root in
+            let controllers = hierarchy.mounts.filter { $0.value == root }.map(\.key.rawValue).sorted()
+            guard !controllers.isEmpty, let mount = root.split(separator: "/").last.map(String.init) else { return nil }
+            return CgroupFileSystem(
+                type: "cgroup",
+                name: mount,
+                options: controllers.joined(separator: ","),
+                links: controllers.filter { $0 != mount },
+                folder: name.directory(in: root)
+            )
+        }
+    }
+}

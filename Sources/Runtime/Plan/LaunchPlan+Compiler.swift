@@ -37,7 +37,9 @@ extension LaunchPlan {
 
         // Settings before their files become read-only; masks after every mount, so that none of them uncovers what is masked.
         // All of it while the engine still makes the cgroup.
-        steps += spec.linux.sysctl.sorted { $0.key < $1.key }.map { .sysctl(key: Self.path(ofSysctl: $0.key), value: $0.value) }
+        steps += spec.linux.sysctl.sorted { $0.key < $1.key }.map { 
+            .sysctl(key: RuntimeSpec.Linux.sysctlPath($0.key), value: $0.value)
+         }
         steps += Self.unique(spec.linux.readonlyPaths).map { .readOnly($0) }
         steps += Self.unique(spec.linux.maskedPaths).map { .mask($0) }
 
@@ -92,14 +94,6 @@ extension LaunchPlan {
             // After the devices, which take the place of the host's; before the pivot, while /proc is the host's.
             steps.append(.ownStreams(inherits: context.inheritsStreams))
         }
-    }
-
-    private static func path(ofSysctl key: String) -> String {
-        // A name with slashes may hold dots: net/ipv4/conf/eth0.1/forwarding (sysctl(8)).
-        if let slash = key.firstIndex(of: "/"), !key[..<slash].contains(".") { return key }
-        var parts = key.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
-        for index in parts.indices { parts[index] = parts[index].split(separator: "/").joined(separator: ".") }
-        return parts.joined(separator: "/")
     }
 
     private static func unique(_ paths: [String]) -> [String] {
@@ -203,8 +197,6 @@ extension RuntimeSpec.Linux {
 }
 
 extension RuntimeSpec.Mount {
-    package var isBind: Bool { type == "bind" || options.contains("bind") || options.contains("rbind") }
-
     /// Mounted writable at first, for the nodes.
     var isReadOnlyDev: Bool { destination == "/dev" && !isBind && options.contains("ro") }
 }

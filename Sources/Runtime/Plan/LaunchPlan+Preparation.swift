@@ -59,16 +59,21 @@ extension LaunchPlan {
         steps.append(.clone([], cgroup: cgroup))
     }
 
-    /// The process's own steps in the container that it has joined. `cgroups`: the open files to enter cgroups by, which come
-    /// with the plan in their order.
+    /// The process's own steps in the container that it has joined.
+    ///
+    /// - Parameters:
+    ///   - cgroups: the open files to enter cgroups by, which come with the plan in their order.
+    ///   - root: the container's root, where it has no mount namespace to join.
     package init(
         executing spec: RuntimeSpec,
         in context: LaunchContext,
         cgroups: [String],
-        inUserNamespace: Bool
+        inUserNamespace: Bool,
+        root: String? = nil
     ) throws(EngineError) {
         let process = spec.process
         steps = [.clone([], cgroup: nil), .newSession]
+        if let root { steps += [.rootFolder(root, .change), .pivotRoot(.change)] }
         if context.newKeyring { steps.append(.keyring) }
         steps += cgroups.enumerated().map { .enterCgroup(.descriptor($0, name: $1)) }
         if inUserNamespace { steps.append(.becomeRoot(setsGroups: context.setsGroups)) }
