@@ -21,7 +21,9 @@ final class Launched {
         directory: String? = nil,
         more: [CInt] = []
     ) throws {
-        let (stdin, stdout, stderr) = (try Pipe(), try Pipe(), try Pipe())
+        let stdin = try Pipe()
+        let stdout = try Pipe()
+        let stderr = try Pipe()
         pid = try Subprocess.start(
             words,
             environment: environment,

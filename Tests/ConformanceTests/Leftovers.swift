@@ -33,9 +33,11 @@ struct Leftovers {
         ids.flatMap { HostProcesses.marked("MARK=\($0)") }.filter { !HostProcesses.hasEnded($0) }
     }
 
-    /// The control groups of a name in every hierarchy, and those below them, deepest first.
+    /// The control groups of a name in every hierarchy, and those below them, deepest first. Only of a name that a bundle
+    /// of ours has: what this finds is taken away.
     static func groups(named name: String) -> [String] {
-        hierarchies.flatMap { below("\($0)/\(name)") }
+        guard name.hasPrefix("minirun-"), !name.contains("/") else { return [] }
+        return hierarchies.flatMap { below("\($0)/\(name)") }
     }
 
     static func below(_ group: String) -> [String] {

@@ -49,15 +49,16 @@ extension Trait where Self == Must {
     }
 }
 
-/// For one of a test's arguments: fails on the runtime as it is known to.
+/// For a part of a test, or one of its arguments: must fail on these runtimes, or may where it is a race.
 func known(
     _ kinds: OCIRuntime.Kind...,
     because reason: String,
-    if condition: Bool,
+    if condition: Bool = true,
+    sometimes: Bool = false,
     _ body: () throws -> Void
 ) rethrows {
     if condition && kinds.contains(OCIRuntime.underTest.kind) {
-        withKnownIssue("\(reason)") { try body() }
+        withKnownIssue("\(reason)", isIntermittent: sometimes) { try body() }
     } else {
         try body()
     }
