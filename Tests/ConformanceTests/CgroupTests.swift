@@ -79,9 +79,11 @@ import Testing
     @Test(.must("runtime.md#create", "Each limit in resources is that of the container's group."), arguments: limits)
     func limitsAreSet(kind: String, value: JSON, v1: String, v2: String, expected: [String]) throws {
         bundle.config.set("linux.resources.\(kind)", value)
-        expectSuccess(try bundle.create())
-        let seen = self.value(v1, v2)
-        #expect(seen.map(expected.contains) == true, "\(seen ?? "no file")")
+        try known(.crun, because: "writes -1 to pids.max", if: value == ["limit": -1]) {
+            expectSuccess(try bundle.create())
+            let seen = self.value(v1, v2)
+            #expect(seen.map(expected.contains) == true, "\(seen ?? "no file")")
+        }
     }
 
     @Test(.must("config-linux.md#pids", "A pids limit is kept."))
@@ -111,9 +113,7 @@ import Testing
     @Test(.must("config-linux.md#unified", "unified names a controller that is not there: an error."))
     func anUnknownControllerIsRefused() throws {
         bundle.config.set("linux.resources.unified", .object([("nothing.max", "1")]))
-        try known(.crun, .runc, because: "ignores unified where there is v1", if: FileStatus.exists("/sys/fs/cgroup/pids")) {
-            expectError(try bundle.create())
-        }
+        expectError(try bundle.create())
     }
 
     @Test(.must("runtime.md#create", "A limit that cannot be set is an error and leaves nothing."), arguments: ["cpus", "blkio"])

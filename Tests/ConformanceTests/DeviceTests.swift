@@ -105,24 +105,27 @@ import Testing
         bundle.config.set(
             "linux.resources.devices",
             [
-                ["allow": false, "access": "rwm"], ["allow": true, "type": "c", "major": 10, "minor": 200, "access": "rwm"],
+                ["allow": false, "access": "rwm"], ["allow": true, "type": "c", "major": 10, "minor": 235, "access": "rwm"],
                 ["allow": true, "type": "c", "major": 10, "minor": 229, "access": "rwm"],
-                ["allow": false, "type": "c", "major": 10, "minor": 200, "access": "rwm"],
+                ["allow": false, "type": "c", "major": 10, "minor": 235, "access": "rwm"],
             ]
         )
-        // 10:200 is net/tun, allowed and then denied; 10:229 is fuse; 1:1 is mem.
+        // 10:235 is autofs, allowed and then denied; 10:229 is fuse; 1:1 is mem.
         let script = """
-            for d in 10:200 10:229 1:1; do /guest mknod /tmp/$d c ${d%:*} ${d#*:}; done
+            for d in 10:235 10:229 1:1; do /guest mknod /tmp/$d c ${d%:*} ${d#*:}; /guest open /tmp/$d; done
             """
-        #expect(try bundle.run(script: script).lines == ["EPERM", "ok", "EPERM"])
+        let answers = try bundle.run(script: script).lines
+        try #require(answers.count == 6)
+        // Making a node does no harm, and docker's rules allow it; opening one is what the list is about.
+        #expect(answers[1] == "EPERM" && answers[3] != "EPERM" && answers[5] == "EPERM", "\(answers)")
     }
 
     @Test(.must("config-linux.md#allowed-device-list", "A device can be allowed for reading only."))
     func deviceRulesOfAccess() throws {
-        bundle.config.set("linux.devices", [Self.device("/dev/kmsg9", "c", 1, 11)])
-        bundle.config.append("linux.resources.devices", ["allow": true, "type": "c", "major": 1, "minor": 11, "access": "r"])
-        bundle.config.set("process.args", ["/guest", "report", "/dev/kmsg9"])
-        let seen = try GuestReport(bundle.run())["paths"]["/dev/kmsg9"]
+        // A loop device that is not there: ENXIO is the driver's answer, EPERM the list's.
+        bundle.config.set("linux.devices", [Self.device("/dev/loop200", "b", 7, 200)])
+        bundle.config.append("linux.resources.devices", ["allow": true, "type": "b", "major": 7, "minor": 200, "access": "r"])
+        let seen = try bundle.report("/dev/loop200")["paths"]["/dev/loop200"]
         #expect(seen?["writing"]?.string == "EPERM", "\(seen?.text() ?? "")")
         #expect(seen?["reading"]?.string != "EPERM", "\(seen?.text() ?? "")")
     }
@@ -137,7 +140,7 @@ import Testing
         let report = try bundle.report("/secret", "/secrets", "/secrets/file", "/proc/kcore")
         for path in ["/secret", "/secrets", "/proc/kcore"] {
             let reading = report["paths"][path]?["reading"]?.string ?? ""
-            #expect(["empty", "EACCES", "EPERM"].contains(reading), "\(path): \(reading)")
+            #expect(["empty", "EACCES", "EPERM", "absent"].contains(reading), "\(path): \(reading)")
         }
         #expect(report["paths"]["/secrets/file"]?["type"] == nil)
     }
@@ -160,7 +163,7 @@ import Testing
     )
     func relativePathsAreRefused(key: String) throws {
         bundle.config.set("linux.\(key)", ["proc/kcore"])
-        try known(.crun, because: "takes them from the root", if: true) { expectError(try bundle.create()) }
+        try known(.crun, .runc, because: "takes them from the root") { expectError(try bundle.create()) }
     }
 
     // MARK: sysctl, memory policy, Intel RDT
@@ -220,7 +223,7 @@ import Testing
     }
 
     @Test(
-        .must("config-linux.md#intelrdt", "intelRdt without a resctrl file system is an error."),
+        .must("config-linux.md#intelrdt", "intelRdt without a resctrl file system is an error.", crun: "newer than it"),
         .enabled(if: !FileStatus.exists("/sys/fs/resctrl/schemata"))
     )
     func intelRdtNeedsResctrl() throws {

@@ -27,7 +27,6 @@ import Testing
         .must(
             "config.md#posix-platform-hooks",
             "Every hook is called, in the order of the lifecycle, each list in its order.",
-            crun: "does not wait for startContainer hooks in start, so that poststart hooks may come first",
             runc: "calls poststart hooks at the end of create, and does not wait for startContainer hooks in start"
         )
     )
@@ -44,7 +43,9 @@ import Testing
         try bundle.created?.expect("ready")
         // The program and the poststart hooks run side by side: "after the program is executed" is all that is said.
         let started = ["startContainer-1", "startContainer-2", "poststart-1", "poststart-2"]
-        #expect(notes.filter { $0 != "program" } == created + started)
+        known(.crun, because: "start does not wait for startContainer hooks", sometimes: true) {
+            #expect(notes.filter { $0 != "program" } == created + started)
+        }
         let program = try #require(notes.firstIndex(of: "program"))
         #expect(program > (notes.firstIndex(of: "startContainer-2") ?? 99))
         expectSuccess(try bundle.kill("KILL"))

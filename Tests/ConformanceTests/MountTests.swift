@@ -45,8 +45,7 @@ import Testing
     )
     func bindAndRecursiveBind(option: String) throws {
         try bundle.makeFolder("tree/below")
-        try tool("mount", "-t", "tmpfs", "tmpfs", bundle.path("tree/below"))
-        defer { umount2(bundle.path("tree/below"), Int32(MNT_DETACH)) }
+        try bundle.mount("-t", "tmpfs", "tmpfs", on: "tree/below")
         try bundle.write("tree/below/file", "x")
         bundle.config.append("mounts", .mount("/t", "none", bundle.path("tree"), [option]))
         let report = try bundle.report("/t/below/file")
@@ -107,8 +106,7 @@ import Testing
     )
     func recursiveOptions(option: String, effect: String) throws {
         try bundle.makeFolder("tree/below")
-        try tool("mount", "-t", "tmpfs", "tmpfs", bundle.path("tree/below"))
-        defer { umount2(bundle.path("tree/below"), Int32(MNT_DETACH)) }
+        try bundle.mount("-t", "tmpfs", "tmpfs", on: "tree/below")
         bundle.config.append("mounts", .bind(bundle.path("tree"), "/t", "rbind", option))
         try known(.crun, because: "not in its table", if: ["rnoatime", "rnodiratime"].contains(option)) {
             let report = try bundle.report()

@@ -103,7 +103,7 @@ import Testing
     @Test(.must("config-linux.md#seccomp", "A filter is on the process, with no_new_privs and without."), arguments: [true, false])
     func theFilterIsOn(noNewPrivileges: Bool) throws {
         bundle.config.set("process.noNewPrivileges", .bool(noNewPrivileges))
-        bundle.config.set("linux.seccomp", ["defaultAction": "SCMP_ACT_ALLOW", "syscalls": [rule(["getppid"], "SCMP_ACT_ERRNO")]])
+        bundle.config.set("linux.seccomp", ["defaultAction": "SCMP_ACT_ALLOW", "syscalls": [rule(["acct"], "SCMP_ACT_ERRNO")]])
         let report = try bundle.report()
         #expect(report["seccomp"].int == 2 && report["seccomp_filters"].int == 1)
         #expect(report["no_new_privs"].int == (noNewPrivileges ? 1 : 0))
@@ -117,7 +117,7 @@ import Testing
         let filter: JSON = [
             "defaultAction": "SCMP_ACT_ALLOW", "flags": [.string(flag)], "syscalls": [rule(["getppid"], "SCMP_ACT_ERRNO")],
         ]
-        try known(.crun, .runc, because: "newer than it", if: flag.hasSuffix("RECV")) {
+        try known(.runc, because: "does not support them yet") {
             let result = try call("getppid", filter: filter)
             #expect(result == "EPERM")
         }
@@ -137,7 +137,9 @@ import Testing
     ] as [JSON])
     func invalidFiltersAreRefused(filter: JSON) throws {
         bundle.config.set("linux.seccomp", filter)
-        expectError(try bundle.run())
+        try known(.runc, because: "takes no defaultAction for no filter", if: filter["defaultAction"] == nil) {
+            expectError(try bundle.run())
+        }
     }
 
     @Test(.must("config-linux.md#seccomp", "names has at least one entry.", both: "take a rule for nothing as none"))
@@ -205,7 +207,7 @@ import Testing
         expectError(try bundle.run())
     }
 
-    @Test(.must("config-linux.md#seccomp", "listenerMetadata without listenerPath is an error."))
+    @Test(.must("config-linux.md#seccomp", "listenerMetadata without listenerPath is an error.", both: "do not look"))
     func metadataWithoutAListenerIsRefused() throws {
         bundle.config.set("linux.seccomp", ["defaultAction": "SCMP_ACT_ALLOW", "listenerMetadata": "x"])
         expectError(try bundle.create())
@@ -214,6 +216,6 @@ import Testing
     @Test(.must("config-linux.md#seccomp", "Without SCMP_ACT_NOTIFY listenerPath is ignored."))
     func anUnusedListenerIsIgnored() throws {
         bundle.config.set("linux.seccomp", ["defaultAction": "SCMP_ACT_ALLOW", "listenerPath": "/nowhere"])
-        try known(.runc, because: "refuses it") { expectSuccess(try bundle.run()) }
+        try known(.crun, because: "connects to it all the same") { expectSuccess(try bundle.run()) }
     }
 }
