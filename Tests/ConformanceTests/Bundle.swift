@@ -22,7 +22,8 @@ final class Bundle {
     private(set) var created: Launched?
 
     private static let applets = [
-        "sh", "cat", "ls", "id", "echo", "stat", "sleep", "mount", "umount", "readlink", "touch", "true", "false", "grep",
+        "sh", "cat", "ls", "id", "echo", "stat", "sleep", "mount", "umount", "readlink", "touch", "true", "false",
+        "grep",
         "mkdir", "ln", "rm", "mv", "env", "dd", "kill", "chmod", "cut", "head", "test", "mknod", "sysctl", "hostname",
     ]
     private static let programs: [(name: String, bytes: [UInt8])] = {
@@ -133,9 +134,11 @@ extension Bundle {
 
     /// `create`, which leaves its streams to the container.
     @discardableResult
-    func create(_ options: [String] = [], id: String? = nil, global: [String] = [], more: [CInt] = []) throws -> Outcome {
+    func create(_ options: [String] = [], id: String? = nil, global: [String] = [], more: [CInt] = []) throws -> Outcome
+    {
         try writeConfiguration()
-        let words = runtime.words + ["--root", root] + global + ["create", "--bundle", folder] + options + [id ?? self.id]
+        let words =
+            runtime.words + ["--root", root] + global + ["create", "--bundle", folder] + options + [id ?? self.id]
         let launched = try Launched(words, more: more)
         let status = try launched.wait()
         let outcome = Outcome(status: status, out: launched.outText, err: launched.errText)

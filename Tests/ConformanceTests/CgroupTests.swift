@@ -50,13 +50,22 @@ import Testing
         bundle.config.remove("linux.cgroupsPath")
         bundle.config.set("linux.resources.pids", ["limit": 50])
         expectSuccess(try bundle.create())
-        let own = try Files.readText("/proc/self/cgroup").split(separator: "\n").first { $0.contains(":pids:") || $0.hasPrefix("0:") }
-        let its = try Files.readText("/proc/\(bundle.pid())/cgroup").split(separator: "\n").first { $0.contains(":pids:") || $0.hasPrefix("0:") }
+        let own = try Files.readText("/proc/self/cgroup").split(separator: "\n").first {
+            $0.contains(":pids:") || $0.hasPrefix("0:")
+        }
+        let its = try Files.readText("/proc/\(bundle.pid())/cgroup").split(separator: "\n").first {
+            $0.contains(":pids:") || $0.hasPrefix("0:")
+        }
         #expect(own != its)
         expectSuccess(try bundle.delete("--force"))
     }
 
-    @Test(.must("config-linux.md#cgroups-path", "In a cgroup namespace of its own the container sees its group as the root."))
+    @Test(
+        .must(
+            "config-linux.md#cgroups-path",
+            "In a cgroup namespace of its own the container sees its group as the root."
+        )
+    )
     func theNamespacesRoot() throws {
         let lines = try bundle.report()["cgroup"].strings ?? []
         #expect(lines.contains { $0.hasSuffix(":/") })
@@ -68,7 +77,10 @@ import Testing
         ("pids", ["limit": 77], "pids.max", "pids.max", ["77"]),
         ("pids", ["limit": -1], "pids.max", "pids.max", ["max"]),
         ("memory", ["limit": 67_108_864], "memory.limit_in_bytes", "memory.max", ["67108864"]),
-        ("memory", ["limit": 67_108_864, "reservation": 33_554_432], "memory.soft_limit_in_bytes", "memory.low", ["33554432"]),
+        (
+            "memory", ["limit": 67_108_864, "reservation": 33_554_432], "memory.soft_limit_in_bytes", "memory.low",
+            ["33554432"]
+        ),
         ("cpu", ["shares": 512], "cpu.shares", "cpu.weight", ["512", "20", "59"]),
         ("cpu", ["quota": 20000, "period": 50000], "cpu.cfs_quota_us", "cpu.max", ["20000", "20000 50000"]),
         ("cpu", ["quota": 20000, "period": 50000], "cpu.cfs_period_us", "cpu.max", ["50000", "20000 50000"]),
@@ -116,7 +128,10 @@ import Testing
         expectError(try bundle.create())
     }
 
-    @Test(.must("runtime.md#create", "A limit that cannot be set is an error and leaves nothing."), arguments: ["cpus", "blkio"])
+    @Test(
+        .must("runtime.md#create", "A limit that cannot be set is an error and leaves nothing."),
+        arguments: ["cpus", "blkio"]
+    )
     func aLimitThatCannotBeSetIsRefused(what: String) throws {
         if what == "cpus" {
             bundle.config.set("linux.resources.cpu", ["cpus": "4000-4001"])

@@ -96,7 +96,12 @@ enum Configuration {
             "mounts": [
                 .mount("/proc", "proc", "proc", []),
                 .mount("/dev", "tmpfs", "tmpfs", ["nosuid", "strictatime", "mode=755", "size=65536k"]),
-                .mount("/dev/pts", "devpts", "devpts", ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"]),
+                .mount(
+                    "/dev/pts",
+                    "devpts",
+                    "devpts",
+                    ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"]
+                ),
                 .mount("/dev/shm", "tmpfs", "shm", ["nosuid", "noexec", "nodev", "mode=1777", "size=65536k"]),
                 .mount("/dev/mqueue", "mqueue", "mqueue", ["nosuid", "noexec", "nodev"]),
                 .mount("/sys", "sysfs", "sysfs", ["nosuid", "noexec", "nodev", "ro"]),
@@ -109,7 +114,8 @@ enum Configuration {
                     ["type": "cgroup"],
                 ],
                 "maskedPaths": [
-                    "/proc/acpi", "/proc/asound", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/timer_list",
+                    "/proc/acpi", "/proc/asound", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
+                    "/proc/timer_list",
                     "/proc/timer_stats", "/proc/sched_debug", "/sys/firmware", "/proc/scsi",
                 ],
                 "readonlyPaths": ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"],

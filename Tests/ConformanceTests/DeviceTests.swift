@@ -21,7 +21,10 @@ import Testing
     }
 
     @Test(
-        .must("config-linux.md#default-devices", "null, zero, full, random, urandom and tty are there and can be used."),
+        .must(
+            "config-linux.md#default-devices",
+            "null, zero, full, random, urandom and tty are there and can be used."
+        ),
         arguments: [("null", 3), ("zero", 5), ("full", 7), ("random", 8), ("urandom", 9)]
     )
     func defaultDevices(name: String, minor: Int) throws {
@@ -35,7 +38,9 @@ import Testing
 
     @Test(.must("config-linux.md#default-devices", "/dev/ptmx is the container's own."))
     func ownPtmx() throws {
-        let outcome = try bundle.run(script: "readlink /dev/ptmx || grep -c ' /dev/ptmx ' /proc/self/mountinfo; ls /dev/pts")
+        let outcome = try bundle.run(
+            script: "readlink /dev/ptmx || grep -c ' /dev/ptmx ' /proc/self/mountinfo; ls /dev/pts"
+        )
         #expect(["pts/ptmx", "/dev/pts/ptmx", "1"].contains(outcome.lines.first))
         #expect(outcome.lines.dropFirst() == ["ptmx"], "\(outcome)")
     }
@@ -45,7 +50,10 @@ import Testing
         let report = try bundle.report()
         #expect(node("console", in: report) == nil)
         bundle.config.set("process.terminal", true)
-        bundle.config.set("process.args", ["/bin/sh", "-c", "grep ' /dev/console ' /proc/self/mountinfo; stat -c %F:%t /dev/console"])
+        bundle.config.set(
+            "process.args",
+            ["/bin/sh", "-c", "grep ' /dev/console ' /proc/self/mountinfo; stat -c %F:%t /dev/console"]
+        )
         try bundle.writeConfiguration()
         let session = try Session(
             onTerminal: bundle.command(["run", "--bundle", bundle.folder, bundle.id]),
@@ -67,7 +75,9 @@ import Testing
         )
         let report = try bundle.report("/some/where")
         let fuse = try #require(node("fuse", in: report))
-        #expect(fuse == ["name": "fuse", "type": "c", "major": 10, "minor": 229, "mode": "0640", "uid": 1000, "gid": 2000])
+        #expect(
+            fuse == ["name": "fuse", "type": "c", "major": 10, "minor": 229, "mode": "0640", "uid": 1000, "gid": 2000]
+        )
         let disk = try #require(node("disk9", in: report))
         #expect(disk["type"]?.string == "b" && disk["major"]?.int == 7 && disk["minor"]?.int == 200)
         let outside = report["paths"]["/some/where"]
@@ -82,7 +92,11 @@ import Testing
     }
 
     @Test(
-        .must("config-linux.md#devices", "A file that is there and is not the device is an error.", both: "keep what is there"),
+        .must(
+            "config-linux.md#devices",
+            "A file that is there and is not the device is an error.",
+            both: "keep what is there"
+        ),
         arguments: ["file", "other device", "other type"]
     )
     func aConflictingFileIsRefused(what: String) throws {
@@ -97,7 +111,12 @@ import Testing
 
     // MARK: the allowed list
 
-    @Test(.must("config-linux.md#allowed-device-list", "The entries are applied in their order; what no entry allows cannot be opened."))
+    @Test(
+        .must(
+            "config-linux.md#allowed-device-list",
+            "The entries are applied in their order; what no entry allows cannot be opened."
+        )
+    )
     func deviceRulesInOrder() throws {
         bundle.config.append("process.capabilities.bounding", "CAP_MKNOD")
         bundle.config.append("process.capabilities.permitted", "CAP_MKNOD")
@@ -105,7 +124,8 @@ import Testing
         bundle.config.set(
             "linux.resources.devices",
             [
-                ["allow": false, "access": "rwm"], ["allow": true, "type": "c", "major": 10, "minor": 235, "access": "rwm"],
+                ["allow": false, "access": "rwm"],
+                ["allow": true, "type": "c", "major": 10, "minor": 235, "access": "rwm"],
                 ["allow": true, "type": "c", "major": 10, "minor": 229, "access": "rwm"],
                 ["allow": false, "type": "c", "major": 10, "minor": 235, "access": "rwm"],
             ]
@@ -124,7 +144,10 @@ import Testing
     func deviceRulesOfAccess() throws {
         // A loop device that is not there: ENXIO is the driver's answer, EPERM the list's.
         bundle.config.set("linux.devices", [Self.device("/dev/loop200", "b", 7, 200)])
-        bundle.config.append("linux.resources.devices", ["allow": true, "type": "b", "major": 7, "minor": 200, "access": "r"])
+        bundle.config.append(
+            "linux.resources.devices",
+            ["allow": true, "type": "b", "major": 7, "minor": 200, "access": "r"]
+        )
         let seen = try bundle.report("/dev/loop200")["paths"]["/dev/loop200"]
         #expect(seen?["writing"]?.string == "EPERM", "\(seen?.text() ?? "")")
         #expect(seen?["reading"]?.string != "EPERM", "\(seen?.text() ?? "")")
@@ -210,7 +233,9 @@ import Testing
 
     @Test(
         .must("config-linux.md#memory-policy", "memoryPolicy is the process's.", both: "newer than it"),
-        arguments: [("MPOL_BIND", "0", "bind", 1), ("MPOL_INTERLEAVE", "0", "interleave", 1), ("MPOL_LOCAL", nil, "local", 0)]
+        arguments: [
+            ("MPOL_BIND", "0", "bind", 1), ("MPOL_INTERLEAVE", "0", "interleave", 1), ("MPOL_LOCAL", nil, "local", 0),
+        ]
             as [(String, String?, String, Int)]
     )
     func memoryPolicy(mode: String, nodes: String?, name: String, mask: Int) throws {

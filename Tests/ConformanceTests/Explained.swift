@@ -18,63 +18,86 @@ extension Explained {
         ),
     ]
 
-    private static let mounts: [Explained] = [
-        Explained("path /t mode", in: "tmpcopyup", odd: [.crun], "crun copies the content, not the folder's own mode"),
-        Explained("path /deep", in: "bind on a path that is not there", odd: [.crun], "crun makes folders with mode 1755"),
-        Explained("mount /shared", in: "propagation of binds", odd: [.crun], Explained.privateRoot),
-        Explained("mount /rshared", in: "propagation of binds", odd: [.crun], Explained.privateRoot),
-        Explained("mount /unbindable", in: "propagation of binds", odd: [.crun], Explained.privateRoot),
-        Explained(
-            "mount /sys/fs/cgroup",
-            in: "control groups, read-only",
-            odd: [.crun, .runc],
-            "the tmpfs and the binds below it are the runtime's own way of showing v1"
-        ),
-        Explained(
-            "writable /sys/fs/cgroup result",
-            in: "control groups, read-only",
-            odd: [.crun],
-            "crun leaves the tmpfs itself writable"
-        ),
-        Explained(
-            "*options",
-            in: "proc read-only, hidepid",
-            odd: [.crun],
-            "crun drops nosuid, nodev and noexec of proc where it makes a path below read-only"
-        ),
-        Explained(
-            "mount /",
-            in: "propagation of the root: shared",
-            odd: [.runc],
-            "runc 1.1 sets the propagation before it binds the root"
-        ),
-        Explained("mount /dev/console", in: "terminal", odd: [.crun], Explained.hostsTerminal),
-        Explained("mount /dev/console", in: "terminal of a size", odd: [.crun], Explained.hostsTerminal),
-    ] + ["null", "zero", "full", "tty", "random", "urandom"].map {
-        Explained("mount /dev/\($0) options", odd: [.crun], "crun adds nosuid and noexec to the nodes that it binds")
-    }
+    private static let mounts: [Explained] =
+        [
+            Explained(
+                "path /t mode",
+                in: "tmpcopyup",
+                odd: [.crun],
+                "crun copies the content, not the folder's own mode"
+            ),
+            Explained(
+                "path /deep",
+                in: "bind on a path that is not there",
+                odd: [.crun],
+                "crun makes folders with mode 1755"
+            ),
+            Explained("mount /shared", in: "propagation of binds", odd: [.crun], Explained.privateRoot),
+            Explained("mount /rshared", in: "propagation of binds", odd: [.crun], Explained.privateRoot),
+            Explained("mount /unbindable", in: "propagation of binds", odd: [.crun], Explained.privateRoot),
+            Explained(
+                "mount /sys/fs/cgroup",
+                in: "control groups, read-only",
+                odd: [.crun, .runc],
+                "the tmpfs and the binds below it are the runtime's own way of showing v1"
+            ),
+            Explained(
+                "writable /sys/fs/cgroup result",
+                in: "control groups, read-only",
+                odd: [.crun],
+                "crun leaves the tmpfs itself writable"
+            ),
+            Explained(
+                "*options",
+                in: "proc read-only, hidepid",
+                odd: [.crun],
+                "crun drops nosuid, nodev and noexec of proc where it makes a path below read-only"
+            ),
+            Explained(
+                "mount /",
+                in: "propagation of the root: shared",
+                odd: [.runc],
+                "runc 1.1 sets the propagation before it binds the root"
+            ),
+            Explained("mount /dev/console", in: "terminal", odd: [.crun], Explained.hostsTerminal),
+            Explained("mount /dev/console", in: "terminal of a size", odd: [.crun], Explained.hostsTerminal),
+        ]
+        + ["null", "zero", "full", "tty", "random", "urandom"].map {
+            Explained(
+                "mount /dev/\($0) options",
+                odd: [.crun],
+                "crun adds nosuid and noexec to the nodes that it binds"
+            )
+        }
 
     private static let privateRoot = "crun makes all private when the root's propagation is not given"
-    private static let hostsTerminal = "crun binds the host's view of the terminal, without the options of the container's"
+    private static let hostsTerminal =
+        "crun binds the host's view of the terminal, without the options of the container's"
 
-    private static let process: [Explained] = [
-        Explained("personality", in: "personality", odd: [.runc], "newer than runc 1.1"),
-        Explained("domainname", in: "names", odd: [.runc], "newer than runc 1.1"),
-        Explained("sysctls kernel.domainname", in: "names", odd: [.runc], "newer than runc 1.1"),
-        Explained("terminals", in: "terminal", odd: [.crun], "crun run does not pass the caller's size on"),
-        Explained(
-            "terminals",
-            in: "terminal of a size",
-            odd: [.crun, .runc],
-            "crun takes consoleSize, runc the size of the caller's terminal"
-        ),
-        Explained("no_new_privs", in: "exec", odd: [.crun], Explained.execByWords),
-    ] + ["exec", "exec of a user in a folder", "exec into what may gain nothing", "exec into a user namespace"].flatMap {
-        scenario in
-        ["no_new_privs", "pgid", "sid", "rlimits nofile", "ids", "environment", "writable", "capabilities", "seccomp"].map {
-            Explained($0, in: scenario, odd: [.crun], Explained.execByWords)
+    private static let process: [Explained] =
+        [
+            Explained("personality", in: "personality", odd: [.runc], "newer than runc 1.1"),
+            Explained("domainname", in: "names", odd: [.runc], "newer than runc 1.1"),
+            Explained("sysctls kernel.domainname", in: "names", odd: [.runc], "newer than runc 1.1"),
+            Explained("terminals", in: "terminal", odd: [.crun], "crun run does not pass the caller's size on"),
+            Explained(
+                "terminals",
+                in: "terminal of a size",
+                odd: [.crun, .runc],
+                "crun takes consoleSize, runc the size of the caller's terminal"
+            ),
+            Explained("no_new_privs", in: "exec", odd: [.crun], Explained.execByWords),
+        ]
+        + ["exec", "exec of a user in a folder", "exec into what may gain nothing", "exec into a user namespace"]
+        .flatMap {
+            scenario in
+            [
+                "no_new_privs", "pgid", "sid", "rlimits nofile", "ids", "environment", "writable", "capabilities",
+                "seccomp",
+            ].map {
+                Explained($0, in: scenario, odd: [.crun], Explained.execByWords)
+            }
         }
-    }
 
     private static let execByWords =
         "crun 1.8 gives an exec without a process file neither the configuration's user nor its limits, environment and "
@@ -97,7 +120,12 @@ extension Explained {
 
     private static let refusals: [Explained] = [
         Explained("refused", in: "bind through a dangling link", odd: [.crun], "crun does not make a link's target"),
-        Explained("refused", in: "root behind a link", odd: [.runc], "runc insists on a root without links in its path"),
+        Explained(
+            "refused",
+            in: "root behind a link",
+            odd: [.runc],
+            "runc insists on a root without links in its path"
+        ),
         Explained("refused", in: "a namespace twice", odd: [.crun], "crun takes it once"),
     ]
 }

@@ -20,7 +20,10 @@ import Testing
     private var notes: [String] { bundle.read("rootfs/notes").split(separator: "\n").map(String.init) }
 
     private func add(_ kind: String, _ script: String) {
-        bundle.config.append("hooks.\(kind)", .shellHook(script, readsState: script.contains("cat > ") || script.contains("sed ")))
+        bundle.config.append(
+            "hooks.\(kind)",
+            .shellHook(script, readsState: script.contains("cat > ") || script.contains("sed "))
+        )
     }
 
     @Test(
@@ -75,11 +78,16 @@ import Testing
     }
 
     @Test(
-        .must("config.md#posix-platform-hooks", "A hook need not read the state. (crun fails where the hook is faster.)")
+        .must(
+            "config.md#posix-platform-hooks",
+            "A hook need not read the state. (crun fails where the hook is faster.)"
+        )
     )
     func aHookNeedNotReadTheState() throws {
         for _ in 0..<40 { bundle.config.append("hooks.createRuntime", ["path": "/bin/true"]) }
-        try known(.crun, because: "fails where the hook is faster", sometimes: true) { expectSuccess(try bundle.create()) }
+        try known(.crun, because: "fails where the hook is faster", sometimes: true) {
+            expectSuccess(try bundle.create())
+        }
     }
 
     @Test(
@@ -127,7 +135,8 @@ import Testing
 
     @Test(.must("config.md#posix-platform-hooks", "A hook gets its args and exactly its env."))
     func hooksGetArgumentsAndEnvironment() throws {
-        let script = "tr '\\0' '\\n' < /proc/$$/environ > \(bundle.path("env")); echo \"$0 $1 $2\" > \(bundle.path("args"))"
+        let script =
+            "tr '\\0' '\\n' < /proc/$$/environ > \(bundle.path("env")); echo \"$0 $1 $2\" > \(bundle.path("args"))"
         bundle.config.append(
             "hooks.createRuntime",
             [
@@ -141,7 +150,10 @@ import Testing
     }
 
     @Test(
-        .must("config.md#posix-platform-hooks", "Runtime hooks run in the runtime's namespaces, container hooks in the container's."),
+        .must(
+            "config.md#posix-platform-hooks",
+            "Runtime hooks run in the runtime's namespaces, container hooks in the container's."
+        ),
         arguments: all
     )
     func hooksRunInTheirNamespaces(kind: String) throws {
@@ -160,7 +172,10 @@ import Testing
     }
 
     @Test(
-        .must("config.md#posix-platform-hooks", "prestart and create hooks run before pivot_root: they see the host's paths."),
+        .must(
+            "config.md#posix-platform-hooks",
+            "prestart and create hooks run before pivot_root: they see the host's paths."
+        ),
         arguments: ["prestart", "createRuntime", "createContainer"]
     )
     func createHooksRunBeforeThePivot(kind: String) throws {
@@ -173,7 +188,10 @@ import Testing
     @Test(.must("config.md#createcontainer-hooks", "At createContainer the container's mounts are there."))
     func mountsAreThereAtCreateContainer() throws {
         bundle.config.append("mounts", .mount("/mounted", "tmpfs", "tmpfs", []))
-        add("createContainer", "grep -q ' \(bundle.path("rootfs/mounted")) ' /proc/self/mountinfo && echo yes > \(bundle.path("seen"))")
+        add(
+            "createContainer",
+            "grep -q ' \(bundle.path("rootfs/mounted")) ' /proc/self/mountinfo && echo yes > \(bundle.path("seen"))"
+        )
         expectSuccess(try bundle.run())
         #expect(bundle.read("seen") == "yes\n")
     }
@@ -189,7 +207,10 @@ import Testing
 
     @Test(.must("config.md#startcontainer-hooks", "The path of a startContainer hook is the container's."))
     func startContainerHooksAreTheContainers() throws {
-        bundle.config.append("hooks.startContainer", ["path": "/guest", "args": ["guest", "write", "/made", "inside"]])
+        bundle.config.append(
+            "hooks.startContainer",
+            ["path": "/guest", "args": ["guest", "write", "/made", "inside"]]
+        )
         expectSuccess(try bundle.create())
         #expect(bundle.read("rootfs/made") == "")
         expectSuccess(try bundle.start())
@@ -273,7 +294,9 @@ import Testing
         #expect(bundle.status() == "absent")
     }
 
-    @Test(.must("config.md#posix-platform-hooks", "A hook that takes longer than its timeout is aborted, and has failed."))
+    @Test(
+        .must("config.md#posix-platform-hooks", "A hook that takes longer than its timeout is aborted, and has failed.")
+    )
     func aHookThatHangsIsAborted() throws {
         bundle.config.append(
             "hooks.createRuntime",

@@ -8,9 +8,9 @@ struct Leftovers {
     private(set) var groups: [String] = []
     private(set) var mounts: [String] = []
 
-    init(of ids: [String], in folder: String) {
-        // The kernel takes down a process that was killed in its own time.
-        _ = eventually(2000) {
+    /// The kernel takes down a process that was killed in its own time: what is there only for a moment is none.
+    init(of ids: [String], in folder: String, waiting milliseconds: Int = 2000) {
+        _ = eventually(milliseconds) {
             processes = Self.processes(ids)
             groups = ids.flatMap { Self.groups(named: $0) }
             mounts = HostProcesses.mounts(below: folder)

@@ -55,17 +55,23 @@ import Testing
 
     /// Option, and what it does to a tmpfs: the mount's options, or with "super:" the file system's.
     static let options: [(String, has: [String], lacks: [String])] = [
-        ("async", [], ["super:sync"]), ("atime", [], ["noatime"]), ("defaults", ["rw"], ["ro", "nosuid", "nodev", "noexec"]),
-        ("dev", [], ["nodev"]), ("diratime", [], ["nodiratime"]), ("dirsync", ["super:dirsync"], []), ("exec", [], ["noexec"]),
+        ("async", [], ["super:sync"]), ("atime", [], ["noatime"]),
+        ("defaults", ["rw"], ["ro", "nosuid", "nodev", "noexec"]),
+        ("dev", [], ["nodev"]), ("diratime", [], ["nodiratime"]), ("dirsync", ["super:dirsync"], []),
+        ("exec", [], ["noexec"]),
         ("iversion", [], []), ("lazytime", [], []), ("loud", [], []), ("noatime", ["noatime"], []),
-        ("nodev", ["nodev"], []), ("nodiratime", ["nodiratime"], []), ("noexec", ["noexec"], []), ("noiversion", [], []),
+        ("nodev", ["nodev"], []), ("nodiratime", ["nodiratime"], []), ("noexec", ["noexec"], []),
+        ("noiversion", [], []),
         ("nolazytime", [], []), ("norelatime", [], []), ("nostrictatime", [], []), ("nosuid", ["nosuid"], []),
         ("relatime", ["relatime"], []), ("ro", ["ro"], ["rw"]), ("rw", ["rw"], ["ro"]), ("silent", [], []),
         ("strictatime", [], ["relatime", "noatime"]), ("suid", [], ["nosuid"]), ("sync", ["super:sync"], []),
         ("mand", [], []), ("nomand", [], []), ("nosymfollow", ["nosymfollow"], []), ("symfollow", [], ["nosymfollow"]),
     ]
 
-    @Test(.must("config.md#linux-mount-options", "Every option of the table is known and does what mount(8) says."), arguments: options)
+    @Test(
+        .must("config.md#linux-mount-options", "Every option of the table is known and does what mount(8) says."),
+        arguments: options
+    )
     func mountOptions(option: String, has: [String], lacks: [String]) throws {
         bundle.config.append("mounts", .mount("/o", "tmpfs", "tmpfs", [option]))
         let unknown = ["iversion", "noiversion", "loud", "silent", "nosymfollow", "symfollow"]
@@ -80,7 +86,11 @@ import Testing
     }
 
     @Test(
-        .must("config.md#linux-mount-options", "Of two options that exclude each other the last counts.", crun: "adds them up")
+        .must(
+            "config.md#linux-mount-options",
+            "Of two options that exclude each other the last counts.",
+            crun: "adds them up"
+        )
     )
     func theLastOptionCounts() throws {
         bundle.config.append("mounts", .mount("/o", "tmpfs", "tmpfs", ["ro", "rw", "nosuid", "suid", "dev", "nodev"]))
@@ -115,7 +125,10 @@ import Testing
     }
 
     @Test(
-        .must("config.md#linux-mount-options", "private, slave, shared, unbindable and their r… forms set the propagation."),
+        .must(
+            "config.md#linux-mount-options",
+            "private, slave, shared, unbindable and their r… forms set the propagation."
+        ),
         arguments: ["private", "slave", "shared", "unbindable", "rprivate", "rslave", "rshared", "runbindable"]
     )
     func propagation(option: String) throws {
@@ -188,7 +201,13 @@ import Testing
         try known(.runc, because: "does not know them and does not say so") { expectError(try bundle.create()) }
     }
 
-    @Test(.must("config.md#posix-platform-mounts", "uidMappings and gidMappings map the owners of a mount.", runc: "newer than it"))
+    @Test(
+        .must(
+            "config.md#posix-platform-mounts",
+            "uidMappings and gidMappings map the owners of a mount.",
+            runc: "newer than it"
+        )
+    )
     func idmappedMount() throws {
         try bundle.write("source/file", "x")
         var mount = JSON.bind(bundle.path("source"), "/m", "rbind", "idmap")
@@ -218,8 +237,14 @@ import Testing
 
     @Test(.must("config-linux.md#default-filesystems", "A mount that the container makes is not seen on the host."))
     func mountsStayInside() throws {
-        bundle.config.set("process.capabilities", ["bounding": ["CAP_SYS_ADMIN"], "effective": ["CAP_SYS_ADMIN"], "permitted": ["CAP_SYS_ADMIN"]])
-        bundle.config.set("process.args", ["/bin/sh", "-c", "mount -t tmpfs x /tmp && echo ready; exec /guest sleep forever"])
+        bundle.config.set(
+            "process.capabilities",
+            ["bounding": ["CAP_SYS_ADMIN"], "effective": ["CAP_SYS_ADMIN"], "permitted": ["CAP_SYS_ADMIN"]]
+        )
+        bundle.config.set(
+            "process.args",
+            ["/bin/sh", "-c", "mount -t tmpfs x /tmp && echo ready; exec /guest sleep forever"]
+        )
         expectSuccess(try bundle.create())
         expectSuccess(try bundle.start())
         try bundle.created?.expect("ready")

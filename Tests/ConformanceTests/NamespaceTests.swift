@@ -81,7 +81,9 @@ import Testing
         try tool("chown", "-R", "\(mappings[0]["hostID"]?.int ?? 0)", bundle.path("rootfs"))
     }
 
-    @Test(.must("config-linux.md#user-namespace-mappings", "uidMappings and gidMappings are those of the user namespace."))
+    @Test(
+        .must("config-linux.md#user-namespace-mappings", "uidMappings and gidMappings are those of the user namespace.")
+    )
     func userMappings() throws {
         try giveAUserNamespace([.mapping(0, 100_000, 1000), .mapping(2000, 200_000, 10)])
         let report = try bundle.report("/guest")
@@ -111,7 +113,12 @@ import Testing
         #expect(try HostProcesses.status(bundle.pid(), "Gid")?.split(separator: "\t").first == "101001")
     }
 
-    @Test(.must("config-linux.md#user-namespace-mappings", "A user namespace without mappings is an error, also mappings without one."))
+    @Test(
+        .must(
+            "config-linux.md#user-namespace-mappings",
+            "A user namespace without mappings is an error, also mappings without one."
+        )
+    )
     func mappingsAndNamespaceGoTogether() throws {
         bundle.config.append("linux.namespaces", ["type": "user"])
         try known(.crun, because: "makes up a mapping of its own") { expectError(try bundle.create()) }
@@ -119,10 +126,19 @@ import Testing
 
     // MARK: time
 
-    @Test(.must("config-linux.md#offset-for-time-namespace", "timeOffsets are those of the time namespace.", both: "newer than it"))
+    @Test(
+        .must(
+            "config-linux.md#offset-for-time-namespace",
+            "timeOffsets are those of the time namespace.",
+            both: "newer than it"
+        )
+    )
     func timeOffsets() throws {
         bundle.config.append("linux.namespaces", ["type": "time"])
-        bundle.config.set("linux.timeOffsets", ["monotonic": ["secs": 86400], "boottime": ["secs": 3600, "nanosecs": 7]])
+        bundle.config.set(
+            "linux.timeOffsets",
+            ["monotonic": ["secs": 86400], "boottime": ["secs": 3600, "nanosecs": 7]]
+        )
         let report = try bundle.report()
         let offsets = report["time_offsets"].strings?.map { $0.split(separator: " ").joined(separator: " ") }
         #expect(offsets == ["monotonic 86400 0", "boottime 3600 7"])
@@ -132,14 +148,17 @@ import Testing
     // MARK: network devices
 
     /// A network namespace of the test's own that plays the host: a device that is lost does not matter there.
-    private func withNetDevices(_ devices: JSON, _ setUp: String = "", _ body: (String, Outcome) throws -> Void) throws {
+    private func withNetDevices(_ devices: JSON, _ setUp: String = "", _ body: (String, Outcome) throws -> Void) throws
+    {
         bundle.config.set("linux.netDevices", devices)
         bundle.config.set("process.args", ["/guest", "report"])
         try bundle.writeConfiguration()
         let script = """
             ip link add cdev0 type veth peer name cpeer0 && ip addr add 10.99.0.7/24 dev cdev0 && ip link set cdev0 mtu 1400 && \(setUp) exec "$@"
             """
-        let words = ["unshare", "-n", "sh", "-c", "\(script)", "sh"] + bundle.command(["run", "--bundle", bundle.folder, bundle.id])
+        let words =
+            ["unshare", "-n", "sh", "-c", "\(script)", "sh"]
+            + bundle.command(["run", "--bundle", bundle.folder, bundle.id])
         let launched = try Launched(words)
         launched.closeInput()
         let status = try launched.wait()
@@ -160,19 +179,34 @@ import Testing
         }
     }
 
-    @Test(.must("config-linux.md#network-devices", "A device keeps its permanent addresses and its attributes.", both: "newer than it"))
+    @Test(
+        .must(
+            "config-linux.md#network-devices",
+            "A device keeps its permanent addresses and its attributes.",
+            both: "newer than it"
+        )
+    )
     func networkDevicesKeepTheirAddresses() throws {
         bundle.config.set("linux.netDevices", ["cdev0": ["name": "inside0"]])
-        bundle.config.append("hooks.startContainer", [
-            "path": "/bin/busybox", "args": ["sh", "-c", "/bin/busybox ip addr show inside0 > /addresses"],
-        ])
+        bundle.config.append(
+            "hooks.startContainer",
+            [
+                "path": "/bin/busybox", "args": ["sh", "-c", "/bin/busybox ip addr show inside0 > /addresses"],
+            ]
+        )
         try withNetDevices(["cdev0": ["name": "inside0"]]) { _, _ in
             let addresses = bundle.read("rootfs/addresses")
             #expect(addresses.contains("10.99.0.7/24") && addresses.contains("mtu 1400"), "\(addresses)")
         }
     }
 
-    @Test(.must("config-linux.md#network-devices", "A name that is taken in the container is an error.", both: "newer than it"))
+    @Test(
+        .must(
+            "config-linux.md#network-devices",
+            "A name that is taken in the container is an error.",
+            both: "newer than it"
+        )
+    )
     func aTakenDeviceNameIsRefused() throws {
         try withNetDevices(["cdev0": ["name": "lo"]]) { _, outcome in expectError(outcome) }
         #expect(bundle.status() == "absent")

@@ -87,7 +87,10 @@ import Testing
         #expect(try bundle.output() == "before\n")
     }
 
-    @Test(.must("runtime.md#create", "No config.json, or one that is not JSON, is an error."), arguments: [nil, "{", "[]"])
+    @Test(
+        .must("runtime.md#create", "No config.json, or one that is not JSON, is an error."),
+        arguments: [nil, "{", "[]"]
+    )
     func aBrokenConfigurationIsRefused(text: String?) throws {
         if let text { try bundle.write("config.json", text) }
         expectError(try bundle.invoke(["create", "--bundle", bundle.folder, bundle.id]))
@@ -170,7 +173,9 @@ import Testing
 
     @Test(
         .must("runtime.md#kill", "kill sends the signal that it was given, by name or by number."),
-        arguments: [("USR1", "SIGUSR1"), ("SIGHUP", "SIGHUP"), ("10", "SIGUSR1"), ("WINCH", "SIGWINCH"), ("15", "SIGTERM")]
+        arguments: [
+            ("USR1", "SIGUSR1"), ("SIGHUP", "SIGHUP"), ("10", "SIGUSR1"), ("WINCH", "SIGWINCH"), ("15", "SIGTERM"),
+        ]
     )
     func killSendsTheSignal(signal: String, name: String) throws {
         try bundle.launch()
@@ -178,7 +183,10 @@ import Testing
         try bundle.created?.expect(name)
     }
 
-    @Test(.must("config.md#valid-values", "A signal that does not exist is an error."), arguments: ["NOPE", "0x9", "99", "-1"])
+    @Test(
+        .must("config.md#valid-values", "A signal that does not exist is an error."),
+        arguments: ["NOPE", "0x9", "99", "-1"]
+    )
     func killWithANonsenseSignalIsRefused(signal: String) throws {
         try bundle.launch()
         try known(.crun, because: "sends nothing and says nothing", if: ["NOPE", "0x9"].contains(signal)) {

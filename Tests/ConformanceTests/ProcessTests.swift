@@ -11,7 +11,9 @@ import Testing
 
     // MARK: terminal
 
-    @Test(.must("config.md#process", "With terminal, 0 to 2 are one pseudo-terminal of the size that consoleSize says."))
+    @Test(
+        .must("config.md#process", "With terminal, 0 to 2 are one pseudo-terminal of the size that consoleSize says.")
+    )
     func terminalOnASocket() throws {
         bundle.config.set("process.terminal", true)
         bundle.config.set("process.consoleSize", ["height": 33, "width": 77])
@@ -90,7 +92,9 @@ import Testing
         #expect(seen.filter { !$0.hasPrefix("HOME=") } == environment)
     }
 
-    @Test(.must("config.md#process", "The first of args is looked up as execvp does: in the PATH of env, or as a path."))
+    @Test(
+        .must("config.md#process", "The first of args is looked up as execvp does: in the PATH of env, or as a path.")
+    )
     func programIsFound() throws {
         bundle.config.set("process.env", ["PATH=/nowhere:/usr/local/bin:/bin", "MARK=\(bundle.id)"])
         try tool("mkdir", "-p", bundle.path("rootfs/usr/local/bin"))
@@ -211,13 +215,19 @@ import Testing
         known(.crun, because: "says nothing") { #expect(said.contains("CAP_NOTHING"), "\(said)") }
     }
 
-    @Test(.must("config.md#linux-process", "noNewPrivileges sets no_new_privs, and nothing else does."), arguments: [true, false])
+    @Test(
+        .must("config.md#linux-process", "noNewPrivileges sets no_new_privs, and nothing else does."),
+        arguments: [true, false]
+    )
     func noNewPrivileges(value: Bool) throws {
         bundle.config.set("process.noNewPrivileges", .bool(value))
         #expect(try bundle.report()["no_new_privs"].int == (value ? 1 : 0))
     }
 
-    @Test(.must("config.md#linux-process", "oomScoreAdj is the process's; unset it stays the caller's."), arguments: [500, nil])
+    @Test(
+        .must("config.md#linux-process", "oomScoreAdj is the process's; unset it stays the caller's."),
+        arguments: [500, nil]
+    )
     func oomScore(value: Int?) throws {
         if let value { bundle.config.set("process.oomScoreAdj", .number(value)) }
         let own = try Files.readText("/proc/self/oom_score_adj").split(separator: "\n").first.map(String.init)
@@ -226,11 +236,16 @@ import Testing
     }
 
     @Test(
-        .must("config.md#linux-process", "scheduler sets the policy, the nice value, the priority and the flags.", both: "newer than it"),
+        .must(
+            "config.md#linux-process",
+            "scheduler sets the policy, the nice value, the priority and the flags.",
+            both: "newer than it"
+        ),
         arguments: [
             (["policy": "SCHED_BATCH", "nice": 5], "batch", 5, 0, 0), (["policy": "SCHED_IDLE"], "idle", 0, 0, 0),
             (["policy": "SCHED_OTHER", "nice": 10, "flags": ["SCHED_FLAG_RESET_ON_FORK"]], "other", 10, 0, 1),
-            (["policy": "SCHED_FIFO", "priority": 7], "fifo", 0, 7, 0), (["policy": "SCHED_RR", "priority": 3], "rr", 0, 3, 0),
+            (["policy": "SCHED_FIFO", "priority": 7], "fifo", 0, 7, 0),
+            (["policy": "SCHED_RR", "priority": 3], "rr", 0, 3, 0),
         ] as [(JSON, String, Int, Int, Int)]
     )
     func scheduler(value: JSON, policy: String, nice: Int, priority: Int, flags: Int) throws {
@@ -255,7 +270,11 @@ import Testing
     }
 
     @Test(
-        .must("config.md#linux-process", "execCPUAffinity.final is where an exec'd process runs.", both: "newer than it"),
+        .must(
+            "config.md#linux-process",
+            "execCPUAffinity.final is where an exec'd process runs.",
+            both: "newer than it"
+        ),
         arguments: ["0", "1"]
     )
     func execAffinity(final: String) throws {
@@ -278,7 +297,10 @@ import Testing
         #expect(Set(report.groups).subtracting([2345]) == [5, 6, 77])
     }
 
-    @Test(.must("config.md#posix-platform-user", "umask is the process's; unset it stays the caller's."), arguments: [0o027, 0, nil])
+    @Test(
+        .must("config.md#posix-platform-user", "umask is the process's; unset it stays the caller's."),
+        arguments: [0o027, 0, nil]
+    )
     func umaskOfTheProcess(value: Int?) throws {
         if let value { bundle.config.set("process.user.umask", .number(value)) }
         let own = umask(0)

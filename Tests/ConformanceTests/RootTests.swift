@@ -19,7 +19,10 @@ import Testing
     }
 
     @Test(
-        .must("config.md#specification-version", "ociVersion is a semantic version, and one of another major version is refused."),
+        .must(
+            "config.md#specification-version",
+            "ociVersion is a semantic version, and one of another major version is refused."
+        ),
         arguments: ["", "one", "1", "2.0.0"]
     )
     func anotherVersionIsRefused(version: String) throws {
@@ -40,7 +43,10 @@ import Testing
         #expect(bundle.status() == "absent")
     }
 
-    @Test(.must("config.md#root", "root.readonly makes the root read-only; by default it is not."), arguments: [true, false])
+    @Test(
+        .must("config.md#root", "root.readonly makes the root read-only; by default it is not."),
+        arguments: [true, false]
+    )
     func rootIsReadOnly(isReadOnly: Bool) throws {
         bundle.config.set("root.readonly", .bool(isReadOnly))
         let report = try bundle.report()
@@ -52,7 +58,9 @@ import Testing
 
     @Test(
         .must("config.md#extensibility", "What is unknown is ignored."),
-        arguments: ["x", "process.x", "process.user.x", "root.x", "linux.x", "linux.resources.x", "mounts.0.x", "hooks.x"]
+        arguments: [
+            "x", "process.x", "process.user.x", "root.x", "linux.x", "linux.resources.x", "mounts.0.x", "hooks.x",
+        ]
     )
     func unknownPropertiesAreIgnored(path: String) throws {
         bundle.config.set(path, ["some": "thing"])
@@ -80,7 +88,8 @@ import Testing
             ("process.user.uid", "root", known: [.crun]), ("process.rlimits.0.type", "RLIMIT_NOTHING", known: []),
             ("process.oomScoreAdj", 1001, known: []), ("linux.namespaces.0.type", "nothing", known: []),
             ("linux.rootfsPropagation", "sideways", known: [.crun]),
-            ("linux.seccomp", ["defaultAction": "SCMP_ACT_NOTHING"], known: []), ("root", ["readonly": false], known: []),
+            ("linux.seccomp", ["defaultAction": "SCMP_ACT_NOTHING"], known: []),
+            ("root", ["readonly": false], known: []),
             ("process.terminal", "yes", known: [.crun]),
             ("linux.devices", [["path": "/dev/x", "type": "z", "major": 1, "minor": 3]], known: [.crun]),
         ] as [(String, JSON, known: Set<OCIRuntime.Kind>)]
@@ -110,7 +119,9 @@ import Testing
         #expect(outcome.out == "given" && outcome.code != 0)
     }
 
-    @Test(.must("runtime-linux.md#dev-symbolic-links", "/dev/fd, stdin, stdout and stderr are links into /proc/self/fd."))
+    @Test(
+        .must("runtime-linux.md#dev-symbolic-links", "/dev/fd, stdin, stdout and stderr are links into /proc/self/fd.")
+    )
     func linksInDev() throws {
         let links = try bundle.report()["device_links"]
         #expect(links["fd"]?.string == "/proc/self/fd")
@@ -119,7 +130,13 @@ import Testing
         }
     }
 
-    @Test(.must("features.md#specification-version", "features names a range of versions, and each of its ends is accepted.", crun: "has no features"))
+    @Test(
+        .must(
+            "features.md#specification-version",
+            "features names a range of versions, and each of its ends is accepted.",
+            crun: "has no features"
+        )
+    )
     func featuresNameVersions() throws {
         let features = try JSON.parse(Array(bundle.invoke(["features"]).out.utf8))
         for key in ["ociVersionMin", "ociVersionMax"] {
@@ -140,13 +157,20 @@ import Testing
     }
 
     @Test(
-        .must("features.md#mount-options", "Every mount option that features names is recognized.", crun: "has no features",
-              runc: "hands \"defaults\" to the file system, which refuses it")
+        .must(
+            "features.md#mount-options",
+            "Every mount option that features names is recognized.",
+            crun: "has no features",
+            runc: "hands \"defaults\" to the file system, which refuses it"
+        )
     )
     func mountOptionsAreRecognized() throws {
         let features = try JSON.parse(Array(bundle.invoke(["features"]).out.utf8))
         // Those that say what to mount, and those that the kernel refuses on a tmpfs or here.
-        let others = ["bind", "rbind", "remount", "idmap", "ridmap", "copy-symlink", "src-nofollow", "dest-nofollow", "acl", "noacl"]
+        let others = [
+            "bind", "rbind", "remount", "idmap", "ridmap", "copy-symlink", "src-nofollow", "dest-nofollow", "acl",
+            "noacl",
+        ]
         let options = (features["mountOptions"]?.strings ?? []).filter { !others.contains($0) }
         #expect(options.count > 40)
         for (number, option) in options.enumerated() {

@@ -7,7 +7,8 @@ extension Scenario {
     static let all = process + limits + mounts + files + namespaces + rest
 
     private static let everything: JSON = .strings([
-        "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FSETID", "CAP_FOWNER", "CAP_MKNOD", "CAP_NET_RAW", "CAP_SETGID", "CAP_SETUID",
+        "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FSETID", "CAP_FOWNER", "CAP_MKNOD", "CAP_NET_RAW", "CAP_SETGID",
+        "CAP_SETUID",
         "CAP_SETFCAP", "CAP_SETPCAP", "CAP_NET_BIND_SERVICE", "CAP_SYS_CHROOT", "CAP_KILL", "CAP_AUDIT_WRITE",
     ])
 
@@ -15,7 +16,9 @@ extension Scenario {
         Scenario("plain") { _ in },
         Scenario("no capabilities") { $0.config.remove("process.capabilities") },
         Scenario("capabilities: docker's") {
-            for set in ["bounding", "effective", "permitted"] { $0.config.set("process.capabilities.\(set)", everything) }
+            for set in ["bounding", "effective", "permitted"] {
+                $0.config.set("process.capabilities.\(set)", everything)
+            }
         },
         Scenario("capabilities: ambient for a user") {
             for set in ["bounding", "effective", "permitted", "inheritable", "ambient"] {
@@ -70,7 +73,8 @@ extension Scenario {
             .groups(
                 [
                     "memory.limit_in_bytes", "memory.soft_limit_in_bytes", "cpu.shares", "cpu.cfs_quota_us",
-                    "cpu.cfs_period_us", "cpuset.cpus", "cpuset.mems", "pids.max", "memory.swappiness", "memory.oom_control",
+                    "cpu.cfs_period_us", "cpuset.cpus", "cpuset.mems", "pids.max", "memory.swappiness",
+                    "memory.oom_control",
                 ]
             )
         ) {
@@ -107,9 +111,14 @@ extension Scenario {
 
     static let mounts: [Scenario] = [
         Scenario("tmpfs with options", .report(["/t"])) {
-            $0.config.append("mounts", .mount("/t", "tmpfs", "named", ["nosuid", "nodev", "noexec", "size=64k", "mode=1711"]))
+            $0.config.append(
+                "mounts",
+                .mount("/t", "tmpfs", "named", ["nosuid", "nodev", "noexec", "size=64k", "mode=1711"])
+            )
         },
-        Scenario("tmpfs without options", .report(["/t"])) { $0.config.append("mounts", .mount("/t", "tmpfs", "tmpfs", [])) },
+        Scenario("tmpfs without options", .report(["/t"])) {
+            $0.config.append("mounts", .mount("/t", "tmpfs", "tmpfs", []))
+        },
         Scenario("tmpcopyup", .report(["/t", "/t/sub", "/t/sub/file", "/t/link"])) {
             try $0.write("rootfs/t/sub/file", "x", mode: 0o640)
             try Link.create($0.path("rootfs/t/link"), to: "sub/file")
@@ -122,7 +131,10 @@ extension Scenario {
         },
         Scenario("bind with many options") {
             try $0.makeFolder("source")
-            $0.config.append("mounts", .bind($0.path("source"), "/b", "nosuid", "nodev", "noexec", "noatime", "nodiratime"))
+            $0.config.append(
+                "mounts",
+                .bind($0.path("source"), "/b", "nosuid", "nodev", "noexec", "noatime", "nodiratime")
+            )
         },
         Scenario("bind of a tree, read-only") {
             try $0.makeFolder("source/below")
@@ -181,7 +193,10 @@ extension Scenario {
             $0.config.append("mounts", .mount("/t/below", "tmpfs", "third", ["size=256k"]))
         },
         Scenario("control groups, read-only") {
-            $0.config.append("mounts", .mount("/sys/fs/cgroup", "cgroup", "cgroup", ["nosuid", "noexec", "nodev", "ro"]))
+            $0.config.append(
+                "mounts",
+                .mount("/sys/fs/cgroup", "cgroup", "cgroup", ["nosuid", "noexec", "nodev", "ro"])
+            )
         },
         Scenario("sysfs for writing") {
             $0.config.removeAll("mounts") { $0["destination"]?.string == "/sys" }
@@ -212,8 +227,12 @@ extension Scenario {
                 "linux.devices",
                 [
                     ["path": "/dev/net/tun", "type": "c", "major": 10, "minor": 200, "fileMode": 0o666],
-                    ["path": "/dev/mine", "type": "c", "major": 1, "minor": 3, "fileMode": 0o640, "uid": 1000, "gid": 2000],
-                    ["path": "/dev/pipe", "type": "p", "fileMode": 0o600], ["path": "/outside", "type": "b", "major": 7, "minor": 9],
+                    [
+                        "path": "/dev/mine", "type": "c", "major": 1, "minor": 3, "fileMode": 0o640, "uid": 1000,
+                        "gid": 2000,
+                    ],
+                    ["path": "/dev/pipe", "type": "p", "fileMode": 0o600],
+                    ["path": "/outside", "type": "b", "major": 7, "minor": 9],
                 ]
             )
         },
@@ -236,7 +255,9 @@ extension Scenario {
 
     static let namespaces: [Scenario] = [
         Scenario("the host's network") { without("network", $0) },
-        Scenario("the host's processes", .script("/guest read /proc/self/cgroup > /dev/null; echo $(($$ > 1))")) { without("pid", $0) },
+        Scenario("the host's processes", .script("/guest read /proc/self/cgroup > /dev/null; echo $(($$ > 1))")) {
+            without("pid", $0)
+        },
         Scenario("the host's ipc and names") {
             without("ipc", $0)
             without("uts", $0)
@@ -277,7 +298,12 @@ extension Scenario {
     ]
 
     static let rest: [Scenario] = [
-        Scenario("seccomp", .script("for a in 0 8 9; do /guest syscall personality $a; done; /guest syscall keyctl; /guest report | grep seccomp")) {
+        Scenario(
+            "seccomp",
+            .script(
+                "for a in 0 8 9; do /guest syscall personality $a; done; /guest syscall keyctl; /guest report | grep seccomp"
+            )
+        ) {
             $0.config.set(
                 "linux.seccomp",
                 [
@@ -293,16 +319,24 @@ extension Scenario {
         },
         Scenario("hooks", .script("cat /hooks")) { bundle in
             for kind in ["prestart", "createRuntime", "createContainer"] {
-                bundle.config.append("hooks.\(kind)", .shellHook("echo \(kind) $(readlink /proc/self/fd/1 | cut -c1-5) >> \(bundle.path("rootfs/hooks"))"))
+                bundle.config.append(
+                    "hooks.\(kind)",
+                    .shellHook("echo \(kind) $(readlink /proc/self/fd/1 | cut -c1-5) >> \(bundle.path("rootfs/hooks"))")
+                )
             }
             bundle.config.append("hooks.startContainer", .shellHook("echo startContainer $PATH >> /hooks"))
         },
         Scenario("exec", .exec([])) { _ in },
-        Scenario("exec of a user in a folder", .exec(["--user", "1000:1000", "--cwd", "/usr", "--env", "ADDED=1"])) { _ in },
+        Scenario("exec of a user in a folder", .exec(["--user", "1000:1000", "--cwd", "/usr", "--env", "ADDED=1"])) {
+            _ in
+        },
         Scenario("exec into what may gain nothing", .exec([])) {
             $0.config.remove("process.capabilities")
             $0.config.set("process.user", ["uid": 1000, "gid": 1000, "additionalGids": [7]])
-            $0.config.set("linux.seccomp", ["defaultAction": "SCMP_ACT_ALLOW", "syscalls": [["names": ["acct"], "action": "SCMP_ACT_ERRNO"]]])
+            $0.config.set(
+                "linux.seccomp",
+                ["defaultAction": "SCMP_ACT_ALLOW", "syscalls": [["names": ["acct"], "action": "SCMP_ACT_ERRNO"]]]
+            )
         },
         Scenario("exec into a user namespace", .exec([])) { try giveUsers($0, [.mapping(0, 100_000, 65536)]) },
         Scenario("session keyring", .script("/guest report | grep '\"keyring\"' | cut -d';' -f1-4")) { _ in },

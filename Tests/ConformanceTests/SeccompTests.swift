@@ -22,13 +22,20 @@ import Testing
         return outcome.line
     }
 
-    @Test(.must("config-linux.md#seccomp", "A rule's action is what its system calls get."), arguments: [
-        ("SCMP_ACT_ERRNO", "EPERM"), ("SCMP_ACT_KILL", "SIGSYS"), ("SCMP_ACT_KILL_PROCESS", "SIGSYS"),
-        ("SCMP_ACT_KILL_THREAD", "SIGSYS"), ("SCMP_ACT_TRAP", "SIGSYS"), ("SCMP_ACT_ALLOW", "ok"), ("SCMP_ACT_LOG", "ok"),
-        ("SCMP_ACT_TRACE", "ENOSYS"),
-    ])
+    @Test(
+        .must("config-linux.md#seccomp", "A rule's action is what its system calls get."),
+        arguments: [
+            ("SCMP_ACT_ERRNO", "EPERM"), ("SCMP_ACT_KILL", "SIGSYS"), ("SCMP_ACT_KILL_PROCESS", "SIGSYS"),
+            ("SCMP_ACT_KILL_THREAD", "SIGSYS"), ("SCMP_ACT_TRAP", "SIGSYS"), ("SCMP_ACT_ALLOW", "ok"),
+            ("SCMP_ACT_LOG", "ok"),
+            ("SCMP_ACT_TRACE", "ENOSYS"),
+        ]
+    )
     func actions(action: String, result: String) throws {
-        #expect(try call("getppid", filter: ["defaultAction": "SCMP_ACT_ALLOW", "syscalls": [rule(["getppid"], action)]]) == result)
+        #expect(
+            try call("getppid", filter: ["defaultAction": "SCMP_ACT_ALLOW", "syscalls": [rule(["getppid"], action)]])
+                == result
+        )
     }
 
     @Test(.must("config-linux.md#seccomp", "errnoRet is the error of a rule, defaultErrnoRet that of the default."))
@@ -49,14 +56,20 @@ import Testing
     /// What a static program and a runtime's last steps call.
     private static func needed() throws -> [String] {
         [
-            "read", "write", "open", "openat", "close", "close_range", "stat", "fstat", "newfstatat", "lstat", "poll", "lseek",
-            "mmap", "mprotect", "munmap", "brk", "rt_sigaction", "rt_sigprocmask", "ioctl", "readv", "writev", "access", "dup",
-            "dup2", "dup3", "getpid", "clone", "clone3", "fork", "execve", "exit", "exit_group", "wait4", "uname", "fcntl",
+            "read", "write", "open", "openat", "close", "close_range", "stat", "fstat", "newfstatat", "lstat", "poll",
+            "lseek",
+            "mmap", "mprotect", "munmap", "brk", "rt_sigaction", "rt_sigprocmask", "ioctl", "readv", "writev", "access",
+            "dup",
+            "dup2", "dup3", "getpid", "clone", "clone3", "fork", "execve", "exit", "exit_group", "wait4", "uname",
+            "fcntl",
             "getcwd", "chdir", "readlink", "readlinkat", "getuid", "getgid", "geteuid", "getegid", "setuid", "setgid",
-            "setgroups", "capget", "capset", "prctl", "arch_prctl", "gettid", "futex", "sched_yield", "sched_getaffinity",
+            "setgroups", "capget", "capset", "prctl", "arch_prctl", "gettid", "futex", "sched_yield",
+            "sched_getaffinity",
             "set_tid_address", "set_robust_list", "rseq", "prlimit64", "getrandom", "nanosleep", "clock_nanosleep",
-            "epoll_pwait", "epoll_ctl", "epoll_create1", "getdents64", "statfs", "fstatfs", "sigaltstack", "tgkill", "kill",
-            "rt_sigreturn", "madvise", "faccessat", "faccessat2", "execveat", "sendto", "recvfrom", "sendmsg", "recvmsg",
+            "epoll_pwait", "epoll_ctl", "epoll_create1", "getdents64", "statfs", "fstatfs", "sigaltstack", "tgkill",
+            "kill",
+            "rt_sigreturn", "madvise", "faccessat", "faccessat2", "execveat", "sendto", "recvfrom", "sendmsg",
+            "recvmsg",
             "socket", "getsockopt", "setsockopt", "pipe2", "eventfd2", "setsid", "unlink", "mount", "umount2", "fchdir",
         ]
     }
@@ -94,28 +107,45 @@ import Testing
         #expect(try call("getppid", "1", "3", filter: filter) == "ok")
     }
 
-    @Test(.must("config-linux.md#seccomp", "Names that the machine does not know are ignored, and the rest of the rule holds."))
+    @Test(
+        .must(
+            "config-linux.md#seccomp",
+            "Names that the machine does not know are ignored, and the rest of the rule holds."
+        )
+    )
     func unknownNames() throws {
-        let filter: JSON = ["defaultAction": "SCMP_ACT_ALLOW", "syscalls": [rule(["no_such_call", "getppid"], "SCMP_ACT_ERRNO")]]
+        let filter: JSON = [
+            "defaultAction": "SCMP_ACT_ALLOW", "syscalls": [rule(["no_such_call", "getppid"], "SCMP_ACT_ERRNO")],
+        ]
         #expect(try call("getppid", filter: filter) == "EPERM")
     }
 
-    @Test(.must("config-linux.md#seccomp", "A filter is on the process, with no_new_privs and without."), arguments: [true, false])
+    @Test(
+        .must("config-linux.md#seccomp", "A filter is on the process, with no_new_privs and without."),
+        arguments: [true, false]
+    )
     func theFilterIsOn(noNewPrivileges: Bool) throws {
         bundle.config.set("process.noNewPrivileges", .bool(noNewPrivileges))
-        bundle.config.set("linux.seccomp", ["defaultAction": "SCMP_ACT_ALLOW", "syscalls": [rule(["acct"], "SCMP_ACT_ERRNO")]])
+        bundle.config.set(
+            "linux.seccomp",
+            ["defaultAction": "SCMP_ACT_ALLOW", "syscalls": [rule(["acct"], "SCMP_ACT_ERRNO")]]
+        )
         let report = try bundle.report()
         #expect(report["seccomp"].int == 2 && report["seccomp_filters"].int == 1)
         #expect(report["no_new_privs"].int == (noNewPrivileges ? 1 : 0))
     }
 
-    @Test(.must("config-linux.md#seccomp", "The flags of seccomp(2) are known."), arguments: [
-        "SECCOMP_FILTER_FLAG_TSYNC", "SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW",
-        "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV",
-    ])
+    @Test(
+        .must("config-linux.md#seccomp", "The flags of seccomp(2) are known."),
+        arguments: [
+            "SECCOMP_FILTER_FLAG_TSYNC", "SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW",
+            "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV",
+        ]
+    )
     func flags(flag: String) throws {
         let filter: JSON = [
-            "defaultAction": "SCMP_ACT_ALLOW", "flags": [.string(flag)], "syscalls": [rule(["getppid"], "SCMP_ACT_ERRNO")],
+            "defaultAction": "SCMP_ACT_ALLOW", "flags": [.string(flag)],
+            "syscalls": [rule(["getppid"], "SCMP_ACT_ERRNO")],
         ]
         try known(.runc, because: "does not support them yet") {
             let result = try call("getppid", filter: filter)
@@ -123,18 +153,24 @@ import Testing
         }
     }
 
-    @Test(.must("config-linux.md#seccomp", "What is no action, operator, flag or architecture is an error."), arguments: [
-        ["defaultAction": "SCMP_ACT_MAYBE"], ["syscalls": []],
-        ["defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_PDP11"]],
-        ["defaultAction": "SCMP_ACT_ALLOW", "flags": ["SECCOMP_FILTER_FLAG_NOTHING"]],
-        ["defaultAction": "SCMP_ACT_ALLOW", "syscalls": [["names": ["getppid"], "action": "SCMP_ACT_MAYBE"]]],
-        [
-            "defaultAction": "SCMP_ACT_ALLOW",
-            "syscalls": [
-                ["names": ["getppid"], "action": "SCMP_ACT_ERRNO", "args": [["index": 0, "value": 1, "op": "SCMP_CMP_ALMOST"]]]
+    @Test(
+        .must("config-linux.md#seccomp", "What is no action, operator, flag or architecture is an error."),
+        arguments: [
+            ["defaultAction": "SCMP_ACT_MAYBE"], ["syscalls": []],
+            ["defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_PDP11"]],
+            ["defaultAction": "SCMP_ACT_ALLOW", "flags": ["SECCOMP_FILTER_FLAG_NOTHING"]],
+            ["defaultAction": "SCMP_ACT_ALLOW", "syscalls": [["names": ["getppid"], "action": "SCMP_ACT_MAYBE"]]],
+            [
+                "defaultAction": "SCMP_ACT_ALLOW",
+                "syscalls": [
+                    [
+                        "names": ["getppid"], "action": "SCMP_ACT_ERRNO",
+                        "args": [["index": 0, "value": 1, "op": "SCMP_CMP_ALMOST"]],
+                    ]
+                ],
             ],
-        ],
-    ] as [JSON])
+        ] as [JSON]
+    )
     func invalidFiltersAreRefused(filter: JSON) throws {
         bundle.config.set("linux.seccomp", filter)
         try known(.runc, because: "takes no defaultAction for no filter", if: filter["defaultAction"] == nil) {
@@ -144,7 +180,10 @@ import Testing
 
     @Test(.must("config-linux.md#seccomp", "names has at least one entry.", both: "take a rule for nothing as none"))
     func aRuleWithoutNamesIsRefused() throws {
-        bundle.config.set("linux.seccomp", ["defaultAction": "SCMP_ACT_ALLOW", "syscalls": [rule([], "SCMP_ACT_ERRNO")]])
+        bundle.config.set(
+            "linux.seccomp",
+            ["defaultAction": "SCMP_ACT_ALLOW", "syscalls": [rule([], "SCMP_ACT_ERRNO")]]
+        )
         expectError(try bundle.create())
     }
 
@@ -167,12 +206,20 @@ import Testing
         return .object((own.object ?? []) + (more.object ?? []))
     }
 
-    @Test(.must("config-linux.md#the-container-process-state", "The listener gets one state with the filter's descriptor, and the connection is closed."))
+    @Test(
+        .must(
+            "config-linux.md#the-container-process-state",
+            "The listener gets one state with the filter's descriptor, and the connection is closed."
+        )
+    )
     func theListenerGetsTheState() throws {
         let socket = FileDescriptor(
             owning: try retrying("listening") { linux_listen(bundle.path("agent"), Int32(SOCK_STREAM.rawValue)) }
         )
-        bundle.config.set("linux.seccomp", notifying(["listenerPath": .string(bundle.path("agent")), "listenerMetadata": "opaque"]))
+        bundle.config.set(
+            "linux.seccomp",
+            notifying(["listenerPath": .string(bundle.path("agent")), "listenerMetadata": "opaque"])
+        )
         bundle.config.set("annotations", ["com.example": "yes"])
         bundle.config.set("process.args", ["/guest", "exit", "0"])
         expectSuccess(try bundle.create())

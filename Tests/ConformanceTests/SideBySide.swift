@@ -77,7 +77,9 @@ struct Scenario: Sendable, CustomStringConvertible {
 
     private static func group(_ file: String, of bundle: Bundle) -> String {
         for group in Leftovers.groups(named: bundle.id) where FileStatus.exists("\(group)/\(file)") {
-            return ((try? Files.readText("\(group)/\(file)")) ?? "?").split(separator: "\n").sorted().joined(separator: ";")
+            return ((try? Files.readText("\(group)/\(file)")) ?? "?").split(separator: "\n").sorted().joined(
+                separator: ";"
+            )
         }
         return "absent"
     }
@@ -108,7 +110,9 @@ extension Scenario {
                 }
             case "devices":
                 for node in value.array ?? [] {
-                    let words = ["type", "major", "minor", "mode", "uid", "gid"].map { node[$0]?.string ?? node[$0]?.text() ?? "" }
+                    let words = ["type", "major", "minor", "mode", "uid", "gid"].map {
+                        node[$0]?.string ?? node[$0]?.text() ?? ""
+                    }
                     lines["device \(node["name"]?.string ?? "")"] = words.joined(separator: " ")
                 }
             case "paths":
@@ -117,7 +121,8 @@ extension Scenario {
                         lines["path \(plain(path, in: bundle)) \(name)"] = plain(one.string ?? one.text(), in: bundle)
                     }
                 }
-            case "environment": lines[key] = (value.strings ?? []).sorted().map { plain($0, in: bundle) }.joined(separator: " ")
+            case "environment":
+                lines[key] = (value.strings ?? []).sorted().map { plain($0, in: bundle) }.joined(separator: " ")
             case "pid", "ppid": lines[key] = (value.int ?? 0) > 1 ? "many" : value.text()
             case "sid", "pgid": lines[key] = value == report["pid"] ? "the pid" : value.int == 0 ? "outside" : "another"
             case "signals_ignored", "signals_blocked":
@@ -129,7 +134,9 @@ extension Scenario {
         }
         // What lies over a masked path is the runtime's business: "masked" and "path" say what is seen there.
         for path in bundle.config["linux"]?["maskedPaths"]?.strings ?? [] {
-            for name in ["type", "root", "source", "options", "data", "propagation"] { lines["mount \(path) \(name)"] = nil }
+            for name in ["type", "root", "source", "options", "data", "propagation"] {
+                lines["mount \(path) \(name)"] = nil
+            }
         }
         lines["sysctls kernel.ns_last_pid"] = nil
         return lines
@@ -143,7 +150,9 @@ extension Scenario {
         if let members = value.object {
             for (name, member) in members { flatten("\(key) \(name)", member, to: &lines, in: bundle) }
         } else if let elements = value.array, elements.contains(where: { $0.object != nil }) {
-            for (index, element) in elements.enumerated() { flatten("\(key) \(index)", element, to: &lines, in: bundle) }
+            for (index, element) in elements.enumerated() {
+                flatten("\(key) \(index)", element, to: &lines, in: bundle)
+            }
         } else if let words = value.strings {
             lines[key] = plain(words.joined(separator: " | "), in: bundle)
         } else {
