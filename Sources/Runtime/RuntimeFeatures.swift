@@ -66,9 +66,12 @@ package enum RuntimeFeatures {
     private static func annotations(_ version: String?) -> [String: String] {
         var annotations: [String: String] = [:]
         if let version { annotations["io.minirun.version"] = version }
-        if let version = seccomp_version()?.pointee {
-            annotations["io.github.seccomp.libseccomp.version"] = "\(version.major).\(version.minor).\(version.micro)"
-        }
+        if let version = libseccompVersion { annotations["io.github.seccomp.libseccomp.version"] = version }
         return annotations
+    }
+
+    /// "2.5.4"
+    package static var libseccompVersion: String? {
+        seccomp_version().map { "\($0.pointee.major).\($0.pointee.minor).\($0.pointee.micro)" }
     }
 }

@@ -128,7 +128,8 @@ int send_message(const struct shim *shim, struct lp_message *message, int descri
 
 _Noreturn void report_failure(struct shim *shim, int code) {
     struct lp_message message = {
-        .kind = LP_MESSAGE_FAILED, .phase = shim->phase, .step = shim->current, .error = code};
+        .kind = LP_MESSAGE_FAILED, .phase = shim->phase, .step = shim->current, .error = code,
+        .remaining = shim->header ? shim->header->step_count - shim->current - 1 : 0};
     memcpy(message.detail, detail, sizeof message.detail);
     send_message(shim, &message, -1);
     _exit(255);

@@ -14,10 +14,14 @@ package struct CreateRequest: Sendable {
     package var newKeyring = true
     /// How many of the caller's descriptors from 3 on the program gets.
     package var preserved = 0
+    /// The caller returns when the container is there, and leaves its terminal to `consoleSocket`.
+    package var detached = true
     /// Further entries of the environment (socket activation).
     package var environment: [String] = []
-    /// Further mounts (systemd's notification socket).
-    package var mounts: [RuntimeSpec.Mount] = []
+    /// The caller's NOTIFY_SOCKET: the container gets one of its own.
+    package var notifySocket: String?
+    /// The configuration, where that is not the bundle's config.json. Absolute.
+    package var configuration: String?
 
     package init(id: String, bundle: String) {
         self.id = id
@@ -37,9 +41,11 @@ package struct CreatedContainer: ~Copyable {
 extension ContainerRuntime {
     /// Creates a container (runtime.md#create): all of it is there, and its process waits for `start`. A failure leaves nothing.
     package func create(_ request: CreateRequest) throws -> CreatedContainer {
-        var spec = try ContainerRuntime.specification(in: request.bundle)
+        var spec = try ContainerRuntime.specification(of: request)
         try spec.validate()
+        try spec.process.checkConsole(socket: request.consoleSocket, detached: request.detached)
         let folder = try folder(request.id)
+        if request.notifySocket != nil { spec.mounts.append(NotifySocket.mount(folder)) }
         let stored = spec.json.bytes()
         try prepare(&spec, request)
 
@@ -59,8 +65,11 @@ extension ContainerRuntime {
         undo.arm { try? folder.remove() }
         do {
             try Files.write(folder.configurationPath, stored, mode: 0o600)
+            if request.notifySocket != nil { try Files.makeDirectories(folder.notifyFolder) }
             var creation = try Creation(runtime: self, request: request, spec: spec, folder: folder, undo: undo)
-            try creation.launch(placement, cgroup)
+            do { try creation.launch(placement, cgroup) } catch {
+                throw EngineError.launching(error, initializing: true)
+            }
             let created = try creation.finish()
             undo.disarm()
             _ = consume lock
@@ -68,31 +77,54 @@ extension ContainerRuntime {
         } catch {
             undo.run()
             _ = consume lock
-            throw (error as? LaunchFailure)?.error ?? error
+            throw error
         }
     }
 
     /// What the caller's situation adds to the bundle's configuration.
-    private func prepare(_ spec: inout RuntimeSpec, _ request: CreateRequest) throws {
+    func prepare(_ spec: inout RuntimeSpec, _ request: CreateRequest) throws {
         spec.root.path = Files.absolute(spec.root.path, from: request.bundle)
         guard (try? FileStatus.following(spec.root.path))?.kind == .directory else {
             throw EngineError(.notFound, "invalid rootfs: \(spec.root.path) is not a folder")
         }
         spec.process.env += request.environment
-        spec.mounts += request.mounts
+        if request.notifySocket != nil { spec.process.env.append(NotifySocket.environment) }
         for index in spec.mounts.indices {
             let mount = spec.mounts[index]
+            spec.mounts[index].destination = Files.absolute(mount.destination, from: "/")
             if mount.isBind { spec.mounts[index].source = Files.absolute(mount.source, from: request.bundle) }
             // Some callers give the host's path of a place in the root.
             if mount.destination.hasPrefix(spec.root.path + "/") {
                 spec.mounts[index].destination = String(mount.destination.dropFirst(spec.root.path.utf8.count))
             }
         }
+        // As crun: a user namespace that nobody has described has the caller as its root.
+        if spec.linux.isNew(.user), spec.linux.uidMappings.isEmpty, spec.linux.gidMappings.isEmpty {
+            spec.linux.uidMappings = [RuntimeSpec.IDMapping(containerID: 0, hostID: geteuid(), size: 1)]
+            spec.linux.gidMappings = [RuntimeSpec.IDMapping(containerID: 0, hostID: getegid(), size: 1)]
+        }
         if let path = spec.linux.namespaces.first(where: { $0.type == .user })?.path,
             spec.linux.uidMappings.isEmpty
         {
             try readMappings(of: path, &spec)
         }
+    }
+
+    /// What the launch plan needs to know beside the specification and the cgroup.
+    func createContext(for spec: inout RuntimeSpec, _ request: CreateRequest) throws -> LaunchContext {
+        var context = try context(for: &spec, id: request.id)
+        context.rootChange = request.noPivot ? .move : .pivot
+        context.newKeyring = request.newKeyring
+        context.preservedDescriptors = request.preserved
+        context.cgroupIsReady = true
+        context.startDescriptor = 0
+        // A mount of the root's must never show up on the host, and none whose parent hands mounts on can become the root.
+        if let propagation = try spec.linux.propagation {
+            let keepsMounts = propagation.kind == .slave || propagation.kind == .private
+            let mountPoint = MountPoints.holding(spec.root.path)
+            if !keepsMounts || (!propagation.recursive && mountPoint != "/") { context.privateMountPoint = mountPoint }
+        }
+        return context
     }
 
     /// A user namespace that is joined has its maps already; a process in it shows them.
@@ -122,15 +154,7 @@ private struct Creation: ~Copyable {
         throws
     {
         var spec = spec
-        var context = try runtime.context(for: &spec, id: request.id)
-        context.rootChange = request.noPivot ? .move : .pivot
-        context.newKeyring = request.newKeyring
-        context.preservedDescriptors = request.preserved
-        context.cgroupIsReady = true
-        context.startDescriptor = 0
-        if try spec.linux.propagation?.kind == .shared {
-            context.privateMountPoint = MountPoints.holding(spec.root.path)
-        }
+        let context = try runtime.createContext(for: &spec, request)
         let hierarchy = try CgroupHierarchy.current()
         let listener = try StartSocket.listen(folder.startPath)
         self.runtime = runtime
@@ -149,6 +173,17 @@ private struct Creation: ~Copyable {
     /// Makes the cgroup, and the process in it, as far as its barrier. Whatever of it is made is armed to be undone.
     mutating func launch(_ placement: CgroupPlacement, _ plan: CgroupPlan) throws {
         var placed: Cgroup.Placed?
+        // Before anything is made: whatever moment a kill leaves, `delete` knows what there may be.
+        var begun = ContainerState(
+            spec: spec,
+            id: request.id,
+            bundle: request.bundle,
+            process: ProcessIdentity(pid: 0, startTime: 0),
+            cgroup: placement
+        )
+        begun.cgroupRoots = plan.roots
+        begun.cgroupMade = plan.roots.filter { !FileStatus.exists(plan.name.directory(in: $0)) }
+        try folder.write(begun, in: hierarchy)
         if placement.unit == nil {
             placed = try place(plan)
             context.cgroupEntries = placed?.entries ?? []
@@ -175,6 +210,7 @@ private struct Creation: ~Copyable {
             close(pidfd)
         }
         launched = consume launch
+        runtime.debug("nsexec container setup: process \(pid) was cloned")
         try settle(pid, placement, plan, placed)
         try carryOut()
     }
@@ -244,6 +280,7 @@ private struct Creation: ~Copyable {
         context.hookStates = (state.hookDocument(.creating), state.hookDocument(.created))
         let plan = try LaunchPlan(spec, in: context)
         try launched?.carryOut(plan, descriptors: [listener.raw])
+        runtime.debug("child process in init(): it got its plan of \(plan.steps.count) steps")
         try NetworkDevices.move(spec.linux.netDevices, into: state.process.pid)
         while true {
             switch try next() {
@@ -251,7 +288,9 @@ private struct Creation: ~Copyable {
             case .waiting:
                 try runHooks(state)
                 launched?.go()
-            case .created: return
+            case .created:
+                runtime.debug("init: closing the pipe to signal completion")
+                return
             case .failed(let failure): throw failure
             case .listener: throw EngineError(.failed, "the process said something unexpected")
             case .closed: throw EngineError(.failed, "the process ended before it was created")
@@ -270,6 +309,7 @@ private struct Creation: ~Copyable {
         if let path = request.consoleSocket {
             try CallerSocket.hand(master, named: "/dev/ptmx", to: path)
         } else {
+            try ForegroundProcess.prepare(master)
             console = consume master
         }
     }

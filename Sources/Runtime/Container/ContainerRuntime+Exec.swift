@@ -42,13 +42,17 @@ extension ContainerRuntime {
         guard let container = state.process.open() else {
             throw EngineError(.conflict, "cannot exec in a stopped container")
         }
+        try request.process.checkConsole(socket: request.consoleSocket, detached: request.detached)
         let signals = request.detached ? nil : try SignalDescriptor(SignalDescriptor.forwardable)
         var spec = try specification(of: folder)
         let joined = try NamespaceFiles.others(of: state.process.pid)
         adopt(request.process, in: &spec, state, joined)
         var execution = try Execution(self, request, spec, state, joined)
         do {
-            let console = try execution.begin(container)
+            let console: FileDescriptor?
+            do { console = try execution.begin(container) } catch {
+                throw EngineError.launching(error, initializing: false)
+            }
             if let path = request.pidFile { try PIDFile.write(execution.pid, to: path) }
             if let path = request.pidfdSocket { try CallerSocket.hand(execution.pidfd(), named: "setns", to: path) }
             guard let signals = consume signals else { return 0 }
@@ -61,7 +65,7 @@ extension ContainerRuntime {
             return try process.wait().code
         } catch {
             execution.kill()
-            throw (error as? LaunchFailure)?.error ?? error
+            throw error
         }
     }
 
@@ -142,6 +146,9 @@ private struct Execution: ~Copyable {
             cgroup: doors.unified,
             initialAffinity: spec.process.execCPUAffinity?.initial
         )
+        for case .affinity(let mask, _) in preparation.steps {
+            runtime.debug("nsexec: affinity: \(ProcessorMask.text(mask))")
+        }
         let shim = try MonitorProcess.openProgram(runtime.shim)
         var launch = try PreparedLaunch(
             preparation,
@@ -150,6 +157,7 @@ private struct Execution: ~Copyable {
             preserved: request.preserved
         )
         let pid = launch.pid
+        runtime.debug("nsexec container setup: process \(pid) was cloned")
         if joined.contains(.user) { try raiseLimits(of: pid) }
         let plan = try LaunchPlan(
             executing: spec,
@@ -160,6 +168,8 @@ private struct Execution: ~Copyable {
             root: joined.contains(.mount) ? nil : "/proc/\(state.process.pid)/root"
         )
         try launch.carryOut(plan, descriptors: doors.descriptors)
+        runtime.debug("child process in init(): it got its plan of \(plan.steps.count) steps")
+        runtime.debug("setns_init: about to exec \(spec.process.args.first ?? "")")
         var console: FileDescriptor?
         do {
             while try take(launch.next(), of: launch, &console) {}
@@ -182,6 +192,7 @@ private struct Execution: ~Copyable {
             if let path = request.consoleSocket {
                 try CallerSocket.hand(master, named: "/dev/ptmx", to: path)
             } else {
+                try ForegroundProcess.prepare(master)
                 console = consume master
             }
         case .listener(let listener):
@@ -221,6 +232,10 @@ private final class ExecCgroups {
 
     init(_ state: ContainerState, _ wanted: [(controllers: [String], path: String)], initial cgroup: Cgroup) throws {
         let hierarchy = cgroup.hierarchy
+        let known = Set(hierarchy.mounts.keys.map(\.rawValue)).union(hierarchy.named.keys)
+        if let unknown = wanted.flatMap(\.controllers).first(where: { !known.contains($0) }) {
+            throw EngineError(.notFound, "unknown controller \(unknown) in --cgroup")
+        }
         var unified: String?
         for root in state.cgroupRoots {
             let isUnified = root == hierarchy.unified?.directory
@@ -229,7 +244,7 @@ private final class ExecCgroups {
             let directory = cgroup.name.directory(in: root) + (below.isEmpty ? "" : "/\(below)")
             guard FileStatus.exists(directory) else {
                 if !below.isEmpty || hierarchy.mode == .unified {
-                    throw EngineError(.notFound, "adding the process to cgroup \(directory): no such file or directory")
+                    throw EngineError(.notFound, "error adding pid to cgroup \(directory): no such file or directory")
                 }
                 continue
             }

@@ -16,12 +16,14 @@ package struct LaunchFailure: Error, CustomStringConvertible, Sendable {
         self.detail = detail
     }
 
-    /// From LP_MESSAGE_FAILED.
+    /// From LP_MESSAGE_FAILED. The step is counted from the plan's end: `start` knows of the plan that `create` has made only
+    /// what is left of it.
     init(_ message: lp_message, of plan: LaunchPlan?) {
         let steps = plan?.steps ?? []
+        let index = steps.count - 1 - Int(message.remaining)
         let detail = withUnsafeBytes(of: message.detail) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
         self.init(
-            step: steps.indices.contains(Int(message.step)) ? steps[Int(message.step)] : nil,
+            step: steps.indices.contains(index) ? steps[index] : nil,
             code: message.error,
             detail: detail
         )
@@ -33,10 +35,24 @@ package struct LaunchFailure: Error, CustomStringConvertible, Sendable {
     package var error: EngineError {
         let reason = SystemError.text(code)
         switch step {
-        case .execute(let arguments, _, _), .findProgram(let arguments, _):
+        case .execute(let arguments, _, _), .findProgram(let arguments, _, _):
             return executing(arguments.first ?? "", reason)
         case .workingFolder(let path):
-            return EngineError(.failed, "chdir to working folder \"\(path)\": " + (detail.isEmpty ? reason : detail))
+            return EngineError(
+                .failed,
+                "chdir to cwd (\"\(path)\") set in config.json failed: " + (detail.isEmpty ? reason : detail)
+            )
+        case .hook(let hook):
+            // What strsignal(3) calls it begins with a capital letter, other runtimes' texts with a small one.
+            let signal = "signal: "
+            let said =
+                detail.hasPrefix(signal)
+                ? signal + detail.dropFirst(signal.count).prefix(1).lowercased() + detail.dropFirst(signal.count + 1)
+                : detail
+            return EngineError(
+                .failed,
+                "error running \(hook.kind) hook #\(hook.index): \(said.isEmpty ? reason : said)"
+            )
         case .bind(let bind) where code == SystemError.notFound:
             return EngineError(.notFound, "binding \(bind.source) to \(bind.target): \(reason)")
         case .bind(let bind) where code == SystemError.notFolder:
@@ -44,6 +60,12 @@ package struct LaunchFailure: Error, CustomStringConvertible, Sendable {
                 .commandNotFound,
                 "binding \(bind.source) to \(bind.target): \(reason)",
                 hint: "one of the two is a folder and the other is a file"
+            )
+        case .scheduler(_, let name) where code == SystemError.notPermitted:
+            return EngineError(
+                .failed,
+                "setting the scheduler to \(name): \(reason) "
+                    + "(process scheduler can't be used together with AllowedCPUs)"
             )
         case .some(let step): return EngineError(.failed, "\(step): \(reason)" + (detail.isEmpty ? "" : " (\(detail))"))
         case nil: return EngineError(.failed, "the shim refused the launch plan: " + (detail.isEmpty ? reason : detail))
