@@ -74,6 +74,8 @@ let package = Package(
         ),
         // The real program, as root, where MINIRUN_BLACKBOX is set.
         .testTarget(name: "BlackBoxTests", dependencies: ["LinuxSystem", "OCI"], swiftSettings: swift),
+        // Debian's podman, dockerd and containerd with the OCI runtime of MINIRUN_OCI in them, likewise.
+        .testTarget(name: "PeerTests", dependencies: ["LinuxSystem", "OCI"], swiftSettings: swift),
         .testTarget(
             name: "CommandTests",
             dependencies: ["minirun", "Build", "Runner", "LinuxSystem", "OCI"],
