@@ -93,7 +93,9 @@ final class PeerEngine: Sendable {
     /// Runs a shell's command line where the engine is.
     @discardableResult
     func inside(_ line: String, input: String = "", timeout: Int = 60) throws -> Outcome {
-        Outcome(try Subprocess.run(words(line), input: Array(input.utf8), timeout: timeout * 1000))
+        // Our own time-out would only end the program that enters the namespaces.
+        let words = ["\(folder)/enter", "timeout", "-s", "KILL", "\(timeout)", "sh", "-c", line]
+        return Outcome(try Subprocess.run(words, input: Array(input.utf8), timeout: timeout * 1000 + 5000))
     }
 
     /// A command of the engine's client that is running, on a terminal.
@@ -127,8 +129,9 @@ final class PeerEngine: Sendable {
             try Files.makeDirectories("\(root)/\(folder)")
         }
         try tool("cp", "/bin/busybox", "\(root)/bin/busybox")
-        try tool("/bin/busybox", "--install", "-s", "\(root)/bin")
-        try tool("sh", "-c", "for link in \(root)/bin/*; do [ ! -L $link ] || ln -sf busybox $link; done")
+        for applet in try tool("/bin/busybox", "--list").split(separator: "\n") where applet != "busybox" {
+            try Link.create("\(root)/bin/\(applet)", to: "busybox")
+        }
         try tool("chown", "-Rh", "\(owner):\(owner)", root)
         return root
     }
@@ -176,7 +179,9 @@ final class PeerEngine: Sendable {
 
     private func tail(_ name: String, lines: Int) -> String {
         let text = (try? Files.readText("\(folder)/\(name)")) ?? ""
-        return text.split(separator: "\n").suffix(lines).joined(separator: "\n")
+        let noise = ["loading plugin", "starting signal loop", "shim disconnected", "cleaning up"]
+        return text.split(separator: "\n").filter { line in !noise.contains { line.contains($0) } }.suffix(lines)
+            .joined(separator: "\n")
     }
 }
 
