@@ -66,6 +66,12 @@ class Runner:
             raise Failed(f"{' '.join(argv[:3])} … ended with {os.waitstatus_to_exitcode(status)}: {self.last_error()}")
         return Run(wall, usage.ru_utime + usage.ru_stime + left)
 
+    def call(self, argv, env):
+        """Runs a command that may leave something running. Raises Failed where its status is not 0."""
+        _, status = os.waitpid(self.spawn(argv, env), 0)
+        if status != 0:
+            raise Failed(f"{' '.join(argv[:5])} … ended with {os.waitstatus_to_exitcode(status)}: {self.last_error()}")
+
     def last_error(self):
         try:
             with open(self.errors, errors="replace") as file:

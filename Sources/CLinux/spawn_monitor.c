@@ -72,6 +72,7 @@ int linux_reopen_read_only(int fd) {
 struct monitor_start {
     int program;
     int descriptors[4];
+    int preserved;
     char *const *words;
     int error;
 };
@@ -79,12 +80,15 @@ struct monitor_start {
 // The child. It shares the engine's memory, which is stopped: system calls only, and nothing that glibc keeps state for.
 static int start_monitor(void *argument) {
     struct monitor_start *start = argument;
-    // First out of the way of 0 to 3, then into place; each of the two loops may close what the other needs otherwise.
-    int program = fcntl(start->program, F_DUPFD_CLOEXEC, 4);
+    // First out of the way of what is to be there, then into place; each of the loops may close what the other needs otherwise.
+    int free = 4 + start->preserved;
+    int program = fcntl(start->program, F_DUPFD_CLOEXEC, free);
     int high[4];
-    for (int i = 0; i < 4; i++) high[i] = fcntl(start->descriptors[i], F_DUPFD_CLOEXEC, 4);
+    for (int i = 0; i < 4; i++) high[i] = fcntl(start->descriptors[i], F_DUPFD_CLOEXEC, free);
     for (int i = 0; i < 4; i++)
-        if (program < 0 || high[i] < 0 || dup2(high[i], i) < 0) goto failed;
+        if (program < 0 || high[i] < 0 || dup2(high[i], i < 3 ? i : 3 + start->preserved) < 0) goto failed;
+    for (int fd = 3; fd < 3 + start->preserved; fd++)
+        if (fcntl(fd, F_SETFD, 0) != 0) goto failed;
     // Signal handlers do not survive the exec, ignored signals and the mask do.
     struct sigaction standard = {.sa_handler = SIG_DFL};
     for (int number = 1; number < NSIG; number++) sigaction(number, &standard, NULL);
@@ -98,16 +102,19 @@ failed:
     _exit(255);
 }
 
-pid_t linux_spawn_monitor(int program, const int stdio[3], int control, char *const words[], int *pidfd) {
+pid_t linux_spawn_monitor(
+    int program, const int stdio[3], int control, int preserved, int outer, char *const words[], int *pidfd) {
     enum { stack_size = 64 << 10 };
     char *stack = mmap(NULL, stack_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
     if (stack == MAP_FAILED) return -1;
-    struct monitor_start start = {.program = program, .descriptors = {stdio[0], stdio[1], stdio[2], control}, .words = words};
+    struct monitor_start start = {
+        .program = program, .descriptors = {stdio[0], stdio[1], stdio[2], control}, .preserved = preserved, .words = words};
     // The parent's handlers must not run in the child, which shares its memory.
     sigset_t all, before;
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, &before);
-    pid_t pid = clone(start_monitor, stack + stack_size, CLONE_VM | CLONE_VFORK | CLONE_NEWPID | CLONE_PIDFD | SIGCHLD, &start, pidfd);
+    int flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD | (outer ? CLONE_NEWPID : 0);
+    pid_t pid = clone(start_monitor, stack + stack_size, flags, &start, pidfd);
     int code = errno;
     sigprocmask(SIG_SETMASK, &before, NULL);
     munmap(stack, stack_size);
@@ -124,19 +131,24 @@ pid_t linux_spawn_monitor(int program, const int stdio[3], int control, char *co
     return pid;
 }
 
-ssize_t linux_send_descriptor(int socket, const void *message, size_t size, int descriptor) {
+ssize_t linux_send_descriptors(int socket, const void *message, size_t size, const int *descriptors, size_t count) {
+    enum { most = 33 };
     struct iovec part = {.iov_base = (void *)(uintptr_t)message, .iov_len = size};
     union {
         struct cmsghdr header;
-        char space[CMSG_SPACE(sizeof(int))];
+        char space[CMSG_SPACE(sizeof(int) * most)];
     } control = {.space = {0}};
+    if (count == 0 || count > most) {
+        errno = EINVAL;
+        return -1;
+    }
     struct msghdr envelope = {
-        .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = CMSG_SPACE(sizeof(int) * count)};
     struct cmsghdr *header = CMSG_FIRSTHDR(&envelope);
     header->cmsg_level = SOL_SOCKET;
     header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof(int));
-    memcpy(CMSG_DATA(header), &descriptor, sizeof descriptor);
+    header->cmsg_len = CMSG_LEN(sizeof(int) * count);
+    memcpy(CMSG_DATA(header), descriptors, sizeof(int) * count);
     return sendmsg(socket, &envelope, MSG_NOSIGNAL);
 }
 

@@ -4,6 +4,7 @@
 #include <linux/fs.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 
 int linux_errno(void) { return errno; }
@@ -76,3 +77,50 @@ int linux_clone_file(int source, int destination) { return ioctl(destination, FI
 
 int linux_exit_code(int wait_status) { return WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : -1; }
 int linux_term_signal(int wait_status) { return WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : 0; }
+
+int linux_namespace_type(int fd) { return ioctl(fd, _IO(0xb7, 0x3) /* NS_GET_NSTYPE */); }
+
+int linux_raise_hard_limit(pid_t pid, int resource, uint64_t hard) {
+    struct rlimit limit;
+    if (prlimit(pid, (__rlimit_resource_t)resource, NULL, &limit) != 0) return -1;
+    if (limit.rlim_max >= hard) return 0;
+    limit.rlim_max = hard;
+    return prlimit(pid, (__rlimit_resource_t)resource, &limit, NULL);
+}
+
+int linux_become_subreaper(void) { return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); }
+
+struct map_request {
+    int namespace;
+    char *texts[2];
+    size_t size;
+    int error;
+};
+
+// The child. It shares our memory, and we wait for it.
+static int read_maps(void *argument) {
+    struct map_request *request = argument;
+    static const char *const files[2] = {"/proc/self/uid_map", "/proc/self/gid_map"};
+    if (setns(request->namespace, CLONE_NEWUSER) != 0) goto failed;
+    for (int i = 0; i < 2; i++) {
+        int file = open(files[i], O_RDONLY | O_CLOEXEC);
+        ssize_t count = file < 0 ? -1 : read(file, request->texts[i], request->size - 1);
+        if (count < 0) goto failed;
+        request->texts[i][count] = 0;
+        close(file);
+    }
+    _exit(0);
+failed:
+    request->error = errno ? errno : EIO;
+    _exit(1);
+}
+
+int linux_read_id_maps(int user_namespace, char *users, char *groups, size_t size) {
+    char stack[16384] __attribute__((aligned(16)));
+    struct map_request request = {.namespace = user_namespace, .texts = {users, groups}, .size = size};
+    pid_t pid = clone(read_maps, stack + sizeof stack, CLONE_VM | CLONE_VFORK | SIGCHLD, &request);
+    if (pid < 0) return -1;
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {}
+    errno = request.error;
+    return request.error ? -1 : 0;
+}

@@ -193,4 +193,11 @@ package struct FileDescriptor: ~Copyable, Sendable {
 
     /// close_range(2) with CLOSE_RANGE_CLOEXEC: every descriptor from `first` on closes at the next exec.
     package static func closeAtExec(from first: UInt32) { _ = linux_close_from(first) }
+
+    /// How many descriptors are open from `first` on, without a gap (fcntl(2), F_GETFD).
+    package static func openWithoutGap(from first: CInt) -> Int {
+        var next = first
+        while linux_fcntl(next, F_GETFD, 0) >= 0 { next += 1 }
+        return Int(next - first)
+    }
 }

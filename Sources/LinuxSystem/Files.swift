@@ -148,6 +148,9 @@ package enum Files {
         }
     }
 
+    /// chdir(2).
+    package static func enter(_ path: String) throws(SystemError) { try retrying("entering", path) { chdir(path) } }
+
     /// readlink(2).
     package static func linkTarget(_ path: UnsafePointer<CChar>, in directory: CInt = AT_FDCWD) throws(SystemError)
         -> [UInt8]

@@ -7,6 +7,13 @@ package enum Link {
         try retrying("linking", path) { symlink(target, path) }
     }
 
+    /// realpath(3): a path without links in it.
+    package static func canonical(_ path: String) throws(SystemError) -> String {
+        guard let text = realpath(path, nil) else { throw SystemError("resolving", path) }
+        defer { free(text) }
+        return String(cString: text)
+    }
+
     /// readlink(2), as text.
     package static func target(_ path: String) throws(SystemError) -> String {
         String(decoding: try Files.linkTarget(path), as: UTF8.self)

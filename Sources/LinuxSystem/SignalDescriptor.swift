@@ -49,4 +49,10 @@ package enum ProcessSignal {
     package static func send(_ signal: CInt, to pidfd: CInt) throws(SystemError) {
         if linux_pidfd_send_signal(pidfd, signal) != 0, errno != ESRCH { throw SystemError("sending signal \(signal)") }
     }
+
+    /// strsignal(3), beginning with a small letter: "killed", "bad system call".
+    package static func text(_ signal: CInt) -> String {
+        guard let text = strsignal(signal).map({ String(cString: $0) }) else { return "\(signal)" }
+        return text.prefix(1).lowercased() + text.dropFirst()
+    }
 }

@@ -26,6 +26,8 @@ package enum Subprocess {
         package let status: ExitStatus
         package let output: [UInt8]
         package let error: [UInt8]
+        /// It ran past its time and was killed.
+        package let timedOut: Bool
 
         package var outputText: String { String(decoding: output, as: UTF8.self) }
         package var errorText: String { String(decoding: error, as: UTF8.self) }
@@ -35,10 +37,12 @@ package enum Subprocess {
     /// of ours (all are O_CLOEXEC) and default signal actions.
     ///
     /// - Parameters:
+    ///   - program: what is executed, where that is not the first argument; no PATH is searched for it then.
     ///   - environment: `NAME=value`; nil passes ours on.
     ///   - timeout: milliseconds after which the child is killed; nil waits for ever.
     package static func run(
         _ arguments: [String],
+        program: String? = nil,
         environment: [String]? = nil,
         directory: String? = nil,
         input: [UInt8] = [],
@@ -49,6 +53,7 @@ package enum Subprocess {
         let stderr = try Pipe()
         let pid = try start(
             arguments,
+            program: program,
             environment: environment,
             directory: directory,
             descriptors: [stdin.reading.raw, stdout.writing.raw, stderr.writing.raw]
@@ -59,7 +64,12 @@ package enum Subprocess {
             deadline: timeout.map { Clock.monotonic + UInt64($0) * 1_000_000 },
             child: pid
         )
-        return Result(status: try wait(for: pid), output: collected.output, error: collected.error)
+        return Result(
+            status: try wait(for: pid),
+            output: collected.output,
+            error: collected.error,
+            timedOut: collected.timedOut
+        )
     }
 
     /// Starts a program with the given descriptors as its 0, 1 and 2. The caller must `wait(for:)` it.
@@ -68,6 +78,7 @@ package enum Subprocess {
     ///   `descriptors` take the place of some of them (-1 leaves the terminal).
     package static func start(
         _ arguments: [String],
+        program: String? = nil,
         environment: [String]? = nil,
         directory: String? = nil,
         descriptors: [CInt],
@@ -101,15 +112,10 @@ package enum Subprocess {
         var pid: pid_t = 0
         let code = CStrings.with(arguments) { argv in
             CStrings.with(environment ?? []) { envp in
-                guard let program = argv[0] else { return EINVAL }
-                return posix_spawnp(
-                    &pid,
-                    program,
-                    &actions,
-                    &attributes,
-                    argv,
-                    environment == nil ? linux_environment() : envp
-                )
+                let entries = environment == nil ? linux_environment() : envp
+                if let program { return posix_spawn(&pid, program, &actions, &attributes, argv, entries) }
+                guard let first = argv[0] else { return EINVAL }
+                return posix_spawnp(&pid, first, &actions, &attributes, argv, entries)
             }
         }
         if code != 0 { throw SystemError("starting", arguments.first, code: code) }
@@ -171,10 +177,10 @@ private struct Channels: ~Copyable {
 
     /// Writes and reads as the child is ready, so that neither side waits for the other for ever.
     consuming func exchange(_ input: [UInt8], deadline: UInt64?, child: pid_t) throws(SystemError)
-        -> (output: [UInt8], error: [UInt8])
+        -> (output: [UInt8], error: [UInt8], timedOut: Bool)
     {
         var written = 0
-        var collected: (output: [UInt8], error: [UInt8]) = ([], [])
+        var collected: (output: [UInt8], error: [UInt8], timedOut: Bool) = ([], [], false)
         var open = (output: true, error: true)
         if input.isEmpty { stdin = nil }
         // POLLOUT promises room for a page only: a larger write would wait for a child that waits for us to read.
@@ -190,7 +196,12 @@ private struct Channels: ~Copyable {
                 deadline.map {
                     Int32(clamping: (Int64(bitPattern: $0) - Int64(bitPattern: Clock.monotonic)) / 1_000_000 + 1)
                 } ?? -1
-            if poll(&polls, 3, deadline == nil ? -1 : max(0, wait)) == 0 { kill(child, SIGKILL) }
+            if poll(&polls, 3, deadline == nil ? -1 : max(0, wait)) == 0 {
+                kill(child, SIGKILL)
+                collected.timedOut = true
+                // What it has started may hold the pipes for ever.
+                break
+            }
             if polls[0].revents != 0 { open.output = try Channels.append(stdout, to: &collected.output) }
             if polls[1].revents != 0 { open.error = try Channels.append(stderr, to: &collected.error) }
             if polls[2].revents != 0, let raw = stdin.descriptorNumberIfOpen {

@@ -7,12 +7,19 @@ extension JSON {
 
     /// The text with `indent` spaces for each level (docker's `inspect` uses four), or compact.
     package func bytes(indent: Int?) -> [UInt8] {
+        bytes(unit: indent.map { [UInt8](repeating: UInt8(ascii: " "), count: $0) })
+    }
+
+    /// The text with a tab for each level, as runc writes a specification.
+    package func bytesIndentedByTabs() -> [UInt8] { bytes(unit: [UInt8(ascii: "\t")]) }
+
+    private func bytes(unit: [UInt8]?) -> [UInt8] {
         var out: [UInt8] = []
-        write(to: &out, indent: indent, level: 0)
+        write(to: &out, indent: unit, level: 0)
         return out
     }
 
-    private func write(to out: inout [UInt8], indent: Int?, level: Int) {
+    private func write(to out: inout [UInt8], indent: [UInt8]?, level: Int) {
         switch self {
         case .null: out += Array("null".utf8)
         case .bool(let value): out += Array((value ? "true" : "false").utf8)
@@ -36,23 +43,23 @@ extension JSON {
         _ open: Character,
         _ close: Character,
         to out: inout [UInt8],
-        indent: Int?,
+        indent: [UInt8]?,
         level: Int,
         _ write: (E, inout [UInt8]) -> Void
     ) {
         out += Array(open.utf8)
         for (index, element) in elements.enumerated() {
             if index > 0 { out.append(UInt8(ascii: ",")) }
-            if let indent { newLine(indent * (level + 1), to: &out) }
+            if let indent { newLine(indent, level + 1, to: &out) }
             write(element, &out)
         }
-        if let indent, !elements.isEmpty { newLine(indent * level, to: &out) }
+        if let indent, !elements.isEmpty { newLine(indent, level, to: &out) }
         out += Array(close.utf8)
     }
 
-    private static func newLine(_ spaces: Int, to out: inout [UInt8]) {
+    private static func newLine(_ indent: [UInt8], _ level: Int, to out: inout [UInt8]) {
         out.append(UInt8(ascii: "\n"))
-        out.append(contentsOf: repeatElement(UInt8(ascii: " "), count: spaces))
+        for _ in 0..<level { out += indent }
     }
 
     private static func quote(_ text: String, to out: inout [UInt8]) {

@@ -1,14 +1,17 @@
 extension LinuxResources {
     /// Reads the specification's form. Keys it does not define are ignored; values it does not allow are errors.
-    package init(_ json: JSON) throws(EngineError) {
-        let reader = try ResourcesReader(json)
+    package init(_ json: JSON) throws(EngineError) { try self.init(JSONReader(json, "linux.resources")) }
+
+    init(_ reader: JSONReader) throws(EngineError) {
         for rule in try reader.list("devices") { devices.append(try DeviceRule(rule)) }
         if let member = try reader.member("memory") { memory = try Memory(member) }
         if let member = try reader.member("cpu") { cpu = try CPU(member) }
         pidsLimit = try reader.member("pids")?.integer("limit")
         if let member = try reader.member("blockIO") { blockIO = try BlockIO(member) }
         for limit in try reader.list("hugepageLimits") {
-            hugepageLimits.append(HugepageLimit(pageSize: try limit.name("pageSize"), limit: try limit.need("limit")))
+            hugepageLimits.append(
+                HugepageLimit(pageSize: try limit.needText("pageSize"), limit: try limit.need("limit"))
+            )
         }
         if let member = try reader.member("network") { network = try Network(member) }
         for (device, limits) in try reader.members("rdma") {
@@ -30,17 +33,14 @@ extension LinuxResources {
             hugepageLimits.map { ["pageSize": .string($0.pageSize), "limit": .number($0.limit)] }
         )
         members.add("network", network.json)
-        members.add("rdma", .object(rdma.sorted { $0.key < $1.key }.map { (key: $0.key, value: $0.value.json) }))
-        members.add(
-            "unified",
-            .object(unified.sorted { $0.key < $1.key }.map { (key: $0.key, value: .string($0.value)) })
-        )
+        members.add("rdma", rdma, \.json)
+        members.add("unified", unified)
         return members.json
     }
 }
 
 extension LinuxResources.DeviceRule {
-    fileprivate init(_ reader: ResourcesReader) throws(EngineError) {
+    fileprivate init(_ reader: JSONReader) throws(EngineError) {
         let type = try reader.string("type") ?? "a"
         // "u" is an old name of a character device (mknod(1)).
         guard let kind = Kind(rawValue: type.isEmpty ? "a" : type == "u" ? "c" : type) else {
@@ -66,13 +66,13 @@ extension LinuxResources.DeviceRule {
         if kind != .all { members.add("type", .string(kind.rawValue)) }
         members.add("major", major)
         members.add("minor", minor)
-        if !access.isEmpty { members.add("access", .string(access.text)) }
+        if !access.isEmpty { members.add("access", access.text) }
         return members.json
     }
 }
 
 extension LinuxResources.Memory {
-    fileprivate init(_ reader: ResourcesReader) throws(EngineError) {
+    fileprivate init(_ reader: JSONReader) throws(EngineError) {
         limit = try reader.integer("limit")
         reservation = try reader.integer("reservation")
         swap = try reader.integer("swap")
@@ -100,15 +100,15 @@ extension LinuxResources.Memory {
 }
 
 extension LinuxResources.CPU {
-    fileprivate init(_ reader: ResourcesReader) throws(EngineError) {
+    fileprivate init(_ reader: JSONReader) throws(EngineError) {
         shares = try reader.integer("shares")
         quota = try reader.integer("quota")
         burst = try reader.integer("burst")
         period = try reader.integer("period")
         realtimeRuntime = try reader.integer("realtimeRuntime")
         realtimePeriod = try reader.integer("realtimePeriod")
-        cpus = try reader.string("cpus")
-        mems = try reader.string("mems")
+        cpus = try reader.text("cpus")
+        mems = try reader.text("mems")
         idle = try reader.integer("idle")
     }
 
@@ -120,15 +120,15 @@ extension LinuxResources.CPU {
         members.add("period", period)
         members.add("realtimeRuntime", realtimeRuntime)
         members.add("realtimePeriod", realtimePeriod)
-        if let cpus { members.add("cpus", .string(cpus)) }
-        if let mems { members.add("mems", .string(mems)) }
+        members.add("cpus", cpus)
+        members.add("mems", mems)
         members.add("idle", idle)
         return members.json
     }
 }
 
 extension LinuxResources.BlockIO {
-    fileprivate init(_ reader: ResourcesReader) throws(EngineError) {
+    fileprivate init(_ reader: JSONReader) throws(EngineError) {
         weight = try reader.integer("weight")
         leafWeight = try reader.integer("leafWeight")
         for device in try reader.list("weightDevice") {
@@ -175,10 +175,10 @@ extension LinuxResources.ThrottleDevice {
 }
 
 extension LinuxResources.Network {
-    fileprivate init(_ reader: ResourcesReader) throws(EngineError) {
+    fileprivate init(_ reader: JSONReader) throws(EngineError) {
         classID = try reader.integer("classID")
         for entry in try reader.list("priorities") {
-            priorities.append(Priority(name: try entry.name("name"), priority: try entry.need("priority")))
+            priorities.append(Priority(name: try entry.needText("name"), priority: try entry.need("priority")))
         }
     }
 
@@ -199,106 +199,15 @@ extension LinuxResources.RDMA {
     }
 }
 
-/// An object under construction, which leaves out what is nil or empty.
-private struct JSONMembers {
-    private var members: [(key: String, value: JSON)] = []
-
-    var json: JSON { .object(members) }
-
-    mutating func add(_ key: String, _ value: (some FixedWidthInteger)?) {
-        if let value { members.append((key: key, value: .number(value))) }
-    }
-
-    mutating func add(_ key: String, _ elements: [JSON]) {
-        if !elements.isEmpty { members.append((key: key, value: .array(elements))) }
-    }
-
-    mutating func add(_ key: String, _ value: JSON) {
-        if case .object(let inner) = value, inner.isEmpty { return }
-        members.append((key: key, value: value))
-    }
-}
-
-/// A part of `linux.resources` that is being read, with its place for the error's text: "blockIO.weightDevice[1]".
-///
-/// A key with the value null counts as missing, as in Go.
-private struct ResourcesReader {
-    let json: JSON
-    let place: String
-
-    init(_ json: JSON) throws(EngineError) { try self.init(json, "") }
-
-    private init(_ json: JSON, _ place: String) throws(EngineError) {
-        self.json = json
-        self.place = place
-        guard json.object != nil else { throw error("not an object") }
-    }
-
-    func error(_ what: String) -> EngineError {
-        EngineError(.invalid, "invalid linux.resources: \(place.isEmpty ? "" : "\(place): ")\(what)")
-    }
-
-    func string(_ key: String) throws(EngineError) -> String? { try value(key, "a string", \.string) }
-    func bool(_ key: String) throws(EngineError) -> Bool? { try value(key, "true or false", \.bool) }
-
-    /// A string that must be there.
-    func name(_ key: String) throws(EngineError) -> String {
-        guard let text = try string(key), !text.isEmpty else { throw error("\"\(key)\" is missing") }
-        return text
-    }
-
-    func integer<I: FixedWidthInteger>(_ key: String) throws(EngineError) -> I? {
-        guard let member = json[key], !member.isNull else { return nil }
-        guard case .number(let text) = member, let value = I(text) else {
-            throw error("\"\(key)\" is no whole number from \(I.min) to \(I.max)")
-        }
-        return value
-    }
-
-    func need<I: FixedWidthInteger>(_ key: String) throws(EngineError) -> I {
-        guard let value: I = try integer(key) else { throw error("\"\(key)\" is missing") }
-        return value
-    }
-
+extension JSONReader {
     /// A device number, of which runtimes write "every one" as -1.
-    func deviceNumber(_ key: String) throws(EngineError) -> UInt32? {
+    fileprivate func deviceNumber(_ key: String) throws(EngineError) -> UInt32? {
         guard let number: Int64 = try integer(key), number != -1 else { return nil }
         guard let number = UInt32(exactly: number) else { throw error("\"\(key)\" is no device number") }
         return number
     }
 
-    func member(_ key: String) throws(EngineError) -> ResourcesReader? {
-        guard let member = json[key], !member.isNull else { return nil }
-        return try ResourcesReader(member, path(key))
-    }
-
-    func members(_ key: String) throws(EngineError) -> [(String, ResourcesReader)] {
-        var result: [(String, ResourcesReader)] = []
-        for (name, value) in try value(key, "an object", \.object) ?? [] {
-            result.append((name, try ResourcesReader(value, path("\(key).\(name)"))))
-        }
-        return result
-    }
-
-    /// An object of strings.
-    func texts(_ key: String) throws(EngineError) -> [String: String] {
-        var result: [String: String] = [:]
-        for (name, value) in try value(key, "an object", \.object) ?? [] {
-            guard let text = value.string else { throw error("\"\(key).\(name)\" is not a string") }
-            result[name] = text
-        }
-        return result
-    }
-
-    func list(_ key: String) throws(EngineError) -> [ResourcesReader] {
-        var result: [ResourcesReader] = []
-        for (index, element) in (try value(key, "a list", \.array) ?? []).enumerated() {
-            result.append(try ResourcesReader(element, path("\(key)[\(index)]")))
-        }
-        return result
-    }
-
-    func throttles(_ key: String) throws(EngineError) -> [LinuxResources.ThrottleDevice] {
+    fileprivate func throttles(_ key: String) throws(EngineError) -> [LinuxResources.ThrottleDevice] {
         var result: [LinuxResources.ThrottleDevice] = []
         for device in try list(key) {
             result.append(
@@ -310,13 +219,5 @@ private struct ResourcesReader {
             )
         }
         return result
-    }
-
-    private func path(_ key: String) -> String { place.isEmpty ? key : "\(place).\(key)" }
-
-    private func value<V>(_ key: String, _ kind: String, _ read: (JSON) -> V?) throws(EngineError) -> V? {
-        guard let member = json[key], !member.isNull else { return nil }
-        guard let value = read(member) else { throw error("\"\(key)\" is not \(kind)") }
-        return value
     }
 }

@@ -180,3 +180,43 @@ package struct LinuxResources: Equatable, Sendable {
         }
     }
 }
+
+extension LinuxResources {
+    /// Takes over what another names; what that leaves open stays.
+    package mutating func merge(_ changes: LinuxResources) {
+        if !changes.devices.isEmpty { devices = changes.devices }
+        memory.merge(changes.memory)
+        cpu.merge(changes.cpu)
+        pidsLimit = changes.pidsLimit ?? pidsLimit
+        if changes.blockIO != BlockIO() { blockIO = changes.blockIO }
+        if !changes.hugepageLimits.isEmpty { hugepageLimits = changes.hugepageLimits }
+        if changes.network != Network() { network = changes.network }
+        rdma.merge(changes.rdma) { $1 }
+        unified.merge(changes.unified) { $1 }
+    }
+}
+
+extension LinuxResources.Memory {
+    fileprivate mutating func merge(_ changes: LinuxResources.Memory) {
+        limit = changes.limit ?? limit
+        reservation = changes.reservation ?? reservation
+        swap = changes.swap ?? swap
+        kernelTCP = changes.kernelTCP ?? kernelTCP
+        swappiness = changes.swappiness ?? swappiness
+        disableOOMKiller = changes.disableOOMKiller ?? disableOOMKiller
+    }
+}
+
+extension LinuxResources.CPU {
+    fileprivate mutating func merge(_ changes: LinuxResources.CPU) {
+        shares = changes.shares ?? shares
+        quota = changes.quota ?? quota
+        burst = changes.burst ?? burst
+        period = changes.period ?? period
+        realtimeRuntime = changes.realtimeRuntime ?? realtimeRuntime
+        realtimePeriod = changes.realtimePeriod ?? realtimePeriod
+        cpus = changes.cpus ?? cpus
+        mems = changes.mems ?? mems
+        idle = changes.idle ?? idle
+    }
+}

@@ -125,30 +125,27 @@ package struct SeccompConfiguration: Equatable, Sendable {
 
 extension SeccompConfiguration {
     /// Reads the specification's form. Keys it does not define are ignored; values it does not define are errors.
-    package init(_ json: JSON) throws(EngineError) { try self.init(SeccompReader(json)) }
+    package init(_ json: JSON) throws(EngineError) { try self.init(JSONReader(json, "seccomp profile")) }
 
     /// All but the rules' conditions, which docker's form of a profile reads in its own way.
-    package init(_ reader: SeccompReader) throws(EngineError) {
+    package init(_ reader: JSONReader) throws(EngineError) {
         try self.init(header: reader)
-        for element in try reader.elements("syscalls") { syscalls.append(try Rule(element)) }
+        for element in try reader.list("syscalls") { syscalls.append(try Rule(element)) }
     }
 
     /// Everything except `syscalls`.
-    package init(header reader: SeccompReader) throws(EngineError) {
-        guard let action = try reader.name("defaultAction", of: Action.self) else {
+    package init(header reader: JSONReader) throws(EngineError) {
+        guard let action = try reader.choice("defaultAction", of: Action.self) else {
             throw reader.error("\"defaultAction\" is missing")
         }
         self.init(
             defaultAction: action,
             defaultErrnoRet: try reader.errno("defaultErrnoRet", action),
-            architectures: try reader.names("architectures", of: Architecture.self) ?? [],
-            flags: try reader.names("flags", of: Flag.self),
-            listenerPath: try reader.string("listenerPath"),
-            listenerMetadata: try reader.string("listenerMetadata")
+            architectures: try reader.choices("architectures", of: Architecture.self) ?? [],
+            flags: try reader.choices("flags", of: Flag.self),
+            listenerPath: try reader.text("listenerPath"),
+            listenerMetadata: try reader.text("listenerMetadata")
         )
-        // An empty string is Go's way of saying that there is none.
-        if listenerPath == "" { listenerPath = nil }
-        if listenerMetadata == "" { listenerMetadata = nil }
         if listenerMetadata != nil, listenerPath == nil {
             throw reader.error("\"listenerMetadata\" without \"listenerPath\"")
         }
@@ -167,18 +164,18 @@ extension SeccompConfiguration {
 }
 
 extension SeccompConfiguration.Rule {
-    package init(_ reader: SeccompReader) throws(EngineError) {
+    package init(_ reader: JSONReader) throws(EngineError) {
         try self.init(reader, names: try reader.strings("names") ?? [])
     }
 
     /// Reads everything but the names.
-    package init(_ reader: SeccompReader, names: [String]) throws(EngineError) {
+    package init(_ reader: JSONReader, names: [String]) throws(EngineError) {
         if names.contains("") { throw reader.error("an empty system call name") }
-        guard let action = try reader.name("action", of: SeccompConfiguration.Action.self) else {
+        guard let action = try reader.choice("action", of: SeccompConfiguration.Action.self) else {
             throw reader.error("\"action\" is missing")
         }
         self.init(names: names, action: action, errnoRet: try reader.errno("errnoRet", action))
-        for element in try reader.elements("args") { args.append(try SeccompConfiguration.Argument(element)) }
+        for element in try reader.list("args") { args.append(try SeccompConfiguration.Argument(element)) }
     }
 
     var json: JSON {
@@ -190,17 +187,17 @@ extension SeccompConfiguration.Rule {
 }
 
 extension SeccompConfiguration.Argument {
-    init(_ reader: SeccompReader) throws(EngineError) {
-        guard let op = try reader.name("op", of: SeccompConfiguration.Operator.self) else {
+    init(_ reader: JSONReader) throws(EngineError) {
+        guard let op = try reader.choice("op", of: SeccompConfiguration.Operator.self) else {
             throw reader.error("\"op\" is missing")
         }
         // Absent numbers are 0, as Go's JSON reads them: docker writes its profiles that way.
-        let index = try reader.number("index") ?? 0
+        let index: UInt64 = try reader.integer("index") ?? 0
         guard index <= 5 else { throw reader.error("\"index\" is \(index), but a system call has six arguments") }
         self.init(
             index: UInt32(index),
-            value: try reader.number("value") ?? 0,
-            valueTwo: try reader.number("valueTwo") ?? 0,
+            value: try reader.integer("value") ?? 0,
+            valueTwo: try reader.integer("valueTwo") ?? 0,
             op: op
         )
     }
@@ -213,81 +210,13 @@ extension SeccompConfiguration.Argument {
     }
 }
 
-/// A part of a seccomp profile that is being read, with its place for the error's text: "syscalls[3].args[0]".
-///
-/// A key with the value null counts as missing, as in Go.
-package struct SeccompReader {
-    package let json: JSON
-    package let place: String
-
-    /// The whole profile.
-    package init(_ json: JSON) throws(EngineError) {
-        self.init(json, "")
-        guard json.object != nil else { throw error("not an object") }
-    }
-
-    private init(_ json: JSON, _ place: String) {
-        self.json = json
-        self.place = place
-    }
-
-    package func error(_ what: String) -> EngineError {
-        EngineError(.invalid, "invalid seccomp profile: \(place.isEmpty ? "" : "\(place): ")\(what)")
-    }
-
-    package func string(_ key: String) throws(EngineError) -> String? { try value(key, "a string", \.string) }
-    package func strings(_ key: String) throws(EngineError) -> [String]? {
-        try value(key, "a list of strings", \.strings)
-    }
-    package func number(_ key: String) throws(EngineError) -> UInt64? { try value(key, "a whole number", \.uint64) }
-
-    /// A string that must be one of an enumeration's.
-    package func name<E: RawRepresentable<String>>(_ key: String, of type: E.Type) throws(EngineError) -> E? {
-        guard let text = try string(key) else { return nil }
-        return try known(text, key, type)
-    }
-
-    package func names<E: RawRepresentable<String>>(_ key: String, of type: E.Type) throws(EngineError) -> [E]? {
-        guard let texts = try strings(key) else { return nil }
-        var result: [E] = []
-        for text in texts { result.append(try known(text, key, type)) }
-        return result
-    }
-
-    /// The objects of a list; none where the key is missing.
-    package func elements(_ key: String) throws(EngineError) -> [SeccompReader] {
-        var result: [SeccompReader] = []
-        for (index, element) in (try value(key, "a list", \.array) ?? []).enumerated() {
-            let reader = SeccompReader(element, "\(place.isEmpty ? "" : "\(place).")\(key)[\(index)]")
-            guard element.object != nil else { throw reader.error("not an object") }
-            result.append(reader)
-        }
-        return result
-    }
-
-    /// An object below this one.
-    package func member(_ key: String) throws(EngineError) -> SeccompReader? {
-        guard try value(key, "an object", \.object) != nil, let json = json[key] else { return nil }
-        return SeccompReader(json, "\(place.isEmpty ? "" : "\(place).")\(key)")
-    }
-
+extension JSONReader {
     /// The specification asks for an error where the action has no use for the number.
-    func errno(_ key: String, _ action: SeccompConfiguration.Action) throws(EngineError) -> UInt32? {
-        guard let number = try number(key) else { return nil }
+    fileprivate func errno(_ key: String, _ action: SeccompConfiguration.Action) throws(EngineError) -> UInt32? {
+        guard let number: UInt64 = try integer(key) else { return nil }
         guard action.takesErrno else { throw error("\"\(key)\" has no meaning for \(action.rawValue)") }
         // The filter's return value has 16 bits for it.
         guard number <= 0xFFFF else { throw error("\"\(key)\" is \(number), which is no error number") }
         return UInt32(number)
-    }
-
-    private func known<E: RawRepresentable<String>>(_ text: String, _ key: String, _: E.Type) throws(EngineError) -> E {
-        guard let value = E(rawValue: text) else { throw error("unknown \"\(key)\": \"\(text)\"") }
-        return value
-    }
-
-    private func value<V>(_ key: String, _ kind: String, _ read: (JSON) -> V?) throws(EngineError) -> V? {
-        guard let member = json[key], !member.isNull else { return nil }
-        guard let value = read(member) else { throw error("\"\(key)\" is not \(kind)") }
-        return value
     }
 }

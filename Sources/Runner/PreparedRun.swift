@@ -75,7 +75,7 @@ package struct PreparedRun: Sendable {
             )
         )
         context.cgroupEntries = cgroup.entries
-        context.cgroupMounts = CgroupFileSystem.all(of: cgroup)
+        context.cgroupMounts = CgroupFileSystem.all(in: cgroup.hierarchy, roots: cgroup.roots, name: cgroup.name)
         context.initProcess = options.initProcess
         for case .bind(let source, create: true) in options.mounts.map(\.kind) { context.makeSources.insert(source) }
         context.seccomp = try PreparedRun.filter(options, surroundings, &spec)
@@ -102,24 +102,6 @@ package struct PreparedRun: Sendable {
             let configuration = profile.configuration(for: .init(capabilities: capabilities, kernel: kernel))
             spec.linux.seccomp = configuration
             return try cache?.filter(for: configuration) ?? SeccompFilter.compile(configuration)
-        }
-    }
-}
-
-extension CgroupFileSystem {
-    /// What a container sees below /sys/fs/cgroup: the hierarchies in which it has a folder of its own, and no other, which
-    /// would be the host's.
-    package static func all(of plan: CgroupPlan) -> [CgroupFileSystem] {
-        if plan.hierarchy.mode == .unified { return [CgroupFileSystem(type: "cgroup2", name: "", options: "")] }
-        return plan.roots.compactMap { root in
-            let controllers = plan.hierarchy.mounts.filter { $0.value == root }.map(\.key.rawValue).sorted()
-            guard !controllers.isEmpty, let name = root.split(separator: "/").last.map(String.init) else { return nil }
-            return CgroupFileSystem(
-                type: "cgroup",
-                name: name,
-                options: controllers.joined(separator: ","),
-                links: controllers.filter { $0 != name }
-            )
         }
     }
 }

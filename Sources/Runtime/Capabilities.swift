@@ -17,6 +17,13 @@ package struct CapabilitySet: OptionSet, Hashable, Sendable {
         self = set
     }
 
+    /// Of names as a configuration has them, without those that nobody knows: whoever reads the configuration has warned.
+    package init(known names: some Sequence<String>) {
+        self = names.reduce(into: []) { set, name in
+            if let number = CapabilitySet.numbers[name] { set.insert(CapabilitySet(number: number)) }
+        }
+    }
+
     /// The set of one capability, by its name with or without "CAP_", in any case.
     package init(name: String) throws(EngineError) {
         let name = CapabilitySet.normalized(name)
@@ -68,6 +75,13 @@ extension CapabilitySet {
             if cap_get_flag(state, cap_value_t(number), CAP_EFFECTIVE, &value) == 0, value == CAP_SET {
                 set.insert(CapabilitySet(number: number))
             }
+        }
+    }
+
+    /// The bounding set of this process: what its children can ever have.
+    package static func bounding() -> CapabilitySet {
+        (0..<knownNames.count).reduce(into: []) { set, number in
+            if cap_get_bound(cap_value_t(number)) > 0 { set.insert(CapabilitySet(number: number)) }
         }
     }
 

@@ -1,4 +1,5 @@
-// The monitor: checks the plan, clones the container, waits for it, and says how it ended.
+// The shim's beginning: as a monitor, which clones the container and either waits for it or has only prepared it; then, in the
+// clone, as the container. launch_plan.h draws who says what to whom.
 
 #include "shim.h"
 
@@ -21,22 +22,38 @@
 
 static step_function step_clone;
 
+// What a monitor may do before it clones, and what only the child may: a step in the wrong plan is refused.
+static step_function *const monitor_steps[LP_OPERATIONS] = {
+    [LP_HIDE] = step_hide,
+    [LP_ID_MAP] = step_id_map,
+    [LP_OPEN_TREE] = step_open_tree,
+    [LP_TIME_OFFSETS] = step_time_offsets,
+    [LP_AFFINITY] = step_affinity,
+    [LP_JOIN] = step_join,
+    [LP_CLONE] = step_clone_child,
+};
+
 static step_function *const child_steps[LP_OPERATIONS] = {
     [LP_CLONE] = step_clone,
     [LP_NEW_SESSION] = step_new_session,
+    [LP_KEYRING] = step_keyring,
     [LP_PROPAGATION] = step_propagation,
     [LP_LAYER] = step_layer,
     [LP_OVERLAY] = step_overlay,
     [LP_ROOT_FOLDER] = step_root_folder,
     [LP_LOOPBACK] = step_loopback,
     [LP_OOM_SCORE] = step_oom_score,
+    [LP_BECOME_ROOT] = step_become_root,
     [LP_FILE_SYSTEM] = step_file_system,
     [LP_BIND] = step_bind,
+    [LP_ATTACH] = step_attach,
+    [LP_REMOUNT] = step_remount,
     [LP_LINK] = step_link,
     [LP_DEVICE] = step_device,
     [LP_OWN_STREAMS] = step_own_streams,
     [LP_CONSOLE] = step_console,
     [LP_BARRIER] = step_barrier,
+    [LP_HOOK] = step_hook,
     [LP_ENTER_CGROUP] = step_enter_cgroup,
     [LP_UNSHARE] = step_unshare,
     [LP_SYSCTL] = step_sysctl,
@@ -44,6 +61,12 @@ static step_function *const child_steps[LP_OPERATIONS] = {
     [LP_READ_ONLY] = step_read_only,
     [LP_ROOT_READ_ONLY] = step_root_read_only,
     [LP_PIVOT_ROOT] = step_pivot_root,
+    [LP_ATTRIBUTE] = step_attribute,
+    [LP_PERSONALITY] = step_personality,
+    [LP_SCHEDULER] = step_scheduler,
+    [LP_IO_PRIORITY] = step_io_priority,
+    [LP_AFFINITY] = step_affinity,
+    [LP_MEMORY_POLICY] = step_memory_policy,
     [LP_HOSTNAME] = step_hostname,
     [LP_DOMAINNAME] = step_domainname,
     [LP_RLIMIT] = step_rlimit,
@@ -54,6 +77,9 @@ static step_function *const child_steps[LP_OPERATIONS] = {
     [LP_BOUNDING_SET] = step_bounding_set,
     [LP_IDS] = step_ids,
     [LP_CAPABILITIES] = step_capabilities,
+    [LP_HOME] = step_home,
+    [LP_FIND_PROGRAM] = step_find_program,
+    [LP_START] = step_start,
     [LP_INIT] = step_init,
     [LP_EXEC] = step_exec,
 };
@@ -66,6 +92,13 @@ int fail_with(int code, const char *text) {
     return -1;
 }
 
+int close_keeping_errno(int fd, int result) {
+    int code = errno;
+    close(fd);
+    errno = code;
+    return result;
+}
+
 uint64_t now(void) {
     struct timespec time;
     clock_gettime(CLOCK_MONOTONIC, &time);
@@ -73,7 +106,7 @@ uint64_t now(void) {
 }
 
 // Sends one message to the engine, with a descriptor unless that is -1. MSG_NOSIGNAL: the engine may be gone.
-int send_message(struct lp_message *message, int descriptor) {
+int send_message(const struct shim *shim, struct lp_message *message, int descriptor) {
     struct iovec part = {.iov_base = message, .iov_len = sizeof *message};
     union {
         struct cmsghdr header;
@@ -90,13 +123,15 @@ int send_message(struct lp_message *message, int descriptor) {
         header->cmsg_len = CMSG_LEN(sizeof(int));
         memcpy(CMSG_DATA(header), &descriptor, sizeof descriptor);
     }
-    return sendmsg(LP_CONTROL_FD, &envelope, MSG_NOSIGNAL) < 0 ? -1 : 0;
+    return sendmsg(shim->control, &envelope, MSG_NOSIGNAL) < 0 ? -1 : 0;
 }
 
 _Noreturn void report_failure(struct shim *shim, int code) {
-    struct lp_message message = {.kind = LP_MESSAGE_FAILED, .step = shim->current, .error = code};
-    strncpy(message.detail, detail, sizeof message.detail - 1);
-    send_message(&message, -1);
+    struct lp_message message = {
+        .kind = LP_MESSAGE_FAILED, .phase = shim->phase, .step = shim->current, .error = code,
+        .remaining = shim->header ? shim->header->step_count - shim->current - 1 : 0};
+    memcpy(message.detail, detail, sizeof message.detail);
+    send_message(shim, &message, -1);
     _exit(255);
 }
 
@@ -104,22 +139,44 @@ const char *text_of(const struct shim *shim, const struct lp_step *step, int ind
     return step->text[index] ? shim->plan + step->text[index] : "";
 }
 
-// Receives the plan. Without one there is nothing to become: the engine is gone, or has found that it cannot go on.
-static int receive_plan(void) {
-    struct lp_message message;
-    struct iovec part = {.iov_base = &message, .iov_len = sizeof message};
+// Receives one message; false at the end of the file. Descriptors that come with it go to `descriptors`, at most
+// 1 + LP_DESCRIPTORS.
+static bool receive_message(const struct shim *shim, struct lp_message *message, int *descriptors, size_t *count) {
+    struct iovec part = {.iov_base = message, .iov_len = sizeof *message};
     union {
         struct cmsghdr header;
-        char space[CMSG_SPACE(sizeof(int))];
+        char space[CMSG_SPACE(sizeof(int) * (1 + LP_DESCRIPTORS))];
     } control;
     struct msghdr envelope = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
-    ssize_t count;
-    while ((count = recvmsg(LP_CONTROL_FD, &envelope, MSG_CMSG_CLOEXEC)) < 0 && errno == EINTR) {}
-    struct cmsghdr *header = count > 0 ? CMSG_FIRSTHDR(&envelope) : NULL;
-    if (!header || header->cmsg_type != SCM_RIGHTS || message.kind != LP_MESSAGE_PLAN) _exit(255);
-    int file;
-    memcpy(&file, CMSG_DATA(header), sizeof file);
-    return file;
+    ssize_t size;
+    while ((size = recvmsg(shim->control, &envelope, MSG_CMSG_CLOEXEC)) < 0 && errno == EINTR) {}
+    if (size != (ssize_t)sizeof *message) return false;
+    struct cmsghdr *header = CMSG_FIRSTHDR(&envelope);
+    *count = 0;
+    if (!header || header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) return true;
+    *count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    memcpy(descriptors, CMSG_DATA(header), *count * sizeof(int));
+    return true;
+}
+
+// Waits until the engine says go. False: it is gone, and so is the reason to go on.
+bool wait_for_go(const struct shim *shim) {
+    struct lp_message message;
+    int descriptors[1 + LP_DESCRIPTORS];
+    size_t count;
+    return receive_message(shim, &message, descriptors, &count) && message.kind == LP_MESSAGE_GO && count == 0;
+}
+
+// Receives a plan and what comes with it. Without one there is nothing to become: the engine is gone, or has found that it
+// cannot go on.
+static int receive_plan(struct shim *shim) {
+    struct lp_message message;
+    int descriptors[1 + LP_DESCRIPTORS];
+    size_t count;
+    if (!receive_message(shim, &message, descriptors, &count) || message.kind != LP_MESSAGE_PLAN || count < 1) _exit(255);
+    shim->descriptor_count = (uint32_t)count - 1;
+    memcpy(shim->descriptors, descriptors + 1, (count - 1) * sizeof(int));
+    return descriptors[0];
 }
 
 // Maps the plan and checks that every offset lies inside: the plan comes from the engine, but a version that does not fit must
@@ -134,7 +191,7 @@ static void load_plan(struct shim *shim, int file) {
     close(file);
     const struct lp_header *header = shim->header = (const struct lp_header *)shim->plan;
     if (header->magic != LP_MAGIC || header->version != LP_VERSION || header->size != size ||
-        header->steps % 8 != 0 || header->steps > size ||
+        header->steps % 8 != 0 || header->steps > size || header->descriptors != shim->descriptor_count ||
         header->step_count > (size - header->steps) / sizeof(struct lp_step) || shim->plan[size - 1] != 0) {
         fail_with(EPROTO, "the shim and the engine are of different versions");
         report_failure(shim, EPROTO);
@@ -148,6 +205,17 @@ static void load_plan(struct shim *shim, int file) {
     }
 }
 
+// Walks a plan to its end, which its last step makes: it does not come back.
+static _Noreturn void walk(struct shim *shim, step_function *const steps[LP_OPERATIONS]) {
+    for (shim->current = 0; shim->current < shim->header->step_count; shim->current++) {
+        const struct lp_step *step = &shim->steps[shim->current];
+        step_function *function = step->operation < LP_OPERATIONS ? steps[step->operation] : NULL;
+        if (!function) report_failure(shim, ENOSYS);
+        if (function(shim, step) != 0) report_failure(shim, errno);
+    }
+    report_failure(shim, ENOEXEC); // a plan ends with LP_EXEC, or with LP_CLONE
+}
+
 // What was cloned must be what the plan was made for: a missing namespace would be the host's.
 static int step_clone(struct shim *shim, const struct lp_step *step) {
     return step->number[0] == shim->clone_flags ? 0 : fail_with(EPROTO, "cloned with other flags");
@@ -155,65 +223,46 @@ static int step_clone(struct shim *shim, const struct lp_step *step) {
 
 // The container's side of the clone: walks all steps that are the child's, and does not come back.
 static _Noreturn void become_container(struct shim *shim) {
-    load_plan(shim, receive_plan());
+    shim->phase = 1;
+    shim->current = 0;
+    load_plan(shim, receive_plan(shim));
     umask(0); // modes in the plan are meant as they are
     if (shim->header->step_count == 0 || shim->steps[0].operation != LP_CLONE) report_failure(shim, EPROTO);
-    for (; shim->current < shim->header->step_count; shim->current++) {
-        const struct lp_step *step = &shim->steps[shim->current];
-        step_function *walk = step->operation < LP_OPERATIONS ? child_steps[step->operation] : NULL;
-        if (!walk) report_failure(shim, ENOSYS);
-        if (walk(shim, step) != 0) report_failure(shim, errno);
-    }
-    report_failure(shim, ENOEXEC); // a plan ends with LP_EXEC
+    walk(shim, child_steps);
 }
 
 // Clones the child. Returns its pid, as this namespace sees it.
-static pid_t clone_child(struct shim *shim, const char *cgroup_path, int *pidfd) {
-    int pair[2];
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) report_failure(shim, errno);
+pid_t clone_child(struct shim *shim, uint64_t flags, const char *cgroup_path, int *pidfd) {
     int cgroup = -1;
     // Into the cgroup at birth: moving a process costs the kernel an RCU grace period, many times the whole start.
     if (cgroup_path && (cgroup = open(cgroup_path, O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0)
         report_failure(shim, errno);
+    // CLONE_PARENT in LP_CLONE's flags: the engine is then the child's parent, or who adopts what the engine leaves behind.
     struct clone_args arguments = {
-        .flags = shim->clone_flags | CLONE_PIDFD | (cgroup >= 0 ? CLONE_INTO_CGROUP : 0),
+        .flags = flags | CLONE_PIDFD | (cgroup >= 0 ? CLONE_INTO_CGROUP : 0),
         .cgroup = cgroup >= 0 ? (uint64_t)cgroup : 0,
         .pidfd = (uint64_t)(uintptr_t)pidfd,
-        .exit_signal = SIGCHLD,
+        .exit_signal = flags & CLONE_PARENT ? 0 : SIGCHLD, // CLONE_PARENT: as the monitor's own
     };
     long pid = syscall(SYS_clone3, &arguments, sizeof arguments);
     if (pid < 0) report_failure(shim, errno);
+    if (cgroup >= 0) close(cgroup);
     if (pid == 0) {
-        close(pair[0]);
-        if (cgroup >= 0) close(cgroup);
-        shim->barrier = pair[1];
+        shim->clone_flags = flags & ~(uint64_t)CLONE_PARENT;
         become_container(shim);
     }
-    close(pair[1]);
-    if (cgroup >= 0) close(cgroup);
-    shim->barrier = pair[0];
     return (pid_t)pid;
 }
 
-int main(int count, char **words) {
-    // The engine may be killed at any moment. From here on that kills this process too, and with it the container; if it has
-    // happened already, the control socket says so.
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    struct pollfd control = {.fd = LP_CONTROL_FD, .events = POLLIN};
-    if (poll(&control, 1, 0) < 0 || control.revents & (POLLHUP | POLLERR | POLLNVAL)) _exit(255);
-    fcntl(LP_CONTROL_FD, F_SETFD, FD_CLOEXEC);
-    // What somebody up the line left open, a folder of the host perhaps, must not be there for even a moment in which an
-    // image's program could reach it (CVE-2024-21626).
-    syscall(SYS_close_range, LP_CONTROL_FD + 1U, ~0U, 0U);
-    prctl(PR_SET_NAME, "minirun-shim");
-
+// The monitor that stays: it waits for the container and says how it ended.
+static _Noreturn void monitor(struct shim *shim, uint64_t flags, const char *cgroup) {
     struct lp_message message = {.time = {now()}};
-    struct shim shim = {.root = -1, .barrier = -1, .wanted_umask = 022};
-    if (count < 2) report_failure(&shim, EINVAL);
-    shim.clone_flags = strtoull(words[1], NULL, 16);
-
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) report_failure(shim, errno);
+    shim->barrier = pair[1];
     int pidfd = -1;
-    pid_t child = clone_child(&shim, count > 2 ? words[2] : NULL, &pidfd);
+    pid_t child = clone_child(shim, flags, cgroup, &pidfd);
+    close(pair[1]);
     // The container's descriptors are the container's: whoever reads its output sees the end when it closes it.
     for (int fd = 0; fd <= 2; fd++) close(fd);
 
@@ -221,10 +270,10 @@ int main(int count, char **words) {
     // exec, or at its end.
     uint64_t time;
     ssize_t received;
-    while ((received = recv(shim.barrier, &time, sizeof time, 0)) > 0 || (received < 0 && errno == EINTR))
+    while ((received = recv(pair[0], &time, sizeof time, 0)) > 0 || (received < 0 && errno == EINTR))
         if (received == (ssize_t)sizeof time) message.time[1] = time;
     message.kind = LP_MESSAGE_STARTED;
-    send_message(&message, pidfd);
+    send_message(shim, &message, pidfd);
 
     int status = 0;
     while (waitpid(child, &status, 0) < 0 && errno == EINTR) {}
@@ -235,6 +284,29 @@ int main(int count, char **words) {
     message.user_time = (uint64_t)usage.ru_utime.tv_sec * 1000000U + (uint64_t)usage.ru_utime.tv_usec;
     message.system_time = (uint64_t)usage.ru_stime.tv_sec * 1000000U + (uint64_t)usage.ru_stime.tv_usec;
     message.peak_memory = (uint64_t)usage.ru_maxrss * 1024U;
-    send_message(&message, -1);
+    send_message(shim, &message, -1);
     _exit(0);
+}
+
+int main(int count, char **words) {
+    static struct shim shim = {.root = -1, .barrier = -1, .phase = 1, .wanted_umask = 022};
+    if (count < 3) _exit(255);
+    shim.control = atoi(words[1]);
+    // The engine may be killed at any moment. From here on that kills this process too, and with it the container; if it has
+    // happened already, the control socket says so.
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    struct pollfd control = {.fd = shim.control, .events = POLLIN};
+    if (shim.control < 3 || poll(&control, 1, 0) < 0 || control.revents & (POLLHUP | POLLERR | POLLNVAL)) _exit(255);
+    fcntl(shim.control, F_SETFD, FD_CLOEXEC);
+    // What somebody up the line left open, a folder of the host perhaps, must not be there for even a moment in which an
+    // image's program could reach it (CVE-2024-21626).
+    syscall(SYS_close_range, (unsigned int)shim.control + 1U, ~0U, 0U);
+    prctl(PR_SET_NAME, "minirun-shim");
+
+    if (!strcmp(words[2], "prepare")) {
+        shim.phase = 0;
+        load_plan(&shim, receive_plan(&shim));
+        walk(&shim, monitor_steps);
+    }
+    monitor(&shim, strtoull(words[2], NULL, 16), count > 3 ? words[3] : NULL);
 }

@@ -15,11 +15,9 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-static int close_keeping_errno(int fd, int result) {
-    int code = errno;
-    close(fd);
-    errno = code;
-    return result;
+static int set_attributes(int mount, uint64_t set, uint64_t clear, uint64_t propagation, bool recursive) {
+    struct mount_attr attributes = {.attr_set = set, .attr_clr = clear, .propagation = propagation};
+    return mount_setattr(mount, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0), &attributes, sizeof attributes);
 }
 
 // Moves a detached mount onto `target` and closes both.
@@ -30,8 +28,7 @@ static int attach(int mount, int target) {
 }
 
 int step_propagation(struct shim *shim, const struct lp_step *step) {
-    (void)shim;
-    return mount(NULL, "/", NULL, (unsigned long)step->number[0], NULL);
+    return mount(NULL, text_of(shim, step, 0), NULL, (unsigned long)step->number[0], NULL);
 }
 
 int step_layer(struct shim *shim, const struct lp_step *step) {
@@ -69,6 +66,10 @@ int step_overlay(struct shim *shim, const struct lp_step *step) {
 
 int step_root_folder(struct shim *shim, const struct lp_step *step) {
     const char *path = text_of(shim, step, 0);
+    if (step->number[0] == LP_ROOT_CHANGE) {
+        shim->root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        return shim->root < 0 ? -1 : 0;
+    }
     // pivot_root wants a mount point: the folder is bound onto itself.
     int tree = open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
     if (tree < 0) return -1;
@@ -122,59 +123,100 @@ static int make_file_system(const char *type, const char *source, const char *op
     return close_keeping_errno(context, fsmount(context, FSMOUNT_CLOEXEC, attributes));
 }
 
+// An image whose /proc or /sys is a link would get it mounted elsewhere, and writes meant for the real one would go to files of
+// the image's choice (CVE-2019-19921, CVE-2023-27561).
+static int open_plain_target(const struct shim *shim, const char *path) {
+    const char *name;
+    int parent = open_parent(shim, path, &name);
+    if (parent < 0) return -1;
+    if (mkdirat(parent, name, 0755) != 0 && errno != EEXIST) return close_keeping_errno(parent, -1);
+    int target = openat(parent, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    close_keeping_errno(parent, 0);
+    return target < 0 ? fail_with(errno, "must be mounted on ordinary directory") : target;
+}
+
+// A tmpfs without a mode takes that of the folder it covers, as programs expect of /tmp or /run; one that had to be created
+// keeps the file system's own 1777.
+static const char *options_of_tmpfs(const char *options, int target, bool was_there, char *space, size_t size) {
+    struct stat status;
+    if (!was_there || !strncmp(options, "mode=", 5) || strstr(options, ",mode=") || fstat(target, &status) != 0) return options;
+    snprintf(space, size, "%s%smode=%o", options, *options ? "," : "", (unsigned int)status.st_mode & 07777);
+    return space;
+}
+
 int step_file_system(struct shim *shim, const struct lp_step *step) {
-    const char *path = text_of(shim, step, 1);
+    const char *type = text_of(shim, step, 0), *path = text_of(shim, step, 1), *options = text_of(shim, step, 3);
+    const char *instead = text_of(shim, step, 4);
+    char space[4096];
     int target;
-    if (!strcmp(text_of(shim, step, 0), "proc") || !strcmp(text_of(shim, step, 0), "sysfs")) {
-        // An image whose /proc or /sys is a link would get it mounted elsewhere, and writes meant for the real one would go
-        // to files of the image's choice (CVE-2019-19921, CVE-2023-27561).
-        const char *name;
-        int parent = open_parent(shim, path, &name);
-        if (parent < 0) return -1;
-        if (mkdirat(parent, name, 0755) != 0 && errno != EEXIST) return close_keeping_errno(parent, -1);
-        target = openat(parent, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        close_keeping_errno(parent, 0);
-        if (target < 0) return fail_with(errno, "not a folder in the image");
+    if (!strcmp(type, "proc") || !strcmp(type, "sysfs")) {
+        target = open_plain_target(shim, path);
+        if (target < 0) return -1;
     } else {
+        int before = open_in_root(shim, path, O_PATH | O_DIRECTORY);
+        if (before >= 0) close(before);
         target = open_chosen_target(shim, path, true);
         if (target < 0) return -1;
+        if (!strcmp(type, "tmpfs")) options = options_of_tmpfs(options, target, before >= 0, space, sizeof space);
     }
-    int mount = make_file_system(text_of(shim, step, 0), text_of(shim, step, 2), text_of(shim, step, 3), (unsigned int)step->number[0]);
+    int mount = make_file_system(type, text_of(shim, step, 2), options, (unsigned int)step->number[0]);
+    // What a user namespace may not mount anew it may still show as it is on the host: with a host's network, its /sys.
+    if (mount < 0 && *instead && (errno == EPERM || errno == EBUSY)) {
+        mount = open_tree(AT_FDCWD, instead, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+        if (mount >= 0 && set_attributes(mount, step->number[0], 0, MS_PRIVATE, false) != 0)
+            mount = close_keeping_errno(mount, -1);
+    }
     if (mount < 0) return close_keeping_errno(target, -1);
+    if (step->number[1] & LP_MOUNT_COPY_UP) {
+        int from = openat(target, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        int result = from < 0 ? -1 : copy_up(from, mount);
+        if (from >= 0) close_keeping_errno(from, 0);
+        if (result != 0) {
+            close_keeping_errno(target, 0);
+            return close_keeping_errno(mount, -1);
+        }
+    }
+    if (step->number[2] && set_attributes(mount, 0, 0, step->number[2], false) != 0) {
+        close_keeping_errno(target, 0);
+        return close_keeping_errno(mount, -1);
+    }
     return attach(mount, target);
 }
 
-static int set_attributes(int mount, uint64_t set, uint64_t clear, uint64_t propagation, bool recursive) {
-    struct mount_attr attributes = {.attr_set = set, .attr_clr = clear, .propagation = propagation};
-    return mount_setattr(mount, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0), &attributes, sizeof attributes);
+// A detached mount of a folder or file of the host.
+int open_bind_source(const char *source, uint64_t flags) {
+    unsigned int clone = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (flags & LP_BIND_RECURSIVE ? AT_RECURSIVE : 0) |
+        (flags & LP_BIND_OWN_LINK ? AT_SYMLINK_NOFOLLOW : 0);
+    int tree = open_tree(AT_FDCWD, source, clone);
+    if (tree >= 0 || errno != ENOENT || !(flags & LP_BIND_MAKE_FOLDER)) return tree;
+    char path[4096];
+    if (strlen(source) >= sizeof path) return fail_with(ENAMETOOLONG, source);
+    strcpy(path, source);
+    for (char *at = path + 1; (at = strchr(at, '/')); *at++ = '/') {
+        *at = 0;
+        mkdir(path, 0755);
+    }
+    if (mkdir(path, 0755) != 0 && errno != EEXIST) return -1;
+    return open_tree(AT_FDCWD, source, clone);
 }
 
-int step_bind(struct shim *shim, const struct lp_step *step) {
-    const char *source = text_of(shim, step, 0);
-    uint64_t flags = step->number[2];
-    unsigned int clone = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (flags & LP_BIND_RECURSIVE ? AT_RECURSIVE : 0);
-    int tree = open_tree(AT_FDCWD, source, clone);
-    if (tree < 0 && errno == ENOENT && flags & LP_BIND_MAKE_FOLDER) {
-        char path[4096];
-        if (strlen(source) >= sizeof path) return fail_with(ENAMETOOLONG, source);
-        strcpy(path, source);
-        for (char *at = path + 1; (at = strchr(at, '/')); *at++ = '/') {
-            *at = 0;
-            mkdir(path, 0755);
-        }
-        if (mkdir(path, 0755) != 0 && errno != EEXIST) return -1;
-        tree = open_tree(AT_FDCWD, source, clone);
-    }
-    if (tree < 0) return -1;
+// Gives a tree the propagation and attributes of an LP_BIND, LP_OPEN_TREE or LP_REMOUNT.
+int change_tree(int tree, const struct lp_step *step) {
+    const uint64_t *number = step->number;
+    // Before anything else, of the whole tree: a mount event of the host must not reach the container by default, nor the
+    // other way.
+    if (number[3] && set_attributes(tree, 0, 0, number[3], !(number[2] & LP_BIND_ONE_PROPAGATION)) != 0) return -1;
+    if ((number[6] | number[7]) && set_attributes(tree, number[6], number[7], 0, true) != 0) return -1;
+    return (number[0] | number[1]) ? set_attributes(tree, number[0], number[1], 0, false) : 0;
+}
+
+// Moves a tree onto its target in the root, which is created where it is missing: as what the tree is.
+static int attach_tree(struct shim *shim, int tree, const char *path, uint64_t flags) {
     struct stat status;
     if (fstat(tree, &status) != 0) return close_keeping_errno(tree, -1);
-    // Private first, of the whole tree: a mount event of the host must not reach the container by default, nor the other way.
-    if (set_attributes(tree, 0, 0, step->number[3] ? step->number[3] : MS_PRIVATE, true) != 0) return close_keeping_errno(tree, -1);
-    if ((step->number[0] | step->number[1]) &&
-        set_attributes(tree, step->number[0], step->number[1], 0, flags & LP_BIND_SET_RECURSIVE) != 0)
-        return close_keeping_errno(tree, -1);
     bool folder = S_ISDIR(status.st_mode);
-    int target = open_target(shim, text_of(shim, step, 1), folder);
+    int target = flags & LP_BIND_OWN_LINK && S_ISLNK(status.st_mode) ? open_in_root(shim, path, O_PATH | O_NOFOLLOW)
+                                                                    : open_chosen_target(shim, path, folder);
     if (target < 0) return close_keeping_errno(tree, -1);
     if (fstat(target, &status) == 0 && !folder && S_ISDIR(status.st_mode)) {
         // The kernel's own answer would be EINVAL, which says nothing.
@@ -183,6 +225,24 @@ int step_bind(struct shim *shim, const struct lp_step *step) {
         return close_keeping_errno(tree, -1);
     }
     return attach(tree, target);
+}
+
+int step_bind(struct shim *shim, const struct lp_step *step) {
+    uint64_t flags = step->number[2];
+    int tree = open_bind_source(text_of(shim, step, 0), flags);
+    if (tree < 0) return -1;
+    if (change_tree(tree, step) != 0) return close_keeping_errno(tree, -1);
+    return attach_tree(shim, tree, text_of(shim, step, 1), flags);
+}
+
+int step_attach(struct shim *shim, const struct lp_step *step) {
+    return attach_tree(shim, shim->slots[step->number[4]], text_of(shim, step, 1), step->number[2]);
+}
+
+int step_remount(struct shim *shim, const struct lp_step *step) {
+    int target = open_in_root(shim, text_of(shim, step, 1), O_PATH);
+    if (target < 0) return -1;
+    return close_keeping_errno(target, change_tree(target, step));
 }
 
 int step_mask(struct shim *shim, const struct lp_step *step) {
@@ -227,15 +287,33 @@ int step_root_read_only(struct shim *shim, const struct lp_step *step) {
     return set_attributes(shim->root, MOUNT_ATTR_RDONLY, 0, 0, false);
 }
 
+// Where pivot_root(2) cannot be used (the root is an initramfs) the new root is moved over the old one. Whoever breaks out of
+// a chroot finds the old one below: so nothing of the kernel's file systems stays mounted in it.
+static int move_root(const struct shim *shim) {
+    static const char *const hidden[] = {"/proc", "/sys"};
+    for (size_t i = 0; i < sizeof hidden / sizeof *hidden; i++) {
+        if (umount2(hidden[i], MNT_DETACH) == 0 || errno == EINVAL || errno == ENOENT) continue;
+        // One that is locked in a user namespace is covered instead.
+        if (mount("tmpfs", hidden[i], "tmpfs", MS_RDONLY, "size=4k") != 0) return -1;
+    }
+    return move_mount(shim->root, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) != 0 || fchdir(shim->root) != 0 ||
+        chroot(".") != 0 ? -1 : 0;
+}
+
 int step_pivot_root(struct shim *shim, const struct lp_step *step) {
-    (void)step;
     if (fchdir(shim->root) != 0) return -1;
-    // The old root lands on top of the new one ("." on "."), where it is unmounted: no folder is needed for it. The process's
-    // working folder is then the new root.
-    if (syscall(SYS_pivot_root, ".", ".") != 0) return -1;
-    // A private old root: its unmounting must not reach the host's mounts.
-    if (mount(NULL, ".", NULL, MS_REC | MS_SLAVE, NULL) != 0) return -1;
-    if (umount2(".", MNT_DETACH) != 0) return -1;
+    if (step->number[0] == LP_ROOT_MOVE) {
+        if (move_root(shim) != 0) return -1;
+    } else if (step->number[0] == LP_ROOT_CHANGE) {
+        if (chroot(".") != 0) return -1;
+    } else {
+        // The old root lands on top of the new one ("." on "."), where it is unmounted: no folder is needed for it. The
+        // process's working folder is then the new root.
+        if (syscall(SYS_pivot_root, ".", ".") != 0) return -1;
+        // A private old root: its unmounting must not reach the host's mounts.
+        if (mount(NULL, ".", NULL, MS_REC | MS_SLAVE, NULL) != 0) return -1;
+        if (umount2(".", MNT_DETACH) != 0) return -1;
+    }
     if (chdir("/") != 0) return -1;
     close(shim->root);
     shim->root = -1;

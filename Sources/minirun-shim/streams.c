@@ -38,15 +38,19 @@ static bool is_protected(int stream, const struct stat *status, int flags) {
 }
 
 int step_own_streams(struct shim *shim, const struct lp_step *step) {
-    (void)step;
+    bool inherits = step->number[0];
     for (int stream = 0; stream <= 2; stream++) {
         struct stat status;
         int flags = fcntl(stream, F_GETFL);
+        if (flags < 0 && inherits && errno == EBADF) continue; // the caller has closed it
         if (flags < 0 || fstat(stream, &status) != 0) return -1;
+        if (inherits && (!S_ISCHR(status.st_mode) || major(status.st_rdev) != 1)) continue;
         if (S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode)) continue;
         if (S_ISREG(status.st_mode) && is_protected(stream, &status, flags)) continue;
         if (!S_ISCHR(status.st_mode)) return fail_with(EINVAL, "a standard stream of a kind that a container must not have");
         int own = own_device(shim, status.st_rdev, flags);
+        // A container without that node keeps the caller's.
+        if (own < 0 && inherits) continue;
         if (own < 0 || dup2(own, stream) < 0) return -1;
         close(own);
     }

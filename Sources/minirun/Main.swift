@@ -9,7 +9,11 @@ struct Main {
         Signals.ignore(SIGPIPE)
         // What the caller left open is no business of any program that is started from here.
         FileDescriptor.closeAtExec(from: 3)
-        exit(run(Array(CommandLine.arguments.dropFirst())))
+        let words = CommandLine.arguments
+        let arguments = Array(words.dropFirst())
+        if let called = words.first, let program = OCIProgram(called: called) { exit(program.run(arguments)) }
+        if arguments.first == "oci" { exit(OCIProgram.verb.run(Array(arguments.dropFirst()))) }
+        exit(run(arguments))
     }
 
     /// Carries one command line out; the result is the exit code.
@@ -38,6 +42,8 @@ struct Main {
 /// The release.
 enum Version {
     static let number = "0.1.0"
+    /// What it was made from.
+    static let commit = "v\(number)"
 }
 
 /// Where the program writes. Results go to 1, everything else to 2.

@@ -85,7 +85,7 @@ import Testing
         })
         let outcome = try minirun("run", "--rm", image, "/bin/ls", "/")
         #expect(outcome.code == 125, "\(outcome)")
-        #expect(outcome.err.contains("/\(name)") && outcome.err.contains("not a folder in the image"), "\(outcome)")
+        #expect(outcome.err.contains("/\(name)") && outcome.err.contains("must be mounted on ordinary directory"), "\(outcome)")
         #expect(minirun.containers.isEmpty && minirun.active.isEmpty)
     }
 

@@ -68,11 +68,11 @@ import Testing
             if words.last != word { words.append(word) }
         }
         let golden = [
-            "cloning", "starting", "making", "opening", "mounting", "bringing", "mounting", "binding", "creating",
+            "cloning", "starting", "joining", "making", "opening", "mounting", "bringing", "mounting", "binding", "creating",
             "linking", "taking", "setting", "making", "masking",
             "waiting", "entering", "mounting", "linking", "mounting", "making",
             "changing", "setting",
-            "changing", "loading", "bounding", "becoming", "setting", "executing",
+            "changing", "bounding", "becoming", "loading", "setting", "executing",
         ]
         // Version 1 of the control groups is mounted in several steps, version 2 in one.
         let plain = { (list: [String]) in list.filter { !["entering", "linking", "mounting", "making"].contains($0) } }

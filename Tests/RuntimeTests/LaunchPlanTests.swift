@@ -46,9 +46,9 @@ import Testing
         let names = try Self.plan().steps.map(\.name).filter { !["device", "link"].contains($0) }
         #expect(
             names == [
-                "clone", "newSession", "propagation", "layer", "layer", "overlay", "loopback", "fileSystem", "bind",
+                "clone", "newSession", "keyring", "propagation", "layer", "layer", "overlay", "loopback", "fileSystem", "bind",
                 "ownStreams", "sysctl", "readOnly", "mask", "barrier", "enterCgroup", "unshare", "fileSystem",
-                "fileSystem", "readOnly", "pivotRoot", "hostname", "workingFolder", "boundingSet", "ids",
+                "fileSystem", "remount", "pivotRoot", "hostname", "workingFolder", "boundingSet", "ids",
                 "capabilities", "execute",
             ]
         )
@@ -78,7 +78,7 @@ import Testing
     @Test func theFilterStandsWhereItMayBeLoaded() throws {
         let filter = SeccompFilter(program: [UInt8](repeating: 0, count: 8), flags: 0)
         let before = try Self.plan({ _ in }) { $0.seccomp = filter }.steps.map(\.name).suffix(6)
-        #expect(Array(before) == ["workingFolder", "seccomp", "boundingSet", "ids", "capabilities", "execute"])
+        #expect(Array(before) == ["workingFolder", "boundingSet", "ids", "seccomp", "capabilities", "execute"])
         let after = try Self.plan {
             $0.process.noNewPrivileges = true
         } _: {

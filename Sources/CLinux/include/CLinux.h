@@ -24,7 +24,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/capability.h>
+#include <sys/eventfd.h>
 #include <sys/file.h>
+#include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -36,6 +38,7 @@
 #include <sys/sysmacros.h>
 #include <sys/types.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
 #include <termios.h>
@@ -96,6 +99,19 @@ int linux_pidfd_send_signal(int pidfd, int signal);
 /// pidfd_open(2).
 int linux_pidfd_open(pid_t pid);
 
+/// ioctl(2) with NS_GET_NSTYPE: the CLONE_NEW* flag of a namespace's descriptor.
+int linux_namespace_type(int fd);
+
+/// prlimit(2): raises the hard value of another process's limit; never lowers it.
+int linux_raise_hard_limit(pid_t pid, int resource, uint64_t hard);
+
+/// Reads /proc/self/uid_map and gid_map from within a user namespace, of which a descriptor is given; each at most `size` - 1
+/// bytes and a NUL.
+int linux_read_id_maps(int user_namespace, char *users, char *groups, size_t size);
+
+/// prctl(2) with PR_SET_CHILD_SUBREAPER.
+int linux_become_subreaper(void);
+
 /// close_range(2) with CLOSE_RANGE_CLOEXEC over every descriptor from `first` on.
 int linux_close_from(unsigned int first);
 
@@ -124,6 +140,8 @@ int linux_exit_code(int wait_status);
 int linux_term_signal(int wait_status);
 
 #include "bpf_device.h"
+#include "network_device.h"
+#include "sockets.h"
 #include "spawn_monitor.h"
 
 // What only the layer code needs.

@@ -22,20 +22,33 @@ package struct CgroupHierarchy: Equatable, Sendable {
     /// The v1 mount of each controller; controllers mounted together share a folder.
     package var mounts: [CgroupController: String]
     package var unified: Unified?
+    /// The v1 hierarchies without a controller, by name: "systemd" for the one that is mounted with name=systemd.
+    package var named: [String: String]
     /// The caller's own cgroup on v2, as /proc/self/cgroup shows it: "/" at the root of a cgroup namespace.
     package var ownPath: String?
+    /// The caller's own cgroup in v1 hierarchies, as a path below the hierarchy's folder, by that folder. One that is
+    /// not below what is mounted there has no entry.
+    package var ownPaths: [String: String]
 
-    package init(mounts: [CgroupController: String] = [:], unified: Unified? = nil, ownPath: String? = nil) {
+    package init(
+        mounts: [CgroupController: String] = [:],
+        unified: Unified? = nil,
+        ownPath: String? = nil,
+        named: [String: String] = [:],
+        ownPaths: [String: String] = [:]
+    ) {
         self.mounts = mounts
         self.unified = unified
         self.ownPath = ownPath
+        self.named = named
+        self.ownPaths = ownPaths
     }
 
     package var mode: Mode { mounts.isEmpty ? .unified : unified == nil ? .v1 : .hybrid }
 
     /// Every mounted hierarchy's folder, once.
     package var directories: [String] {
-        var result = Set(mounts.values).sorted()
+        var result = Set(mounts.values).sorted() + Set(named.values).subtracting(mounts.values).sorted()
         if let unified { result.append(unified.directory) }
         return result
     }
@@ -71,6 +84,8 @@ package struct CgroupHierarchy: Equatable, Sendable {
     /// A controller that is mounted twice counts where it stands below /sys/fs/cgroup, else where it stands first.
     package init(mountinfo: [UInt8], cgroup: [UInt8]) {
         self.init(ownPath: CgroupHierarchy.unifiedPath(inCgroup: cgroup))
+        // By what /proc/self/cgroup calls a hierarchy: a controller's name, or "name=systemd".
+        let own = CgroupHierarchy.paths(inCgroup: cgroup)
         for line in mountinfo.split(separator: UInt8(ascii: "\n")) {
             // Most lines are about other file systems: nothing is built of them.
             guard let mount = CgroupMount(line) else { continue }
@@ -78,11 +93,34 @@ package struct CgroupHierarchy: Equatable, Sendable {
                 if mount.isPreferred(to: unified?.directory) { unified = Unified(directory: mount.directory) }
                 continue
             }
-            for name in mount.options.split(separator: ",") {
-                guard let controller = CgroupController(rawValue: String(name)) else { continue }
-                if mount.isPreferred(to: mounts[controller]) { mounts[controller] = mount.directory }
+            for option in mount.options.split(separator: ",").map(String.init) {
+                if let controller = CgroupController(rawValue: option) {
+                    guard mount.isPreferred(to: mounts[controller]) else { continue }
+                    mounts[controller] = mount.directory
+                } else if option.hasPrefix("name=") {
+                    let name = String(option.dropFirst(5))
+                    guard mount.isPreferred(to: named[name]) else { continue }
+                    named[name] = mount.directory
+                } else {
+                    continue
+                }
+                ownPaths[mount.directory] = own[option].flatMap(mount.pathBelow)
             }
         }
+    }
+
+    /// The paths of the lines "4:memory:PATH" and "1:name=systemd:PATH", by each of the names in the middle.
+    private static func paths(inCgroup text: [UInt8]) -> [String: String] {
+        var result: [String: String] = [:]
+        for line in text.split(separator: UInt8(ascii: "\n")) {
+            let fields = line.split(separator: UInt8(ascii: ":"), maxSplits: 2, omittingEmptySubsequences: false)
+            guard fields.count == 3 else { continue }
+            let path = String(decoding: fields[2], as: UTF8.self)
+            for name in fields[1].split(separator: UInt8(ascii: ",")) {
+                result[String(decoding: name, as: UTF8.self)] = path
+            }
+        }
+        return result
     }
 
     /// The path of the line "0::PATH".
@@ -100,8 +138,16 @@ private struct CgroupMount {
     private static let separator = Array(" - cgroup".utf8)
 
     let directory: String
+    /// What of the hierarchy is mounted: "/" for all of it.
+    let root: String
     let options: String
     let isUnified: Bool
+
+    /// A path in the hierarchy as one below the mounted folder; nil for one that is elsewhere.
+    func pathBelow(_ path: String) -> String? {
+        if root == "/" || path == root { return path == root ? "/" : path }
+        return path.hasPrefix("\(root)/") ? String(path.dropFirst(root.count)) : nil
+    }
 
     func isPreferred(to known: String?) -> Bool {
         guard let known else { return true }
@@ -116,6 +162,7 @@ private struct CgroupMount {
         let type = String(decoding: after[0], as: UTF8.self)
         guard type == "cgroup" || type == "cgroup2" else { return nil }
         isUnified = type == "cgroup2"
+        root = CgroupMount.unescaped(before[3])
         directory = CgroupMount.unescaped(before[4])
         options = String(decoding: after[after.count - 1], as: UTF8.self)
     }

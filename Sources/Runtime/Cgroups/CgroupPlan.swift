@@ -2,19 +2,35 @@ import OCI
 
 /// What is to be done to give a container its cgroup: folders, then steps, then how its first process gets in.
 ///
-/// A pure value: `Cgroup.create` carries it out, and `text` shows it. A container is put only into the hierarchies that
-/// it needs, because each one costs time at its start and at its end.
+/// A pure value: `Cgroup.create` and `Cgroup.place` carry it out, and `text` shows it. A container of `run` is put only
+/// into the hierarchies that it needs, because each one costs time at its start and at its end; an OCI container is put
+/// into every one, because its callers read what they count.
 package struct CgroupPlan: Equatable, Sendable {
     package let name: CgroupName
     package let hierarchy: CgroupHierarchy
+    package let purpose: Purpose
     /// The hierarchies' roots in which the container gets a folder.
     package private(set) var roots: [String] = []
     package private(set) var steps: [Step] = []
     /// What was asked for and has no meaning here, though nothing is less limited for it: for the user to read.
     package private(set) var warnings: [String] = []
 
+    /// For whom a cgroup is made.
+    package enum Purpose: Equatable, Sendable {
+        /// `run` and its kin: a new cgroup of minirun's own.
+        case run
+        /// An OCI container: a cgroup that may exist and is then taken if nothing runs in it, in every hierarchy.
+        ///
+        /// - `isRootless`: the caller has no power over devices, which the file system then keeps from it.
+        /// - `mayBeLeftOut`: hierarchies in which the caller may not make a cgroup are left out, if no limit needs them.
+        case oci(isRootless: Bool, mayBeLeftOut: Bool)
+    }
+
     package enum Step: Equatable, Sendable {
         case write(Write)
+        /// Writes that bound one another, such as memory with and without swap: those that the kernel refuses as invalid
+        /// (EINVAL) are tried again after the others, as raising and lowering need them in opposite orders.
+        case settle([Write])
         /// cgroup v1: gives a cpuset that is still empty its parent's processors and memory nodes; before that no
         /// process can enter it.
         case inheritCPUSet(directory: String, from: String)
@@ -79,8 +95,27 @@ package struct CgroupPlan: Equatable, Sendable {
     ) throws(EngineError) {
         self.name = name
         self.hierarchy = hierarchy
+        purpose = .run
         var builder = CgroupPlanBuilder(name: name, hierarchy: hierarchy)
         for controller in controllers.sorted() { builder.use(controller) }
+        try builder.add(resources)
+        roots = builder.roots
+        steps = builder.allSteps
+        warnings = builder.warnings
+    }
+
+    /// The plan for an OCI container: a folder in every hierarchy, on v2 with every controller that there is.
+    package init(
+        _ placement: CgroupPlacement,
+        in hierarchy: CgroupHierarchy,
+        resources: LinuxResources,
+        isRootless: Bool = Rootless.isCaller
+    ) throws(EngineError) {
+        name = placement.name
+        self.hierarchy = hierarchy
+        purpose = .oci(isRootless: isRootless, mayBeLeftOut: isRootless && !placement.isChosen)
+        var builder = CgroupPlanBuilder(name: name, hierarchy: hierarchy, purpose: .create)
+        builder.useEverything()
         try builder.add(resources)
         roots = builder.roots
         steps = builder.allSteps
@@ -90,38 +125,18 @@ package struct CgroupPlan: Equatable, Sendable {
     /// The container's folders, one in each of `roots`.
     package var directories: [String] { roots.map { name.directory(in: $0) } }
 
-    package var entries: [Entry] {
-        roots.map { root in
-            let directory = name.directory(in: root)
-            return root == hierarchy.unified?.directory
-                ? .cloneInto(directory: directory) : .ownTask(file: "\(directory)/tasks")
-        }
+    package var entries: [Entry] { roots.map { hierarchy.entry(to: name, in: $0) } }
+}
+
+extension CgroupHierarchy {
+    /// How a process gets into a cgroup in one hierarchy.
+    func entry(to name: CgroupName, in root: String) -> CgroupPlan.Entry {
+        let directory = name.directory(in: root)
+        return root == unified?.directory ? .cloneInto(directory: directory) : .ownTask(file: "\(directory)/tasks")
     }
 }
 
 extension CgroupPlan {
-    /// A limit as its requester calls it.
-    package struct Limit: Equatable, Sendable {
-        /// The command line's option, or the specification's key where docker has no option for it.
-        package let option: String
-        package let controller: CgroupController?
-
-        package init(_ option: String, _ controller: CgroupController?) {
-            self.option = option
-            self.controller = controller
-        }
-
-        package var unavailable: EngineError {
-            let reason =
-                controller.map { "the \($0.rawValue) controller is not available" } ?? "cgroup v2 is not in use"
-            return EngineError(.unsupported, "cannot apply \(option): \(reason)")
-        }
-
-        package func error(_ kind: EngineError.Kind = .invalid, _ reason: String) -> EngineError {
-            EngineError(kind, "cannot apply \(option): \(reason)")
-        }
-    }
-
     /// The plan as a person reads it, one line for each step.
     package var text: String {
         var lines = directories.map { "mkdir \($0)" }
@@ -139,19 +154,25 @@ extension CgroupPlan {
 extension CgroupPlan.Step {
     package var text: String {
         switch self {
-        case .write(let write):
-            let files = write.candidates.map { "\($0.file) = \($0.value)" }.joined(separator: ", or ")
-            switch write.ifMissing {
-            case .isAnError: return "write \(files)"
-            case .isFine: return "write \(files), if it exists"
-            case .isFineWithoutSwap: return "write \(files), if there is swap"
-            }
+        case .write(let write): return write.text
+        case .settle(let writes): return "in the order that is taken: " + writes.map(\.text).joined(separator: "; ")
         case .inheritCPUSet(let directory, let parent): return "inherit cpuset \(directory) from \(parent)"
         case .enable(let controllers, let directory):
             let names = controllers.map { $0.limit == nil ? "\($0.name) (if available)" : $0.name }
             return "enable \(names.joined(separator: ", ")) in \(directory)"
         case .filterDevices(let program, let directory):
             return "filter devices of \(directory) with \(program.instructions.count) instructions"
+        }
+    }
+}
+
+extension CgroupPlan.Write {
+    package var text: String {
+        let files = candidates.map { "\($0.file) = \($0.value)" }.joined(separator: ", or ")
+        switch ifMissing {
+        case .isAnError: return "write \(files)"
+        case .isFine: return "write \(files), if it exists"
+        case .isFineWithoutSwap: return "write \(files), if there is swap"
         }
     }
 }

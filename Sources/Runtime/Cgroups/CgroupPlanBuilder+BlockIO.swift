@@ -3,14 +3,14 @@ import OCI
 extension CgroupPlanBuilder {
     mutating func add(_ io: LinuxResources.BlockIO) throws(EngineError) {
         if let weight = io.weight, weight != 0 {
-            let limit = Limit("--blkio-weight", .blkio)
+            let limit = limit("--blkio-weight", .blkio)
             try addWeight(limit, device: "", weight)
         }
         if let weight = io.leafWeight, weight != 0 { try addLeafWeight("blkio.leaf_weight", "\(weight)") }
         for device in io.weightDevices {
             let number = "\(device.major):\(device.minor) "
             if let weight = device.weight, weight != 0 {
-                try addWeight(Limit("--blkio-weight-device", .blkio), device: number, weight)
+                try addWeight(limit("--blkio-weight-device", .blkio), device: number, weight)
             }
             if let weight = device.leafWeight, weight != 0 {
                 try addLeafWeight("blkio.leaf_weight_device", "\(number)\(weight)")
@@ -42,7 +42,7 @@ extension CgroupPlanBuilder {
 
     /// Only the CFQ scheduler, which is gone since Linux 5.0, had it.
     private mutating func addLeafWeight(_ file: String, _ value: String) throws(EngineError) {
-        let limit = Limit("blockIO.leafWeight", .blkio)
+        let limit = limit("blockIO.leafWeight", .blkio)
         let place = try place(limit, .blkio)
         if place.isUnified { throw limit.error(.unsupported, "cgroup v2 has no such limit") }
         write(limit, place, file, value)
@@ -55,7 +55,7 @@ extension CgroupPlanBuilder {
         v2: String
     ) throws(EngineError) {
         for device in devices {
-            let limit = Limit(option, .blkio)
+            let limit = limit(option, .blkio)
             let place = try place(limit, .blkio)
             let number = "\(device.major):\(device.minor)"
             if place.isUnified {

@@ -5,17 +5,36 @@ import OCI
 struct CgroupPlanBuilder {
     typealias Limit = CgroupPlan.Limit
 
+    enum Purpose {
+        /// A fresh cgroup: what it has by itself is not written, such as "no limit".
+        case run
+        /// An OCI container's, which may have existed: everything that was asked for is written.
+        case create
+        /// Changes to a running container's: what is written may depend on what is there.
+        case update
+    }
+
     let name: CgroupName
     let hierarchy: CgroupHierarchy
+    let purpose: Purpose
+    /// A file of the cgroup as it is now; nil where there is none.
+    let present: (String) -> String?
     private(set) var roots: [String] = []
     private var enabled: [CgroupPlan.EnabledController] = []
     private var cpusetRoot: String?
     private var steps: [CgroupPlan.Step] = []
     var warnings: [String] = []
 
-    init(name: CgroupName, hierarchy: CgroupHierarchy) {
+    init(
+        name: CgroupName,
+        hierarchy: CgroupHierarchy,
+        purpose: Purpose = .run,
+        present: @escaping (String) -> String? = { _ in nil }
+    ) {
         self.name = name
         self.hierarchy = hierarchy
+        self.purpose = purpose
+        self.present = present
         // Where there is only one hierarchy every container has its folder: it can then be killed by one write.
         if hierarchy.mode == .unified, let root = hierarchy.unified?.directory { roots = [root] }
     }
@@ -26,16 +45,28 @@ struct CgroupPlanBuilder {
     /// Controllers are made available from the top down, each folder to those below it.
     private var enabling: [CgroupPlan.Step] {
         guard let root = hierarchy.unified?.directory, !enabled.isEmpty else { return [] }
-        return ([root] + name.parentDirectories(in: root)).map { .enable(enabled, in: $0) }
+        return name.ancestors(in: root).map { .enable(enabled, in: $0) }
     }
 
     private var inheriting: [CgroupPlan.Step] {
-        guard let cpusetRoot else { return [] }
-        var above = cpusetRoot
+        guard let cpusetRoot, purpose != .update else { return [] }
+        var above = name.base(in: cpusetRoot)
         return (name.parentDirectories(in: cpusetRoot) + [name.directory(in: cpusetRoot)]).map { directory in
             defer { above = directory }
             return .inheritCPUSet(directory: directory, from: above)
         }
+    }
+
+    /// A limit by docker's option, which an OCI runtime's caller knows under the specification's name.
+    func limit(_ option: String, _ controller: CgroupController?) -> Limit {
+        Limit(purpose == .run ? option : Limit.specificationKeys[option] ?? option, controller)
+    }
+
+    /// Puts the container into every hierarchy, on v2 under every controller that there is.
+    mutating func useEverything() {
+        for root in hierarchy.directories { useRoot(root) }
+        cpusetRoot = hierarchy.mounts[.cpuset]
+        for controller in (hierarchy.unified?.controllers ?? []).sorted() { enable(controller, for: nil) }
     }
 
     /// Puts the container under a controller if there is one, without a limit.
@@ -51,11 +82,16 @@ struct CgroupPlanBuilder {
         }
     }
 
-    /// Where a limit's files are; throws where there is no such controller.
+    /// Where a limit's files are; throws where there is no such controller, or where a container that exists is not in
+    /// its hierarchy.
     mutating func place(_ limit: Limit, _ controller: CgroupController) throws(EngineError) -> Place {
         if let root = hierarchy.mounts[controller] {
             useMounted(controller, root)
-            return Place(directory: name.directory(in: root), isUnified: false)
+            let directory = name.directory(in: root)
+            if purpose == .update, present("\(directory)/tasks") == nil {
+                throw limit.error(.unsupported, "the container has no cgroup in \(root)")
+            }
+            return Place(directory: directory, isUnified: false)
         }
         guard let name = controller.unifiedName else { throw limit.unavailable }
         return try placeUnified(limit, controller: name)
@@ -68,6 +104,13 @@ struct CgroupPlanBuilder {
         }
         useRoot(unified.directory)
         enable(controller, for: limit)
+        return Place(directory: name.directory(in: unified.directory), isUnified: true)
+    }
+
+    /// The cgroup itself on v2, for files that need no controller.
+    mutating func placeOfCgroup(_ limit: Limit) throws(EngineError) -> Place {
+        guard let unified = hierarchy.unified else { throw limit.unavailable }
+        useRoot(unified.directory)
         return Place(directory: name.directory(in: unified.directory), isUnified: true)
     }
 
@@ -94,25 +137,54 @@ struct CgroupPlanBuilder {
         _ files: [(name: String, value: String)],
         ifMissing: CgroupPlan.Missing = .isAnError
     ) {
+        steps.append(.write(one(limit, place, files, ifMissing: ifMissing)))
+    }
+
+    /// Adds writes that bound one another. A fresh cgroup takes them in the order in which they stand.
+    mutating func settle(_ writes: [CgroupPlan.Write]) {
+        if purpose == .run || writes.count < 2 {
+            steps += writes.map { .write($0) }
+        } else {
+            steps.append(.settle(writes))
+        }
+    }
+
+    func one(
+        _ limit: Limit,
+        _ place: Place,
+        _ files: [(name: String, value: String)],
+        ifMissing: CgroupPlan.Missing = .isAnError
+    ) -> CgroupPlan.Write {
         let candidates = files.map { CgroupPlan.Candidate("\(place.directory)/\($0.name)", $0.value) }
-        steps.append(.write(CgroupPlan.Write(limit: limit, candidates: candidates, ifMissing: ifMissing)))
+        return CgroupPlan.Write(limit: limit, candidates: candidates, ifMissing: ifMissing)
+    }
+
+    func one(
+        _ limit: Limit,
+        _ place: Place,
+        _ file: String,
+        _ value: some CustomStringConvertible,
+        ifMissing: CgroupPlan.Missing = .isAnError
+    ) -> CgroupPlan.Write {
+        one(limit, place, [(file, value.description)], ifMissing: ifMissing)
     }
 
     /// The device filter: the v1 controller where there is one, else a program on the v2 cgroup. None for a container
     /// that may use every device.
     mutating func filterDevices(_ rules: [LinuxResources.DeviceRule]) throws(EngineError) {
         let policy = try DevicePolicy(rules + LinuxResources.DeviceRule.runtimeDefaults)
-        guard !policy.isUnrestricted else { return }
-        let limit = Limit("the device rules", .devices)
+        // A cgroup that existed may have a filter.
+        guard !policy.isUnrestricted || purpose != .run else { return }
+        let limit = limit("the device rules", .devices)
         if hierarchy.mounts[.devices] == nil, let unified = hierarchy.unified {
             useRoot(unified.directory)
             steps.append(.filterDevices(DeviceProgram(policy), in: name.directory(in: unified.directory)))
             return
         }
         let place = try place(limit, .devices)
-        write(limit, place, policy.allowsByDefault ? "devices.allow" : "devices.deny", "a")
-        for exception in policy.exceptions {
-            write(limit, place, policy.allowsByDefault ? "devices.deny" : "devices.allow", exception.text)
+        let list = purpose == .update ? present("\(place.directory)/devices.list") : nil
+        for (isAllowed, rule) in policy.changes(from: list) {
+            write(limit, place, isAllowed ? "devices.allow" : "devices.deny", rule)
         }
     }
 

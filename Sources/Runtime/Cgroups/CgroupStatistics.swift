@@ -83,9 +83,9 @@ extension Cgroup {
 
 /// Reads the files of one cgroup folder.
 private struct CgroupStatisticsReader {
-    let directory: String
+    let files: CgroupFiles
 
-    init(_ directory: String) { self.directory = directory }
+    init(_ directory: String) { files = CgroupFiles(directory) }
 
     // MARK: - cgroup v2
 
@@ -93,7 +93,7 @@ private struct CgroupStatisticsReader {
         result.memory = try memoryUnified()
         result.pids = try pids()
         result.io = try ioUnified()
-        if let values = try table("cpu.stat") {
+        if let values = try files.table("cpu.stat") {
             result.cpu = CgroupStatistics.CPU(
                 usage: (values["usage_usec"] ?? 0) * 1000,
                 user: values["user_usec"].map { $0 * 1000 },
@@ -107,19 +107,19 @@ private struct CgroupStatisticsReader {
     }
 
     private func memoryUnified() throws(SystemError) -> CgroupStatistics.Memory? {
-        guard let current = try number("memory.current") else { return nil }
+        guard let current = try files.number("memory.current") else { return nil }
         return CgroupStatistics.Memory(
             current: current,
-            peak: try number("memory.peak"),
-            limit: try number("memory.max"),
-            inactiveFile: try table("memory.stat")?["inactive_file"] ?? 0,
-            swap: try number("memory.swap.current"),
-            outOfMemoryKills: try table("memory.events")?["oom_kill"] ?? 0
+            peak: try files.number("memory.peak"),
+            limit: try files.number("memory.max"),
+            inactiveFile: try files.table("memory.stat")?["inactive_file"] ?? 0,
+            swap: try files.number("memory.swap.current"),
+            outOfMemoryKills: try files.table("memory.events")?["oom_kill"] ?? 0
         )
     }
 
     private func ioUnified() throws(SystemError) -> [CgroupStatistics.IO] {
-        try lines("io.stat").map { line in
+        try files.lines("io.stat").map { line in
             let fields = line.split(separator: " ")
             var io = CgroupStatistics.IO(device: String(fields.first ?? ""))
             for field in fields.dropFirst() {
@@ -141,7 +141,7 @@ private struct CgroupStatisticsReader {
     private func pressure(_ file: String) throws(SystemError) -> CgroupStatistics.Pressure? {
         let lines: [Substring]
         do throws(SystemError) {
-            lines = try self.lines(file)
+            lines = try files.lines(file)
         } catch {
             // The kernel was started with psi=0.
             if error.code == EOPNOTSUPP { return nil }
@@ -170,31 +170,31 @@ private struct CgroupStatisticsReader {
     // MARK: - cgroup v1
 
     func memoryV1() throws(SystemError) -> CgroupStatistics.Memory? {
-        guard let current = try number("memory.usage_in_bytes") else { return nil }
-        let both = try number("memory.memsw.usage_in_bytes")
+        guard let current = try files.number("memory.usage_in_bytes") else { return nil }
+        let both = try files.number("memory.memsw.usage_in_bytes")
         // "No limit" is the largest number of whole pages.
-        let limit = try number("memory.limit_in_bytes").flatMap { $0 < UInt64(Int64.max) - 65535 ? $0 : nil }
+        let limit = try files.number("memory.limit_in_bytes").flatMap { $0 < UInt64(Int64.max) - 65535 ? $0 : nil }
         return CgroupStatistics.Memory(
             current: current,
-            peak: try number("memory.max_usage_in_bytes"),
+            peak: try files.number("memory.max_usage_in_bytes"),
             limit: limit,
-            inactiveFile: try table("memory.stat")?["total_inactive_file"] ?? 0,
+            inactiveFile: try files.table("memory.stat")?["total_inactive_file"] ?? 0,
             swap: both.map { $0 > current ? $0 - current : 0 },
-            outOfMemoryKills: try table("memory.oom_control")?["oom_kill"] ?? 0
+            outOfMemoryKills: try files.table("memory.oom_control")?["oom_kill"] ?? 0
         )
     }
 
     func readUsageV1(into cpu: inout CgroupStatistics.CPU?) throws(SystemError) {
-        guard let usage = try number("cpuacct.usage") else { return }
+        guard let usage = try files.number("cpuacct.usage") else { return }
         var result = cpu ?? CgroupStatistics.CPU()
         result.usage = usage
-        result.user = try number("cpuacct.usage_user")
-        result.system = try number("cpuacct.usage_sys")
+        result.user = try files.number("cpuacct.usage_user")
+        result.system = try files.number("cpuacct.usage_sys")
         cpu = result
     }
 
     func readThrottlingV1(into cpu: inout CgroupStatistics.CPU?) throws(SystemError) {
-        guard let values = try table("cpu.stat") else { return }
+        guard let values = try files.table("cpu.stat") else { return }
         var result = cpu ?? CgroupStatistics.CPU()
         result.periods = values["nr_periods"] ?? 0
         result.throttledPeriods = values["nr_throttled"] ?? 0
@@ -210,7 +210,7 @@ private struct CgroupStatisticsReader {
             _ read: WritableKeyPath<CgroupStatistics.IO, UInt64>,
             _ write: WritableKeyPath<CgroupStatistics.IO, UInt64>
         ) throws(SystemError) {
-            for line in try lines(file) {
+            for line in try files.lines(file) {
                 let fields = line.split(separator: " ")
                 guard fields.count == 3, fields[1] == "Read" || fields[1] == "Write", let value = UInt64(fields[2])
                 else {
@@ -229,37 +229,7 @@ private struct CgroupStatisticsReader {
     // MARK: - both
 
     func pids() throws(SystemError) -> CgroupStatistics.Pids? {
-        guard let current = try number("pids.current") else { return nil }
-        return CgroupStatistics.Pids(current: current, peak: try number("pids.peak"), limit: try number("pids.max"))
-    }
-
-    /// A file's text; nil where the kernel does not have it.
-    private func text(_ file: String) throws(SystemError) -> String? {
-        do {
-            return try Files.readText("\(directory)/\(file)")
-        } catch {
-            if error.code == ENOENT || error.code == ENODEV { return nil }
-            throw error
-        }
-    }
-
-    private func lines(_ file: String) throws(SystemError) -> [Substring] {
-        try text(file)?.split(separator: "\n") ?? []
-    }
-
-    /// A file with one number; nil for "max".
-    private func number(_ file: String) throws(SystemError) -> UInt64? {
-        try lines(file).first.flatMap { UInt64($0) }
-    }
-
-    /// A file of lines such as "oom_kill 3".
-    private func table(_ file: String) throws(SystemError) -> [Substring: UInt64]? {
-        guard let text = try text(file) else { return nil }
-        var result: [Substring: UInt64] = [:]
-        for line in text.split(separator: "\n") {
-            let fields = line.split(separator: " ")
-            if fields.count == 2 { result[fields[0]] = UInt64(fields[1]) }
-        }
-        return result
+        guard let current = try files.number("pids.current") else { return nil }
+        return CgroupStatistics.Pids(current: current, peak: try files.number("pids.peak"), limit: try files.number("pids.max"))
     }
 }

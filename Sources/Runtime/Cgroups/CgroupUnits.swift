@@ -58,10 +58,26 @@ package enum CgroupUnits {
             return memory == -1 ? -1 : nil
         }
         if memoryAndSwap < 0 { return -1 }
+        // Beside memory without a limit, all of it is swap.
+        if memory == -1 { return memoryAndSwap }
         guard let memory, memory > 0 else { throw limit.error(.invalid, "it needs a limit for memory too (--memory)") }
         guard memoryAndSwap >= memory else {
             throw limit.error(.invalid, "\(memoryAndSwap) is less than the memory limit \(memory), which it includes")
         }
         return memoryAndSwap - memory
+    }
+}
+
+extension String {
+    /// A kernel file's only value, without its line end.
+    var trimmed: Substring { self[...].trimmed }
+}
+
+extension Substring {
+    var trimmed: Substring {
+        var text = self
+        while text.first?.isWhitespace == true { text.removeFirst() }
+        while text.last?.isWhitespace == true { text.removeLast() }
+        return text
     }
 }

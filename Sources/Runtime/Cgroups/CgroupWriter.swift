@@ -4,34 +4,69 @@ import OCI
 
 /// Carries out a plan's steps. The last file stays open, because the device rules are a dozen writes into one.
 struct CgroupWriter: ~Copyable {
+    let hierarchy: CgroupHierarchy
+    let purpose: CgroupPlanBuilder.Purpose
     private var path = ""
     private var file: FileDescriptor?
 
-    mutating func carryOut(_ step: CgroupPlan.Step, hierarchy: CgroupHierarchy) throws {
+    init(hierarchy: CgroupHierarchy, purpose: CgroupPlanBuilder.Purpose) {
+        self.hierarchy = hierarchy
+        self.purpose = purpose
+    }
+
+    mutating func carryOut(_ step: CgroupPlan.Step) throws {
         switch step {
-        case .write(let write): try carryOut(write)
+        case .write(let write): if let refusal = try attempt(write) { throw refusal.error }
+        case .settle(let writes): try settle(writes)
         case .inheritCPUSet(let directory, let parent): try inherit(directory, from: parent)
         case .enable(let controllers, let directory):
-            try CgroupEnabling(directory: directory, hierarchy: hierarchy).enable(controllers)
+            try CgroupEnabling(directory: directory, hierarchy: hierarchy, evacuatesAlways: purpose == .run)
+                .enable(controllers)
         case .filterDevices(let program, let directory):
             let folder = try FileDescriptor.open(directory, O_RDONLY | O_DIRECTORY)
             try program.attach(to: folder.raw)
         }
     }
 
-    private mutating func carryOut(_ write: CgroupPlan.Write) throws {
+    /// A write that the kernel refused.
+    private struct Refusal {
+        let limit: CgroupPlan.Limit
+        let candidate: CgroupPlan.Candidate
+        let reason: SystemError
+
+        var error: EngineError { CgroupWriter.explain(reason, limit, candidate) }
+    }
+
+    private mutating func settle(_ writes: [CgroupPlan.Write]) throws {
+        var rest = writes
+        while !rest.isEmpty {
+            var refused: [CgroupPlan.Write] = []
+            var first: EngineError?
+            for write in rest {
+                guard let refusal = try attempt(write) else { continue }
+                guard refusal.reason.code == EINVAL else { throw refusal.error }
+                first = first ?? refusal.error
+                refused.append(write)
+            }
+            if let first, refused.count == rest.count { throw first }
+            rest = refused
+        }
+    }
+
+    private mutating func attempt(_ write: CgroupPlan.Write) throws -> Refusal? {
         for candidate in write.candidates {
             do throws(SystemError) {
-                return try put(candidate)
+                try put(candidate)
+                return nil
             } catch {
                 // ENOENT from the write itself would be about the value; a missing file fails in the open.
                 if error.code == ENOENT, path != candidate.file { continue }
-                throw CgroupWriter.explain(error, write.limit, candidate)
+                return Refusal(limit: write.limit, candidate: candidate, reason: error)
             }
         }
         switch write.ifMissing {
-        case .isFine: return
-        case .isFineWithoutSwap where !FileStatus.exists("/proc/swaps"): return
+        case .isFine: return nil
+        case .isFineWithoutSwap where !FileStatus.exists("/proc/swaps"): return nil
         case .isAnError, .isFineWithoutSwap:
             let files = write.candidates.map { CgroupWriter.name($0.file) }.joined(separator: " or ")
             throw write.limit.error(.unsupported, "this kernel has no \(files)")
@@ -58,9 +93,24 @@ struct CgroupWriter: ~Copyable {
         if limit.controller == .devices, error.code == EPERM {
             return limit.error(.unsupported, "the cgroup above does not allow \(candidate.value)")
         }
+        if error.code == EBUSY, name(candidate.file) == "memory.limit_in_bytes" {
+            return memoryInUse(candidate)
+        }
         let kind: EngineError.Kind =
             error.code == EINVAL || error.code == ERANGE || error.code == ENODEV ? .invalid : .failed
         return limit.error(kind, "writing \(candidate.value) into \(name(candidate.file)): \(error.reason)")
+    }
+
+    /// cgroup v1 cannot reclaim enough for a limit below what is used.
+    private static func memoryInUse(_ candidate: CgroupPlan.Candidate) -> EngineError {
+        func value(_ file: String) -> Substring {
+            let text = try? Files.readText("\(Files.parent(of: candidate.file))/memory.\(file)_in_bytes")
+            return text?.trimmed ?? "unknown"
+        }
+        return EngineError(
+            .conflict,
+            "unable to set memory limit to \(candidate.value) (current usage: \(value("usage")), peak usage: \(value("max_usage")))"
+        )
     }
 
     private static func name(_ path: String) -> Substring { path.split(separator: "/").last ?? "" }
@@ -72,61 +122,6 @@ struct CgroupWriter: ~Copyable {
             let own = try Files.readText("\(directory)/\(file)")
             guard own.allSatisfy(\.isWhitespace) else { continue }
             try Files.overwrite("\(directory)/\(file)", try Files.readText("\(parent)/\(file)"))
-        }
-    }
-}
-
-/// cgroup v2: makes controllers available below a folder.
-struct CgroupEnabling {
-    let directory: String
-    let hierarchy: CgroupHierarchy
-
-    private var file: String { "\(directory)/cgroup.subtree_control" }
-
-    func enable(_ controllers: [CgroupPlan.EnabledController]) throws {
-        do throws(SystemError) {
-            return try Files.overwrite(file, controllers.map { "+\($0.name)" }.joined(separator: " "))
-        } catch {
-            if error.code == EBUSY { try evacuate() }
-        }
-        // One by one: the kernel takes all of a write or nothing, and does not say which one it refused.
-        for controller in controllers {
-            do throws(SystemError) {
-                try Files.overwrite(file, "+\(controller.name)")
-            } catch {
-                guard let limit = controller.limit else { continue }
-                switch error.code {
-                // EINVAL: no such controller in this kernel. ENOENT: not handed down to this folder.
-                case EINVAL where limit.controller != .cpu, ENOENT: throw limit.unavailable
-                case EBUSY:
-                    throw limit.error(
-                        .unsupported,
-                        "processes in \(directory) keep the \(controller.name) controller from being enabled"
-                    )
-                default: throw limit.error(.failed, "enabling the \(controller.name) controller: \(error.reason)")
-                }
-            }
-        }
-    }
-
-    /// A cgroup with processes of its own cannot hand controllers down ("no internal processes", cgroups(7)). Where
-    /// minirun runs in a container, at the root of its cgroup namespace, the processes are that container's: they move
-    /// to its leaf `init`, as docker's in-docker script has it. Elsewhere they are somebody else's and stay.
-    private func evacuate() throws(SystemError) {
-        guard directory == hierarchy.unified?.directory, hierarchy.ownPath == "/" else { return }
-        let leaf = "\(directory)/init"
-        if mkdir(leaf, 0o755) != 0, errno != EEXIST { throw SystemError("creating the cgroup", leaf) }
-        // More than once: processes may be born while others move.
-        for _ in 0..<10 {
-            let processes = try Cgroup.processes(in: directory)
-            if processes.isEmpty { return }
-            for process in processes {
-                do throws(SystemError) {
-                    try Files.overwrite("\(leaf)/cgroup.procs", "\(process)")
-                } catch {
-                    if error.code != ESRCH { throw error }
-                }
-            }
         }
     }
 }

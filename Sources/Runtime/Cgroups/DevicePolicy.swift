@@ -21,6 +21,24 @@ package struct DevicePolicy: Equatable, Sendable {
             "\(kind.rawValue) \(major.map { String($0) } ?? "*"):\(minor.map { String($0) } ?? "*") \(access.text)"
         }
 
+        fileprivate init(kind: Rule.Kind, major: UInt32?, minor: UInt32?, access: Access) {
+            self.kind = kind
+            self.major = major
+            self.minor = minor
+            self.access = access
+        }
+
+        /// From a line of devices.list: "c 136:* rwm".
+        fileprivate init?(_ line: Substring) {
+            let fields = line.split(separator: " ")
+            guard fields.count == 3, let kind = Rule.Kind(rawValue: String(fields[0])), kind != .all,
+                let access = Access(fields[2])
+            else { return nil }
+            let numbers = fields[1].split(separator: ":")
+            guard numbers.count == 2 else { return nil }
+            self.init(kind: kind, major: UInt32(numbers[0]), minor: UInt32(numbers[1]), access: access)
+        }
+
         /// Whether some request is named by both.
         fileprivate func overlaps(_ other: Exception) -> Bool {
             kind == other.kind && !access.isDisjoint(with: other.access)
@@ -57,6 +75,26 @@ package struct DevicePolicy: Equatable, Sendable {
                     ? !exception.access.isDisjoint(with: access) : exception.access.isSuperset(of: access))
         }
         return named != allowsByDefault
+    }
+
+    /// What is to be written into devices.allow and devices.deny of cgroup v1, in order.
+    ///
+    /// A list of permissions that follows another is reached without taking away on the way what both give: a running
+    /// container never fails to open its /dev/null.
+    ///
+    /// - Parameter list: devices.list as it is now; nil for that of a cgroup that nobody uses yet.
+    func changes(from list: String? = nil) -> [(isAllowed: Bool, rule: String)] {
+        let wanted = exceptions.map { (isAllowed: !allowsByDefault, rule: $0.text) }
+        // The kernel shows "a *:* rwm" alone where everything is allowed by default, whatever the exceptions are.
+        guard let list, !allowsByDefault, !list.hasPrefix("a") else { return [(allowsByDefault, "a")] + wanted }
+        let surplus = list.split(separator: "\n").compactMap(Exception.init).compactMap { old -> Exception? in
+            var rest = old
+            for new in exceptions where new.kind == old.kind && new.major == old.major && new.minor == old.minor {
+                rest.access.subtract(new.access)
+            }
+            return rest.access.isEmpty ? nil : rest
+        }
+        return wanted + surplus.map { (isAllowed: false, rule: $0.text) }
     }
 
     private mutating func apply(_ rule: Rule) throws(EngineError) {

@@ -52,7 +52,7 @@ package struct Launch: ~Copyable {
         shim: borrowing FileDescriptor,
         stdio: (Int32, Int32, Int32)
     ) throws {
-        let words = ["minirun-shim", String(namespaces.rawValue, radix: 16)] + (cgroup.map { [$0] } ?? [])
+        let words = [String(namespaces.rawValue, radix: 16)] + (cgroup.map { [$0] } ?? [])
         monitor = try MonitorProcess(program: shim, arguments: words, stdio: stdio)
         plan = nil
     }
@@ -101,10 +101,7 @@ package struct Launch: ~Copyable {
                 return .started(Start(pidfd: carried, shimBegan: message.time.0, barrierPassed: message.time.1))
             }
         case LP_MESSAGE_FAILED:
-            let detail = withUnsafeBytes(of: &message.detail) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-            let steps = plan?.steps ?? []
-            let step = steps.indices.contains(Int(message.step)) ? steps[Int(message.step)] : nil
-            return .failed(LaunchFailure(step: step, code: message.error, detail: detail))
+            return .failed(LaunchFailure(message, of: plan))
         case LP_MESSAGE_EXITED:
             var usage = Usage()
             usage.userTime = message.user_time
@@ -121,55 +118,4 @@ package struct Launch: ~Copyable {
 
     /// Waits for the shim's end, after the container's.
     package func finish() { monitor.wait() }
-}
-
-/// The step that failed, and why.
-package struct LaunchFailure: Error, CustomStringConvertible, Sendable {
-    /// Nil where the plan itself was refused.
-    package let step: LaunchStep?
-    /// errno.
-    package let code: Int32
-    package let detail: String
-
-    package init(step: LaunchStep?, code: Int32, detail: String) {
-        self.step = step
-        self.code = code
-        self.detail = detail
-    }
-
-    package var description: String { error.message }
-
-    /// As a person reads it, with the kind that docker's exit codes 126 and 127 are made of.
-    package var error: EngineError {
-        let reason = SystemError.text(code)
-        switch step {
-        case .execute(let arguments, _): return executing(arguments.first ?? "", reason)
-        case .workingFolder(let path, _, _):
-            return EngineError(.failed, "chdir to working folder \"\(path)\": " + (detail.isEmpty ? reason : detail))
-        case .bind(let bind) where code == SystemError.notFound:
-            return EngineError(.notFound, "binding \(bind.source) to \(bind.target): \(reason)")
-        case .bind(let bind) where code == SystemError.notFolder:
-            return EngineError(
-                .commandNotFound,
-                "binding \(bind.source) to \(bind.target): \(reason)",
-                hint: "one of the two is a folder and the other is a file"
-            )
-        case .some(let step): return EngineError(.failed, "\(step): \(reason)" + (detail.isEmpty ? "" : " (\(detail))"))
-        case nil: return EngineError(.failed, "the shim refused the launch plan: " + (detail.isEmpty ? reason : detail))
-        }
-    }
-
-    private func executing(_ program: String, _ reason: String) -> EngineError {
-        let lower = reason.prefix(1).lowercased() + reason.dropFirst()
-        if code == SystemError.notFound {
-            return EngineError(
-                .commandNotFound,
-                program.contains("/")
-                    ? "exec: \"\(program)\": stat \(program): \(lower)"
-                    : "exec: \"\(program)\": executable file not found in $PATH"
-            )
-        }
-        let kind: EngineError.Kind = code == SystemError.notFolder ? .commandNotFound : .commandNotExecutable
-        return EngineError(kind, "exec: \"\(program)\": \(lower)")
-    }
 }

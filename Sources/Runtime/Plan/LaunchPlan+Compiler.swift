@@ -1,127 +1,102 @@
 import OCI
 
-/// What a plan is made of beside the container's specification: facts of this host and this engine.
-package struct LaunchContext: Sendable {
-    /// Where the root file system comes from.
-    package enum Root: Sendable {
-        /// An overlay of unpacked layers, the top first. Without an upper folder it is read-only.
-        case overlay(layers: [String], upper: String, work: String, mountPoint: String, options: String)
-        case folder(String)
-    }
-
-    package var root: Root
-    /// How the process gets into its cgroup.
-    package var cgroupEntries: [CgroupPlan.Entry] = []
-    /// What a mount of type "cgroup" stands for on this host.
-    package var cgroupMounts: [CgroupFileSystem] = []
-    package var seccomp: SeccompFilter?
-    /// The shim stays as pid 1 and passes signals on.
-    package var initProcess = false
-    /// Sources of `-v` binds that are created when they are missing.
-    package var makeSources: Set<String> = []
-
-    package init(root: Root) { self.root = root }
-}
-
-/// One file system below /sys/fs/cgroup in a container. An empty name is the unified hierarchy, mounted on the folder itself.
-package struct CgroupFileSystem: Equatable, Sendable {
-    package var type: String
-    package var name: String
-    package var options: String
-    /// Further names that lead to it: `cpu` and `cpuacct` for a hierarchy that holds both.
-    package var links: [String]
-
-    package init(type: String, name: String, options: String, links: [String] = []) {
-        self.type = type
-        self.name = name
-        self.options = options
-        self.links = links
-    }
-}
-
 extension LaunchPlan {
     /// Compiles a specification into the steps that make it true. Pure: nothing is looked up and nothing is changed.
     ///
     /// The order is the safety; each group says what would break if it moved.
     package init(_ spec: RuntimeSpec, in context: LaunchContext) throws(EngineError) {
         steps = []
-        guard spec.linux.namespaces.allSatisfy({ $0.path == nil }) else {
-            throw EngineError(.unsupported, "joining a namespace is not supported yet")
-        }
-        let flags = try NamespaceFlags(ofClone: spec.linux.namespaces.map(\.type))
+        let flags = try NamespaceFlags(ofClone: spec.linux.namespaces)
         var born: String?
         for case .cloneInto(let directory) in context.cgroupEntries { born = directory }
         steps.append(.clone(flags, cgroup: born))
+        steps.append(.newSession)
+        if context.newKeyring { steps.append(.keyring) }
+        // While the caller's ids may still write there.
+        if context.cgroupIsReady { appendCgroupEntry(spec, context) }
 
         // Before any mount: else the mounts below would show up on the host.
-        steps += [.newSession, .propagation(.slave)]
-        appendRoot(context.root)
+        let change = spec.linux.has(.mount) ? context.rootChange : .change
+        if change != .change {
+            let propagation = try spec.linux.propagation
+            steps.append(.propagation(propagation?.kind ?? .slave, recursive: propagation?.recursive ?? true, of: "/"))
+            if let path = context.privateMountPoint { steps.append(.propagation(.private, recursive: false, of: path)) }
+        }
+        appendRoot(context.root, change)
         if flags.contains(.network) { steps.append(.loopback) }
         // On the host's procfs, which is gone after the pivot.
-        if let score = spec.process.oomScoreAdj { steps.append(.oomScore(score)) }
+        if let score = spec.process.oomScoreAdj, !spec.linux.has(.user) { steps.append(.oomScore(score)) }
+        // After all that the caller's ids are needed for, before anything is created that must belong to the container.
+        if spec.linux.has(.user) { steps.append(.becomeRoot(setsGroups: context.setsGroups)) }
 
-        for mount in spec.mounts where mount.type != "cgroup" { try append(mount, context) }
-        try appendDevices(spec)
-        if spec.process.terminal {
-            let size = spec.process.consoleSize ?? (0, 0)
-            steps.append(.console(columns: size.width, rows: size.height, uid: spec.process.user.uid))
-        } else {
-            // After the devices, which take the place of the host's; before the pivot, while /proc is the host's.
-            steps.append(.ownStreams)
+        for (index, mount) in spec.mounts.enumerated() where mount.type != "cgroup" || context.cgroupIsReady {
+            try append(mount, index, spec, context)
         }
+        if change != .change { try appendDevices(spec) }
+        appendStreams(spec, context)
 
         // Settings before their files become read-only; masks after every mount, so that none of them uncovers what is masked.
         // All of it while the engine still makes the cgroup.
-        steps += spec.linux.sysctl.sorted { $0.key < $1.key }.map {
-            .sysctl(key: $0.key.split(separator: ".").joined(separator: "/"), value: $0.value)
-        }
-        steps += spec.linux.readonlyPaths.map { .readOnly($0) }
-        steps += spec.linux.maskedPaths.map { .mask($0) }
+        steps += spec.linux.sysctl.sorted { $0.key < $1.key }.map { 
+            .sysctl(key: RuntimeSpec.Linux.sysctlPath($0.key), value: $0.value)
+         }
+        steps += Self.unique(spec.linux.readonlyPaths).map { .readOnly($0) }
+        steps += Self.unique(spec.linux.maskedPaths).map { .mask($0) }
 
-        steps.append(.barrier)
-        for case .ownTask(let file) in context.cgroupEntries { steps.append(.enterCgroup(tasks: file)) }
-        if spec.linux.has(.cgroup) { steps.append(.unshare(.cgroup)) }
-        // The only mounts after the masks: what they show is the container's own, and their place is its own, too.
-        for mount in spec.mounts where mount.type == "cgroup" { try appendCgroup(mount, context.cgroupMounts) }
+        steps.append(.barrier(announced: context.startDescriptor != nil))
+        if !context.cgroupIsReady {
+            appendCgroupEntry(spec, context)
+            // The only mounts after the masks: what they show is the container's own, and their place is its own, too.
+            for mount in spec.mounts where mount.type == "cgroup" { try appendCgroup(mount, spec, context) }
+        }
+        steps += spec.hooks.createContainer.enumerated().map {
+            .hook(ContainerHook($1, kind: "createContainer", index: $0, state: context.hookStates.creating))
+        }
+        // A /dev that is to be read-only has got its nodes by now.
+        if let dev = spec.mounts.last(where: { $0.isReadOnlyDev }) {
+            steps.append(.remount(.readOnly(dev.destination)))
+        }
         if spec.root.readonly { steps.append(.rootReadOnly) }
-        steps.append(.pivotRoot)
+        steps.append(.pivotRoot(change))
+        if change != .change, let propagation = try spec.linux.propagation {
+            steps.append(.propagation(propagation.kind, recursive: propagation.recursive, of: "/"))
+        }
 
         if let hostname = spec.hostname { steps.append(.hostname(hostname)) }
         if let domainname = spec.domainname { steps.append(.domainname(domainname)) }
-        try appendProcess(spec.process, context)
+        try appendProcess(spec, context)
     }
 
-    private mutating func appendRoot(_ root: LaunchContext.Root) {
+    private mutating func appendRoot(_ root: LaunchContext.Root, _ change: RootChange) {
         switch root {
         case .overlay(let layers, let upper, let work, let mountPoint, let options):
             steps += layers.map { .layer($0) }
             steps.append(.overlay(mountPoint: mountPoint, upper: upper, work: work, options: options))
-        case .folder(let path): steps.append(.rootFolder(path))
+        case .folder(let path): steps.append(.rootFolder(path, change))
         }
     }
 
-    private mutating func append(_ mount: RuntimeSpec.Mount, _ context: LaunchContext) throws(EngineError) {
-        let options = try MountOptions(mount.options)
-        guard options.bind || mount.type == "bind" else {
+    /// The cgroup namespace is made in the cgroup, which becomes its root.
+    private mutating func appendCgroupEntry(_ spec: RuntimeSpec, _ context: LaunchContext) {
+        for case .ownTask(let file) in context.cgroupEntries { steps.append(.enterCgroup(.file(file))) }
+        if spec.linux.isNew(.cgroup) { steps.append(.unshare(.cgroup)) }
+    }
+
+    private mutating func appendStreams(_ spec: RuntimeSpec, _ context: LaunchContext) {
+        if spec.process.terminal {
+            let size = spec.process.consoleSize ?? (0, 0)
             steps.append(
-                .fileSystem(
-                    type: mount.type,
-                    target: mount.destination,
-                    source: mount.source,
-                    options: options.data.joined(separator: ","),
-                    attributes: options.set.union(options.recursiveSet)
-                )
+                .console(columns: size.width, rows: size.height, uid: spec.process.user.uid, device: true)
             )
-            return
+        } else {
+            // After the devices, which take the place of the host's; before the pivot, while /proc is the host's.
+            steps.append(.ownStreams(inherits: context.inheritsStreams))
         }
-        var bind = BindMount(source: mount.source, target: mount.destination)
-        bind.set = options.set.union(options.recursiveSet)
-        bind.clear = options.clear
-        bind.recursive = options.recursiveBind
-        bind.attributesRecursive = !options.recursiveSet.isEmpty
-        bind.propagation = options.propagation ?? .private
-        bind.makeSource = context.makeSources.contains(mount.source)
-        steps.append(.bind(bind))
+    }
+
+    private static func unique(_ paths: [String]) -> [String] {
+        var seen: Set<String> = []
+        return paths.filter { seen.insert($0).inserted }
     }
 
     /// The nodes and links that every container has (config-linux.md#default-devices, runtime-linux.md#dev-symbolic-links).
@@ -130,29 +105,30 @@ extension LaunchPlan {
             ("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0),
         ]
         // /dev bound from the host brings its own.
-        guard !spec.mounts.contains(where: { $0.destination == "/dev" && $0.type == "bind" }) else { return }
+        guard !spec.mounts.contains(where: { $0.destination == "/dev" && $0.isBind }) else { return }
         let named = Set(spec.linux.devices.map(\.path))
         for (name, major, minor) in defaults where !named.contains("/dev/\(name)") {
-            steps.append(
-                .device(path: "/dev/\(name)", kind: 0o020000, mode: 0o666, major: major, minor: minor, uid: 0, gid: 0)
+            appendDevice(
+                .device(path: "/dev/\(name)", kind: 0o020000, mode: 0o666, major: major, minor: minor, uid: 0, gid: 0),
+                "/dev/\(name)",
+                spec
             )
         }
-        for device in spec.linux.devices {
+        for device in spec.linux.devices where device.path != "/dev/ptmx" {
             let kinds: [String: UInt32] = ["c": 0o020000, "u": 0o020000, "b": 0o060000, "p": 0o010000]
             guard let kind = kinds[device.type] else {
                 throw EngineError(.invalid, "unknown device type \"\(device.type)\"")
             }
-            steps.append(
-                .device(
-                    path: device.path,
-                    kind: kind,
-                    mode: device.mode,
-                    major: device.major,
-                    minor: device.minor,
-                    uid: device.uid,
-                    gid: device.gid
-                )
+            let step = LaunchStep.device(
+                path: device.path,
+                kind: kind,
+                mode: device.mode & 0o7777,
+                major: device.major,
+                minor: device.minor,
+                uid: device.uid,
+                gid: device.gid
             )
+            appendDevice(step, device.path, spec)
         }
         let links = [
             ("ptmx", "pts/ptmx"), ("fd", "/proc/self/fd"), ("stdin", "/proc/self/fd/0"), ("stdout", "/proc/self/fd/1"),
@@ -161,70 +137,64 @@ extension LaunchPlan {
         steps += links.map { .link(path: "/dev/\($0.0)", target: $0.1) }
     }
 
-    /// Cgroup file systems are mounted in the container's own cgroup namespace, so that their root is its cgroup.
-    private mutating func appendCgroup(_ mount: RuntimeSpec.Mount, _ cgroupMounts: [CgroupFileSystem])
-        throws(EngineError)
-    {
-        let attributes = try MountOptions(mount.options).set
-        if let unified = cgroupMounts.first(where: { $0.name.isEmpty }) {
-            steps.append(
-                .fileSystem(
-                    type: unified.type,
-                    target: mount.destination,
-                    source: "cgroup",
-                    options: unified.options,
-                    attributes: attributes
-                )
-            )
-            return
-        }
-        guard !cgroupMounts.isEmpty else { return }
-        steps.append(
-            .fileSystem(
-                type: "tmpfs",
-                target: mount.destination,
-                source: "cgroup",
-                options: "mode=755",
-                attributes: attributes.subtracting(.readOnly)
-            )
-        )
-        for cgroup in cgroupMounts {
-            steps.append(
-                .fileSystem(
-                    type: cgroup.type,
-                    target: "\(mount.destination)/\(cgroup.name)",
-                    source: "cgroup",
-                    options: cgroup.options,
-                    attributes: attributes
-                )
-            )
-            steps += cgroup.links.map { .link(path: "\(mount.destination)/\($0)", target: cgroup.name) }
-        }
-        if attributes.contains(.readOnly) { steps.append(.readOnly(mount.destination)) }
+    /// A user namespace may not make device nodes: there the host's is bound.
+    private mutating func appendDevice(_ step: LaunchStep, _ path: String, _ spec: RuntimeSpec) {
+        guard spec.linux.has(.user) else { return steps.append(step) }
+        var bind = BindMount(source: path, target: path)
+        bind.recursive = false
+        steps.append(.bind(bind))
     }
 }
 
 extension NamespaceFlags {
     /// The flags with which a container's first process is cloned. The cgroup namespace comes later: its root is the cgroup at
-    /// the time of its making.
+    /// the time of its making. The time namespace comes before: its offsets are written while nobody is in it.
     package init(ofClone namespaces: [RuntimeSpec.Namespace]) throws(EngineError) {
         self = []
-        for namespace in namespaces where namespace != .cgroup { formUnion(try namespace.flag) }
+        for namespace in namespaces where namespace != .cgroup && namespace != .time { formUnion(namespace.flag) }
+    }
+
+    /// Of those that are new.
+    package init(ofClone namespaces: [(type: RuntimeSpec.Namespace, path: String?)]) throws(EngineError) {
+        try self.init(ofClone: namespaces.filter { $0.path == nil }.map(\.type))
     }
 }
 
 extension RuntimeSpec.Namespace {
-    var flag: NamespaceFlags {
-        get throws(EngineError) {
-            switch self {
-            case .pid: .pid
-            case .network: .network
-            case .ipc: .ipc
-            case .uts: .uts
-            case .mount: .mount
-            case .cgroup: .cgroup
-            case .user, .time: throw EngineError(.unsupported, "\(rawValue) namespaces are not supported yet")
-            }
+    package var flag: NamespaceFlags {
+        switch self {
+        case .pid: .pid
+        case .network: .network
+        case .ipc: .ipc
+        case .uts: .uts
+        case .mount: .mount
+        case .cgroup: .cgroup
+        case .user: .user
+        case .time: .time
         }
     }
+}
+
+extension RuntimeSpec.Linux {
+    package func isNew(_ type: RuntimeSpec.Namespace) -> Bool {
+        namespaces.contains { $0.type == type && $0.path == nil }
+    }
+
+    /// `rootfsPropagation`: nil where it is the runtime's choice.
+    package var propagation: (kind: MountPropagation, recursive: Bool)? {
+        get throws(EngineError) {
+            if rootfsPropagation.isEmpty { return nil }
+            let isRecursive = rootfsPropagation.first == "r"
+            let name = isRecursive ? String(rootfsPropagation.dropFirst()) : rootfsPropagation
+            guard let kind = MountPropagation(rawValue: name) else {
+                throw EngineError(.invalid, "rootfsPropagation=\(rootfsPropagation) is not supported")
+            }
+            return (kind, isRecursive)
+        }
+    }
+}
+
+extension RuntimeSpec.Mount {
+    /// Mounted writable at first, for the nodes.
+    var isReadOnlyDev: Bool { destination == "/dev" && !isBind && options.contains("ro") }
 }

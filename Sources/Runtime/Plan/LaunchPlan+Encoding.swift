@@ -8,7 +8,8 @@ extension LaunchPlan {
     /// The binary form that `launch_plan.h` describes.
     ///
     /// - Throws: where a text holds a NUL byte: the shim would take what stands before it for the whole.
-    package func encoded() throws(EngineError) -> [UInt8] {
+    /// - Parameter descriptors: how many come with it.
+    package func encoded(descriptors: Int = 0) throws(EngineError) -> [UInt8] {
         var texts = TextTable(offset: MemoryLayout<lp_header>.stride + steps.count * MemoryLayout<lp_step>.stride)
         let records = steps.map { $0.record(&texts) }
         if texts.holdsNUL { throw EngineError(.invalid, "a path, a name or an argument holds a NUL byte") }
@@ -19,6 +20,7 @@ extension LaunchPlan {
         header.version = LaunchPlan.version
         header.step_count = UInt32(records.count)
         header.steps = UInt32(MemoryLayout<lp_header>.stride)
+        header.descriptors = UInt32(descriptors)
         header.size = UInt32(texts.offset + texts.bytes.count)
         var bytes: [UInt8] = []
         bytes.reserveCapacity(Int(header.size))
@@ -62,73 +64,149 @@ struct TextTable {
 }
 
 extension LaunchStep {
+    /// By topic, as the plan's header has them.
     fileprivate func record(_ texts: inout TextTable) -> lp_step {
+        preparationRecord(&texts) ?? mountRecord(&texts) ?? settingRecord(&texts) ?? processRecord(&texts)
+    }
+
+    private func preparationRecord(_ texts: inout TextTable) -> lp_step? {
         switch self {
-        case .clone(let flags, _): .make(LP_CLONE, numbers: [flags.rawValue])
-        case .newSession: .make(LP_NEW_SESSION)
-        case .propagation(let kind): .make(LP_PROPAGATION, numbers: [kind.flag | 0x4000 /* MS_REC */])
+        case .hide: .make(LP_HIDE)
+        case .idMap(let map, let slot):
+            .make(LP_ID_MAP, [texts.add(map.users), texts.add(map.groups)], numbers: [UInt64(slot)])
+        case .openTree(let bind, let slot, let idMap): bind.record(LP_OPEN_TREE, slot: slot, idMap: idMap, &texts)
+        case .timeOffsets(let text): .make(LP_TIME_OFFSETS, [texts.add(text)])
+        case .join(let flags, let descriptor, _): .make(LP_JOIN, numbers: [flags.rawValue, UInt64(descriptor)])
+        case .clone(let flags, let cgroup):
+            .make(LP_CLONE, [cgroup.map { texts.add($0) } ?? 0], numbers: [flags.rawValue])
+        default: nil
+        }
+    }
+
+    private func mountRecord(_ texts: inout TextTable) -> lp_step? {
+        switch self {
+        case .propagation(let kind, let recursive, let path):
+            .make(LP_PROPAGATION, [texts.add(path)], numbers: [kind.flag | (recursive ? 0x4000 : 0) /* MS_REC */])
         case .layer(let path): .make(LP_LAYER, [texts.add(path)])
         case .overlay(let mountPoint, let upper, let work, let options):
             .make(LP_OVERLAY, [texts.add(mountPoint), texts.add(upper), texts.add(work), texts.add(options)])
-        case .rootFolder(let path): .make(LP_ROOT_FOLDER, [texts.add(path)])
-        case .loopback: .make(LP_LOOPBACK)
-        case .oomScore(let score): .make(LP_OOM_SCORE, numbers: [UInt64(bitPattern: Int64(score))])
-        case .fileSystem(let type, let target, let source, let options, let attributes):
-            .make(
-                LP_FILE_SYSTEM,
-                [texts.add(type), texts.add(target), texts.add(source), texts.add(options)],
-                numbers: [attributes.rawValue]
-            )
-        case .bind(let bind): bind.record(&texts)
+        case .rootFolder(let path, let change): .make(LP_ROOT_FOLDER, [texts.add(path)], numbers: [change.number])
+        case .fileSystem(let mount): mount.record(&texts)
+        case .bind(let bind): bind.record(LP_BIND, slot: 0, idMap: nil, &texts)
+        case .attach(let bind, let slot): bind.record(LP_ATTACH, slot: slot, idMap: nil, &texts)
+        case .remount(let bind): bind.record(LP_REMOUNT, slot: 0, idMap: nil, &texts)
         case .link(let path, let target): .make(LP_LINK, [texts.add(path), texts.add(target)])
         case .device(let path, let kind, let mode, let major, let minor, let uid, let gid):
             .make(LP_DEVICE, [texts.add(path)], numbers: [kind | mode, major, minor, uid, gid].map(UInt64.init))
-        case .ownStreams: .make(LP_OWN_STREAMS)
-        case .console(let columns, let rows, let uid):
-            .make(LP_CONSOLE, numbers: [UInt64(columns), UInt64(rows), UInt64(uid)])
-        case .barrier: .make(LP_BARRIER)
-        case .enterCgroup(let tasks): .make(LP_ENTER_CGROUP, [texts.add(tasks)])
-        case .unshare(let flags): .make(LP_UNSHARE, numbers: [flags.rawValue])
-        case .sysctl(let key, let value): .make(LP_SYSCTL, [texts.add(key), texts.add(value)])
         case .mask(let path): .make(LP_MASK, [texts.add(path)])
         case .readOnly(let path): .make(LP_READ_ONLY, [texts.add(path)])
         case .rootReadOnly: .make(LP_ROOT_READ_ONLY)
-        case .pivotRoot: .make(LP_PIVOT_ROOT)
+        case .pivotRoot(let change): .make(LP_PIVOT_ROOT, numbers: [change.number])
+        default: nil
+        }
+    }
+
+    private func settingRecord(_ texts: inout TextTable) -> lp_step? {
+        switch self {
+        case .newSession: .make(LP_NEW_SESSION)
+        case .keyring: .make(LP_KEYRING)
+        case .loopback: .make(LP_LOOPBACK)
+        case .oomScore(let score): .make(LP_OOM_SCORE, numbers: [UInt64(bitPattern: Int64(score))])
+        case .becomeRoot(let setsGroups): .make(LP_BECOME_ROOT, numbers: [setsGroups ? 1 : 0])
+        case .barrier(let announced): .make(LP_BARRIER, numbers: [announced ? 1 : 0])
+        case .hook(let hook): hook.record(&texts)
+        case .enterCgroup(.file(let file)): .make(LP_ENTER_CGROUP, [texts.add(file)])
+        case .enterCgroup(.descriptor(let index, _)): .make(LP_ENTER_CGROUP, numbers: [UInt64(index) + 1])
+        case .unshare(let flags): .make(LP_UNSHARE, numbers: [flags.rawValue])
+        case .sysctl(let key, let value): .make(LP_SYSCTL, [texts.add(key), texts.add(value)])
+        case .attribute(let file, let value): .make(LP_ATTRIBUTE, [texts.add(file), texts.add(value)])
+        case .personality(let value): .make(LP_PERSONALITY, numbers: [value])
+        case .scheduler(let attributes, _): .make(LP_SCHEDULER, numbers: [], blob: attributes, &texts)
+        case .ioPriority(let value, _): .make(LP_IO_PRIORITY, numbers: [UInt64(UInt32(bitPattern: value))])
+        case .affinity(let mask, _): .make(LP_AFFINITY, numbers: [], blob: mask, &texts)
+        case .memoryPolicy(let mode, let nodes, _): .make(LP_MEMORY_POLICY, numbers: [mode], blob: nodes, &texts)
         case .hostname(let name): .make(LP_HOSTNAME, [texts.add(name)])
         case .domainname(let name): .make(LP_DOMAINNAME, [texts.add(name)])
+        default: nil
+        }
+    }
+
+    private func processRecord(_ texts: inout TextTable) -> lp_step {
+        switch self {
+        case .ownStreams(let inherits): .make(LP_OWN_STREAMS, numbers: [inherits ? 1 : 0])
+        case .console(let columns, let rows, let uid, let device):
+            .make(LP_CONSOLE, numbers: [UInt64(columns), UInt64(rows), UInt64(uid), device ? 1 : 0])
         case .resourceLimit(let type, _, let soft, let hard): .make(LP_RLIMIT, numbers: [UInt64(type), soft, hard])
         case .ownPipes(let uid, let gid): .make(LP_OWN_PIPES, numbers: [UInt64(uid), UInt64(gid)])
-        case .workingFolder(let path, let uid, let gid):
-            .make(LP_WORKING_FOLDER, [texts.add(path)], numbers: [UInt64(uid), UInt64(gid)])
+        case .workingFolder(let path): .make(LP_WORKING_FOLDER, [texts.add(path)])
         case .noNewPrivileges: .make(LP_NO_NEW_PRIVILEGES)
         case .seccomp(let filter): .make(LP_SECCOMP, numbers: [UInt64(filter.flags)], blob: filter.program, &texts)
         case .boundingSet(let set): .make(LP_BOUNDING_SET, numbers: [set.rawValue])
-        case .ids(let uid, let gid, let groups, let umask):
+        case .ids(let uid, let gid, let groups, let umask, let setsGroups):
             .make(
                 LP_IDS,
-                numbers: [UInt64(uid), UInt64(gid), umask.map(UInt64.init) ?? .max],
+                numbers: [UInt64(uid), UInt64(gid), umask.map(UInt64.init) ?? .max, setsGroups ? 0 : 1],
                 blob: groups.flatMap { group in withUnsafeBytes(of: group) { Array($0) } },
                 &texts
             )
         case .capabilities(let effective, let permitted, let inheritable, let ambient):
             .make(LP_CAPABILITIES, numbers: [effective, permitted, inheritable, ambient].map(\.rawValue))
+        case .home: .make(LP_HOME)
+        case .findProgram(let arguments, let environment):
+            .make(LP_FIND_PROGRAM, [texts.add(list: arguments), texts.add(list: environment)])
+        case .start(let descriptor): .make(LP_START, numbers: [UInt64(descriptor)])
         case .initProcess: .make(LP_INIT)
-        case .execute(let arguments, let environment):
-            .make(LP_EXEC, [texts.add(list: arguments), texts.add(list: environment)])
+        case .execute(let arguments, let environment, let keeps):
+            .make(LP_EXEC, [texts.add(list: arguments), texts.add(list: environment)], numbers: [UInt64(keeps)])
+        default: preconditionFailure("step \(name) has no record")
         }
     }
 }
 
-extension BindMount {
+extension ContainerHook {
     fileprivate func record(_ texts: inout TextTable) -> lp_step {
-        var flags = 0
-        if recursive { flags |= Int(LP_BIND_RECURSIVE.rawValue) }
-        if makeSource { flags |= Int(LP_BIND_MAKE_FOLDER.rawValue) }
-        if attributesRecursive { flags |= Int(LP_BIND_SET_RECURSIVE.rawValue) }
+        var step = lp_step.make(
+            LP_HOOK,
+            numbers: [UInt64(timeout ?? 0), 0, inheritsEnvironment ? 1 : 0],
+            blob: state,
+            &texts
+        )
+        step.text.0 = texts.add(path)
+        step.text.1 = texts.add(list: arguments)
+        step.text.2 = texts.add(list: environment)
+        return step
+    }
+}
+
+extension FileSystemMount {
+    fileprivate func record(_ texts: inout TextTable) -> lp_step {
+        var step = lp_step.make(
+            LP_FILE_SYSTEM,
+            [texts.add(type), texts.add(target), texts.add(source), texts.add(options)],
+            numbers: [
+                attributes.rawValue, copiesUp ? UInt64(LP_MOUNT_COPY_UP.rawValue) : 0, propagation?.flag ?? 0,
+            ]
+        )
+        if let instead { step.text.4 = texts.add(instead) }
+        return step
+    }
+}
+
+extension BindMount {
+    fileprivate func record(_ operation: lp_operation, slot: Int, idMap: Int?, _ texts: inout TextTable) -> lp_step {
+        var flags: lp_bind_flags.RawValue = 0
+        if recursive { flags |= LP_BIND_RECURSIVE.rawValue }
+        if makeSource { flags |= LP_BIND_MAKE_FOLDER.rawValue }
+        if mapRecursive { flags |= LP_BIND_MAP_RECURSIVE.rawValue }
+        if ownLink { flags |= LP_BIND_OWN_LINK.rawValue }
+        if !propagationRecursive { flags |= LP_BIND_ONE_PROPAGATION.rawValue }
         return .make(
-            LP_BIND,
+            operation,
             [texts.add(source), texts.add(target)],
-            numbers: [set.rawValue, clear.rawValue, UInt64(flags), propagation.flag]
+            numbers: [
+                set.rawValue, clear.rawValue, UInt64(flags), propagation?.flag ?? 0, UInt64(slot),
+                UInt64(idMap.map { $0 + 1 } ?? 0), recursiveSet.rawValue, recursiveClear.rawValue,
+            ]
         )
     }
 }

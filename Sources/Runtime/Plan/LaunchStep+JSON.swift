@@ -6,14 +6,16 @@ extension LaunchStep {
         var members: [(key: String, value: JSON)] = [("step", .string(name)), ("does", .string(description))]
         switch self {
         case .overlay(_, let upper, let work, _): members += [("upper", .string(upper)), ("work", .string(work))]
-        case .bind(let bind):
+        case .bind(let bind), .openTree(let bind, _, _), .attach(let bind, _), .remount(let bind):
             members += [
                 ("clear", .strings(bind.clear.names)), ("recursive", .bool(bind.recursive)),
-                ("propagation", .string(bind.propagation.rawValue)), ("createSource", .bool(bind.makeSource)),
+                ("propagation", bind.propagation.map { .string($0.rawValue) } ?? .null),
+                ("createSource", .bool(bind.makeSource)),
             ]
-        case .console(let columns, let rows, _): members += [("columns", .number(columns)), ("rows", .number(rows))]
-        case .ids(_, _, _, let umask): members += [("umask", umask.map { .string(String($0, radix: 8)) } ?? .null)]
-        case .execute(let arguments, let environment):
+        case .hook(let hook): members += [("args", .strings(hook.arguments)), ("env", .strings(hook.environment))]
+        case .console(let columns, let rows, _, _): members += [("columns", .number(columns)), ("rows", .number(rows))]
+        case .ids(_, _, _, let umask, _): members += [("umask", umask.map { .string(String($0, radix: 8)) } ?? .null)]
+        case .execute(let arguments, let environment, _):
             members += [("args", .strings(arguments)), ("env", .strings(environment))]
         default: break
         }
@@ -23,21 +25,31 @@ extension LaunchStep {
     /// The case's name, as `--explain=json` and tests use it.
     package var name: String {
         switch self {
+        case .hide: "hide"
+        case .idMap: "idMap"
+        case .openTree: "openTree"
+        case .timeOffsets: "timeOffsets"
+        case .join: "join"
         case .clone: "clone"
         case .newSession: "newSession"
+        case .keyring: "keyring"
         case .propagation: "propagation"
         case .layer: "layer"
         case .overlay: "overlay"
         case .rootFolder: "rootFolder"
         case .loopback: "loopback"
         case .oomScore: "oomScore"
+        case .becomeRoot: "becomeRoot"
         case .fileSystem: "fileSystem"
         case .bind: "bind"
+        case .attach: "attach"
+        case .remount: "remount"
         case .link: "link"
         case .device: "device"
         case .ownStreams: "ownStreams"
         case .console: "console"
         case .barrier: "barrier"
+        case .hook: "hook"
         case .enterCgroup: "enterCgroup"
         case .unshare: "unshare"
         case .sysctl: "sysctl"
@@ -45,6 +57,12 @@ extension LaunchStep {
         case .readOnly: "readOnly"
         case .rootReadOnly: "rootReadOnly"
         case .pivotRoot: "pivotRoot"
+        case .attribute: "attribute"
+        case .personality: "personality"
+        case .scheduler: "scheduler"
+        case .ioPriority: "ioPriority"
+        case .affinity: "affinity"
+        case .memoryPolicy: "memoryPolicy"
         case .hostname: "hostname"
         case .domainname: "domainname"
         case .resourceLimit: "resourceLimit"
@@ -55,6 +73,9 @@ extension LaunchStep {
         case .boundingSet: "boundingSet"
         case .ids: "ids"
         case .capabilities: "capabilities"
+        case .home: "home"
+        case .findProgram: "findProgram"
+        case .start: "start"
         case .initProcess: "init"
         case .execute: "execute"
         }

@@ -12,11 +12,11 @@ extension SeccompProfile {
         } catch {
             throw EngineError(.invalid, "invalid seccomp profile: \(error.message)")
         }
-        let reader = try SeccompReader(json)
-        let rules = try reader.elements("syscalls")
+        let reader = try JSONReader(json, "seccomp profile")
+        let rules = try reader.list("syscalls")
         if rules.isEmpty, try (reader.string("defaultAction") ?? "").isEmpty { return nil }
         var profile = SeccompProfile(base: try SeccompConfiguration(header: reader), architectureMap: [], rules: [])
-        for element in try reader.elements("archMap") {
+        for element in try reader.list("archMap") {
             profile.architectureMap.append(try ArchitectureEntry(element))
         }
         if !profile.architectureMap.isEmpty, !profile.base.architectures.isEmpty {
@@ -28,17 +28,17 @@ extension SeccompProfile {
 }
 
 extension SeccompProfile.ArchitectureEntry {
-    init(_ reader: SeccompReader) throws(EngineError) {
-        guard let own = try reader.name("architecture", of: SeccompConfiguration.Architecture.self) else {
+    init(_ reader: JSONReader) throws(EngineError) {
+        guard let own = try reader.choice("architecture", of: SeccompConfiguration.Architecture.self) else {
             throw reader.error("\"architecture\" is missing")
         }
         architecture = own
-        subArchitectures = try reader.names("subArchitectures", of: SeccompConfiguration.Architecture.self) ?? []
+        subArchitectures = try reader.choices("subArchitectures", of: SeccompConfiguration.Architecture.self) ?? []
     }
 }
 
 extension SeccompProfile.ConditionalRule {
-    init(_ reader: SeccompReader) throws(EngineError) {
+    init(_ reader: JSONReader) throws(EngineError) {
         var names = try reader.strings("names") ?? []
         if let name = try reader.string("name"), !name.isEmpty {
             guard names.isEmpty else { throw reader.error("both \"name\" and \"names\"; use one of them") }
@@ -51,7 +51,7 @@ extension SeccompProfile.ConditionalRule {
 }
 
 extension SeccompProfile.Condition {
-    init(_ reader: SeccompReader) throws(EngineError) {
+    init(_ reader: JSONReader) throws(EngineError) {
         capabilities = try reader.strings("caps") ?? []
         architectures = try reader.strings("arches") ?? []
         guard let text = try reader.string("minKernel"), !text.isEmpty else { return }

@@ -6,7 +6,7 @@ import LinuxSystem
 ///
 /// Never waits for either side: a program that does not read what is pasted, or a reader that stopped (Ctrl-S), must not keep
 /// the engine from passing signals on.
-struct TerminalRelay: ~Copyable {
+package struct TerminalRelay: ~Copyable {
     private let master: FileDescriptor
     /// The container's side. While the engine holds it, a program that closes its terminal and opens it again makes no hang-up
     /// that poll(2) would report for ever.
@@ -21,7 +21,7 @@ struct TerminalRelay: ~Copyable {
     private var shown: ArraySlice<UInt8> = []
 
     /// - Parameter input: nil without `-i`.
-    init(master: consuming FileDescriptor, input: CInt?, output: CInt) throws {
+    package init(master: consuming FileDescriptor, input: CInt?, output: CInt) throws {
         try retrying("setting up the terminal") { linux_fcntl(master.raw, F_SETFL, O_RDWR | O_NONBLOCK) }
         let other = try Terminal.otherSide(of: master.raw)
         let restored = try input.flatMap { Terminal.isTerminal($0) ? try Terminal.makeRaw($0) : nil }
@@ -38,7 +38,7 @@ struct TerminalRelay: ~Copyable {
     }
 
     /// What to poll: the caller's input, the container's terminal, the caller's output.
-    var polled: [pollfd] {
+    package var polled: [pollfd] {
         // -1 where there is nothing to wait for: poll(2) reports a hang-up unasked.
         let wanted = (shown.isEmpty ? POLLIN : 0) | (typed.isEmpty ? 0 : POLLOUT)
         return [
@@ -50,7 +50,7 @@ struct TerminalRelay: ~Copyable {
 
     /// Carries what has come and what there is room for. At the end of the caller's input the container's terminal gets its
     /// end-of-file character, as when somebody types Ctrl-D.
-    mutating func carry(inputReady: Bool, outputReady: Bool) {
+    package mutating func carry(inputReady: Bool, outputReady: Bool) {
         if inputReady, let input {
             if let bytes = TerminalRelay.read(input) { typed = bytes } else { inputOpen = false }
             if !inputOpen { typed = [4] }
@@ -65,7 +65,7 @@ struct TerminalRelay: ~Copyable {
     }
 
     /// After the container's end: what it wrote last is still in the terminal's buffer. False when all of it has gone out.
-    mutating func drain(outputReady: Bool) -> Bool {
+    package mutating func drain(outputReady: Bool) -> Bool {
         if outputReady || !output.mayBlock { show() }
         while shown.isEmpty, let bytes = TerminalRelay.read(master.raw), !bytes.isEmpty {
             shown = bytes
@@ -75,7 +75,7 @@ struct TerminalRelay: ~Copyable {
     }
 
     /// The container's terminal takes the caller's size.
-    func resize() {
+    package func resize() {
         guard let size = Terminal.size(output.raw) ?? input.flatMap({ Terminal.size($0) }) else { return }
         try? Terminal.setSize(master.raw, columns: size.columns, rows: size.rows)
     }

@@ -1,0 +1,32 @@
+import CLinux
+import LinuxSystem
+import OCI
+
+extension ContainerRuntime {
+    /// Creates and starts a container. Detached it returns then, with 0; else it waits for the end, removes the container unless
+    /// it is kept, and returns the program's exit code.
+    package func run(_ request: CreateRequest, detached: Bool, keep: Bool, isSubreaper: Bool = true) throws -> Int32 {
+        // Before there is a process: what comes meanwhile is for it.
+        let signals = detached ? nil : try SignalDescriptor(SignalDescriptor.forwardable)
+        if !detached, isSubreaper { linux_become_subreaper() }
+        var request = request
+        request.detached = detached
+        var created = try create(request)
+        do {
+            try start(request.id)
+        } catch {
+            try? delete(request.id, force: true)
+            throw error
+        }
+        guard let signals = consume signals else { return 0 }
+        var process = try ForegroundProcess(
+            pid: created.pid,
+            pidfd: created.pidfd,
+            console: created.console.take(),
+            signals: signals
+        )
+        let status = try process.wait()
+        if !keep { try delete(request.id, force: true) }
+        return status.code
+    }
+}

@@ -1,0 +1,128 @@
+import OCI
+
+extension LaunchPlan {
+    mutating func append(_ mount: RuntimeSpec.Mount, _ index: Int, _ spec: RuntimeSpec, _ context: LaunchContext)
+        throws(EngineError)
+    {
+        let options = try MountOptions(mount.options)
+        if mount.type == "cgroup" || mount.type == "cgroup2", !mount.isBind {
+            return try appendCgroup(mount, spec, context)
+        }
+        if mount.isBind || options.remount {
+            let bind = try BindMount(mount, options, context)
+            if options.remount {
+                steps.append(.remount(bind))
+            } else if mount.isOpenedBefore(spec) {
+                steps.append(.attach(bind, slot: index))
+            } else {
+                steps.append(.bind(bind))
+            }
+            return
+        }
+        var made = FileSystemMount(
+            mount.type,
+            on: mount.destination,
+            source: mount.source.isEmpty ? mount.type : mount.source,
+            options: (options.superblock + options.data).joined(separator: ","),
+            attributes: options.set.union(options.recursiveSet)
+        )
+        if mount.isReadOnlyDev { made.attributes.remove(.readOnly) }
+        made.copiesUp = options.copiesUp && mount.type == "tmpfs"
+        made.propagation = options.propagation
+        if spec.linux.has(.user) {
+            made.instead = ["sysfs": "/sys", "proc": "/proc", "mqueue": "/dev/mqueue"][mount.type]
+        }
+        steps.append(.fileSystem(made))
+    }
+
+    /// Cgroup file systems are mounted in the container's own cgroup namespace, so that their root is its cgroup; without one
+    /// the container's own folder is bound.
+    mutating func appendCgroup(_ mount: RuntimeSpec.Mount, _ spec: RuntimeSpec, _ context: LaunchContext)
+        throws(EngineError)
+    {
+        let attributes = try MountOptions(mount.options).set
+        let isOwn = spec.linux.has(.cgroup)
+        if let unified = context.cgroupMounts.first(where: { $0.name.isEmpty }) {
+            var made = FileSystemMount(
+                unified.type,
+                on: mount.destination,
+                source: "cgroup",
+                options: unified.options,
+                attributes: attributes
+            )
+            if spec.linux.has(.user) { made.instead = unified.folder }
+            steps.append(.fileSystem(made))
+            return
+        }
+        guard !context.cgroupMounts.isEmpty else { return }
+        let base = FileSystemMount(
+            "tmpfs",
+            on: mount.destination,
+            source: "cgroup",
+            options: "mode=755",
+            attributes: attributes.subtracting(.readOnly)
+        )
+        steps.append(.fileSystem(base))
+        for cgroup in context.cgroupMounts {
+            let target = "\(mount.destination)/\(cgroup.name)"
+            if let folder = cgroup.folder, !isOwn {
+                var bind = BindMount(source: folder, target: target)
+                bind.set = attributes
+                steps.append(.bind(bind))
+            } else {
+                steps.append(
+                    .fileSystem(
+                        FileSystemMount(
+                            cgroup.type,
+                            on: target,
+                            source: "cgroup",
+                            options: cgroup.options,
+                            attributes: attributes
+                        )
+                    )
+                )
+            }
+            steps += cgroup.links.map { .link(path: "\(mount.destination)/\($0)", target: cgroup.name) }
+        }
+        // The tmpfs alone: what is mounted in it is read-only by itself.
+        if attributes.contains(.readOnly) { steps.append(.remount(.readOnly(mount.destination))) }
+    }
+}
+
+extension RuntimeSpec.Mount {
+    /// Whether its source is opened on the host before the container is cloned: where the container's root may not reach it,
+    /// or its ids are mapped, which only the host's root may do.
+    func isOpenedBefore(_ spec: RuntimeSpec) -> Bool {
+        isBind
+            && (spec.linux.has(.user) || !uidMappings.isEmpty || options.contains("idmap") || options.contains("ridmap")
+                || spec.linux.namespaces.contains { $0.type == .mount && $0.path != nil })
+    }
+}
+
+extension BindMount {
+    /// Makes what is mounted there read-only, for `remount`.
+    static func readOnly(_ target: String) -> BindMount {
+        var mount = BindMount(source: "", target: target)
+        (mount.set, mount.propagation) = (.readOnly, nil)
+        return mount
+    }
+
+    init(_ mount: RuntimeSpec.Mount, _ options: MountOptions, _ context: LaunchContext) throws(EngineError) {
+        self.init(source: mount.source, target: mount.destination)
+        guard options.data.isEmpty else {
+            throw EngineError(
+                .invalid,
+                "bind mounts cannot have any filesystem-specific options applied",
+                hint: "\(mount.destination): \(options.data.joined(separator: ","))"
+            )
+        }
+        (set, clear) = (options.set, options.clear)
+        (recursiveSet, recursiveClear) = (options.recursiveSet, options.recursiveClear)
+        recursive = options.recursiveBind || !options.bind
+        propagation = options.remount ? options.propagation : options.propagation ?? .private
+        propagationRecursive = options.propagation == nil || options.propagationRecursive
+        makeSource = context.makeSources.contains(mount.source)
+        mapRecursive = options.idMappedRecursive
+        ownLink = options.ownLink
+    }
+}

@@ -1,0 +1,99 @@
+import OCI
+
+extension LaunchPlan {
+    /// What the shim's monitor does on the host before it clones the container's process: nothing but the clone for most
+    /// containers. `spec.linux.namespaces` with a path come with the plan as descriptors, in their order.
+    package init(preparing spec: RuntimeSpec, in context: LaunchContext) throws(EngineError) {
+        steps = []
+        for (index, mount) in spec.mounts.enumerated() where mount.isOpenedBefore(spec) {
+            try appendSource(of: mount, index, spec, context)
+        }
+        if spec.linux.isNew(.time) { steps.append(.timeOffsets(spec.linux.timeOffsetsText)) }
+        let joined = spec.linux.namespaces.filter { $0.path != nil }
+        // Others in that pid namespace could look into the process until its exec.
+        if joined.contains(where: { $0.type == .pid }) { steps.append(.hide) }
+        for (index, namespace) in joined.enumerated() {
+            steps.append(.join(namespace.type.flag, descriptor: index, name: namespace.path ?? ""))
+        }
+        var born: String?
+        for case .cloneInto(let directory) in context.cgroupEntries { born = directory }
+        steps.append(.clone(try NamespaceFlags(ofClone: spec.linux.namespaces), cgroup: born))
+    }
+
+    private mutating func appendSource(
+        of mount: RuntimeSpec.Mount,
+        _ index: Int,
+        _ spec: RuntimeSpec,
+        _ context: LaunchContext
+    ) throws(EngineError) {
+        let options = try MountOptions(mount.options)
+        if options.remount { return }
+        var mapSlot: Int?
+        if !mount.uidMappings.isEmpty || !mount.gidMappings.isEmpty || options.idMapped {
+            let own = mount.uidMappings.isEmpty && mount.gidMappings.isEmpty
+            let map = IDMap(
+                users: (own ? spec.linux.uidMappings : mount.uidMappings).text,
+                groups: (own ? spec.linux.gidMappings : mount.gidMappings).text
+            )
+            let slot = LaunchPlan.firstMapSlot + index
+            mapSlot = slot
+            steps.append(.idMap(map, slot: slot))
+        }
+        steps.append(.openTree(try BindMount(mount, options, context), slot: index, idMap: mapSlot))
+    }
+
+    /// Slots up to here are for mounts, by their index.
+    private static let firstMapSlot = 512
+
+    /// For a process that joins a running container: by a pidfd, which comes with the plan as its only descriptor.
+    package init(
+        joining namespaces: NamespaceFlags,
+        of name: String,
+        cgroup: String?,
+        initialAffinity: String?
+    ) throws(EngineError) {
+        steps = []
+        if let initialAffinity { steps.append(try .affinity(list: initialAffinity)) }
+        steps.append(.hide)
+        if !namespaces.isEmpty { steps.append(.join(namespaces, descriptor: 0, name: name)) }
+        steps.append(.clone([], cgroup: cgroup))
+    }
+
+    /// The process's own steps in the container that it has joined.
+    ///
+    /// - Parameters:
+    ///   - cgroups: the open files to enter cgroups by, which come with the plan in their order.
+    ///   - root: the container's root, where it has no mount namespace to join.
+    package init(
+        executing spec: RuntimeSpec,
+        in context: LaunchContext,
+        cgroups: [String],
+        inUserNamespace: Bool,
+        root: String? = nil
+    ) throws(EngineError) {
+        let process = spec.process
+        steps = [.clone([], cgroup: nil), .newSession]
+        if let root { steps += [.rootFolder(root, .change), .pivotRoot(.change)] }
+        if context.newKeyring { steps.append(.keyring) }
+        steps += cgroups.enumerated().map { .enterCgroup(.descriptor($0, name: $1)) }
+        if inUserNamespace { steps.append(.becomeRoot(setsGroups: context.setsGroups)) }
+        if process.terminal {
+            let size = process.consoleSize ?? (0, 0)
+            steps.append(.console(columns: size.width, rows: size.height, uid: process.user.uid, device: false))
+        }
+        if let list = process.execCPUAffinity?.final { steps.append(try .affinity(list: list)) }
+        try appendProcess(spec, context)
+    }
+}
+
+extension [RuntimeSpec.IDMapping] {
+    /// As /proc/PID/uid_map takes them (user_namespaces(7)).
+    package var text: String { map { "\($0.containerID) \($0.hostID) \($0.size)\n" }.joined() }
+}
+
+extension RuntimeSpec.Linux {
+    /// As /proc/PID/timens_offsets takes them (time_namespaces(7)).
+    var timeOffsetsText: String {
+        timeOffsets.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value.secs) \($0.value.nanosecs)\n" }.joined()
+    }
+}

@@ -1,0 +1,193 @@
+// The last steps: finding the program and becoming it.
+
+#include "shim.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <linux/openat2.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+// The texts of a list as an array in `space`, NULL at its end; NULL where there are too many.
+char **list_of(const struct shim *shim, uint32_t offset, char **space, size_t capacity) {
+    uint32_t count = 0;
+    if (offset) memcpy(&count, shim->plan + offset, sizeof count);
+    if (count >= capacity) return NULL;
+    char *at = (char *)(uintptr_t)(shim->plan + offset + sizeof count);
+    for (uint32_t i = 0; i < count; i++) {
+        space[i] = at;
+        at += strlen(at) + 1;
+    }
+    space[count] = NULL;
+    return space;
+}
+
+enum { most = 65536 };
+static char *arguments[most], *environment[most];
+
+static const char *value_of(char **entries, const char *name) {
+    size_t length = strlen(name);
+    const char *value = NULL;
+    for (; *entries; entries++)
+        if (!strncmp(*entries, name, length) && (*entries)[length] == '=') value = *entries + length + 1;
+    return value;
+}
+
+// The home of our user in a passwd(5) file: the sixth of its fields separated by colons. False where there is none.
+static bool find_home(int file, uid_t uid, char *home, size_t size) {
+    char line[1024], block[4096];
+    size_t used = 0;
+    bool skipping = false;
+    for (ssize_t count; (count = read(file, block, sizeof block)) > 0;)
+        for (ssize_t i = 0; i < count; i++) {
+            if (block[i] != '\n') {
+                if (used == sizeof line - 1) skipping = true; // a line that is too long is nobody's
+                if (!skipping) line[used++] = block[i];
+                continue;
+            }
+            line[used] = 0;
+            char *field = line;
+            for (int number = 0; field && number < 2; number++) field = strchr(field, ':') ? strchr(field, ':') + 1 : NULL;
+            char *end;
+            if (!skipping && field && *field >= '0' && *field <= '9' && strtoul(field, &end, 10) == uid && *end == ':') {
+                for (int number = 0; field && number < 3; number++) field = strchr(field, ':') ? strchr(field, ':') + 1 : NULL;
+                if (!field) return false;
+                snprintf(home, size, "%.*s", (int)strcspn(field, ":"), field);
+                return *home != 0;
+            }
+            used = 0;
+            skipping = false;
+        }
+    return false;
+}
+
+// Looked up in the container, whose /etc/passwd may come with a volume; a FIFO there must not hold us up.
+int step_home(struct shim *shim, const struct lp_step *step) {
+    (void)step;
+    char home[sizeof shim->home - 5] = "/";
+    int file = open("/etc/passwd", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    struct stat status;
+    if (file >= 0 && fstat(file, &status) == 0 && S_ISREG(status.st_mode)) find_home(file, getuid(), home, sizeof home);
+    if (file >= 0) close(file);
+    snprintf(shim->home, sizeof shim->home, "HOME=%s", home);
+    return 0;
+}
+
+// Adds the home that LP_HOME has found, where there is none; the array has room for one more.
+void add_home(const struct shim *shim, char **entries) {
+    const char *home = value_of(entries, "HOME");
+    if (!*shim->home || (home && *home)) return;
+    size_t kept = 0;
+    for (size_t i = 0; entries[i]; i++)
+        if (strncmp(entries[i], "HOME=", 5) != 0) entries[kept++] = entries[i];
+    entries[kept++] = (char *)(uintptr_t)shim->home;
+    entries[kept] = NULL;
+}
+
+static int load_lists(struct shim *shim, const struct lp_step *step) {
+    if (!list_of(shim, step->text[0], arguments, most) || !list_of(shim, step->text[1], environment, most - 1) || !arguments[0])
+        return fail_with(E2BIG, "");
+    add_home(shim, environment);
+    return 0;
+}
+
+static int folder_or(const char *path, int code) {
+    struct stat status;
+    return stat(path, &status) == 0 && S_ISDIR(status.st_mode) ? EISDIR : code;
+}
+
+static int try_exec(const char *path) {
+    execve(path, arguments, environment);
+    if (errno == EACCES) errno = folder_or(path, errno);
+    return -1;
+}
+
+// Whether a file is there that our user may execute, with the ids alone: access(2) goes by the real ones.
+static int try_access(const char *path) {
+    if (access(path, X_OK) != 0) return -1;
+    struct stat status;
+    if (stat(path, &status) != 0 || !S_ISDIR(status.st_mode)) return 0;
+    errno = EISDIR;
+    return -1;
+}
+
+// Calls `attempt` with each place where the first argument may be, in the PATH of the environment to come.
+static int search(int (*attempt)(const char *)) {
+    if (strchr(arguments[0], '/')) return attempt(arguments[0]);
+    const char *path = value_of(environment, "PATH");
+    int seen = ENOENT;
+    while (path && *path) {
+        char candidate[4096];
+        size_t length = strcspn(path, ":");
+        if (snprintf(candidate, sizeof candidate, "%.*s/%s", (int)length, path, arguments[0]) < (int)sizeof candidate && length) {
+            // An exec that finds nothing takes ten times as long as a look.
+            if (access(candidate, F_OK) == 0 && attempt(candidate) == 0) return 0;
+            if (errno != ENOENT && errno != ENOTDIR && errno != EISDIR) seen = errno;
+        }
+        path += length + (path[length] == ':');
+    }
+    errno = seen;
+    return -1;
+}
+
+int step_find_program(struct shim *shim, const struct lp_step *step) {
+    if (load_lists(shim, step) != 0) return -1;
+    return search(try_access);
+}
+
+// Opens a file of our own on a procfs: on a new mount that nobody can have prepared, or, where we may not mount, on /proc if
+// that is one (CVE-2019-19921, CVE-2025-52881: a label that is written elsewhere is no label).
+static int open_own_attribute(const char *name) {
+    char path[128];
+    snprintf(path, sizeof path, "self/attr/%s", name);
+    int context = fsopen("proc", FSOPEN_CLOEXEC), root = -1;
+    if (context >= 0 && fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0) root = fsmount(context, FSMOUNT_CLOEXEC, 0);
+    if (context >= 0) close(context);
+    if (root < 0) root = open("/proc", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (root < 0) return -1;
+    struct open_how how = {.flags = O_WRONLY | O_CLOEXEC, .resolve = RESOLVE_BENEATH | RESOLVE_NO_XDEV};
+    int file = (int)syscall(SYS_openat2, root, path, &how, sizeof how);
+    close_keeping_errno(root, 0);
+    struct statfs status;
+    if (file >= 0 && (fstatfs(file, &status) != 0 || status.f_type != PROC_SUPER_MAGIC)) {
+        close(file);
+        return fail_with(EINVAL, "/proc is not a procfs");
+    }
+    return file;
+}
+
+// Opened while we have the right to; written at the exec, as it would hold for a hook's exec too.
+int step_attribute(struct shim *shim, const struct lp_step *step) {
+    if (shim->attribute_count == sizeof shim->attributes / sizeof *shim->attributes) return fail_with(E2BIG, "");
+    int file = open_own_attribute(text_of(shim, step, 0));
+    if (file < 0) return -1;
+    shim->attributes[shim->attribute_count].file = file;
+    shim->attributes[shim->attribute_count++].value = text_of(shim, step, 1);
+    return 0;
+}
+
+int step_exec(struct shim *shim, const struct lp_step *step) {
+    if (load_lists(shim, step) != 0) return -1;
+    for (uint32_t i = 0; i < shim->attribute_count; i++) {
+        const char *value = shim->attributes[i].value;
+        if (write(shim->attributes[i].file, value, strlen(value)) < 0) return fail_with(errno, value);
+    }
+    umask(shim->wanted_umask);
+    // As a program expects to find them: nothing blocked, nothing ignored.
+    struct sigaction standard = {.sa_handler = SIG_DFL};
+    for (int number = 1; number < NSIG; number++) sigaction(number, &standard, NULL);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    // Everything that the caller did not hand on closes at the exec, whoever opened it (CVE-2024-21626).
+    syscall(SYS_close_range, 3U + (unsigned int)step->number[0], ~0U, 4U /* CLOSE_RANGE_CLOEXEC */);
+    return search(try_exec);
+}

@@ -1,0 +1,119 @@
+// What the monitor does on the host before it clones the container: it opens what the container's user may not reach, makes
+// id maps, and joins namespaces.
+
+#include "shim.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+// A process of the container that shares a pid namespace with us could look into us through /proc until the exec, and take
+// descriptors of the host from there (CVE-2016-9962). The exec makes the program dumpable again.
+int step_hide(struct shim *shim, const struct lp_step *step) {
+    (void)shim, (void)step;
+    return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
+static int write_file(const char *path, const char *text) {
+    int file = open(path, O_WRONLY | O_CLOEXEC);
+    if (file < 0) return -1;
+    // In one write: the kernel takes a map only whole.
+    return close_keeping_errno(file, write(file, text, strlen(text)) < 0 ? -1 : 0);
+}
+
+// A user namespace needs a process that is born into it; it lives no longer than its maps take.
+int step_id_map(struct shim *shim, const struct lp_step *step) {
+    struct clone_args arguments = {.flags = CLONE_NEWUSER, .exit_signal = SIGCHLD};
+    long pid = syscall(SYS_clone3, &arguments, sizeof arguments);
+    if (pid < 0) return -1;
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        for (;;) pause();
+    }
+    char path[64];
+    int result = -1, code;
+    snprintf(path, sizeof path, "/proc/%ld/uid_map", pid);
+    if (write_file(path, text_of(shim, step, 0)) == 0) {
+        snprintf(path, sizeof path, "/proc/%ld/gid_map", pid);
+        if (write_file(path, text_of(shim, step, 1)) == 0) {
+            snprintf(path, sizeof path, "/proc/%ld/ns/user", pid);
+            result = shim->slots[step->number[0]] = open(path, O_RDONLY | O_CLOEXEC);
+        }
+    }
+    code = errno;
+    kill((pid_t)pid, SIGKILL);
+    while (waitpid((pid_t)pid, NULL, 0) < 0 && errno == EINTR) {}
+    errno = code;
+    return result < 0 ? -1 : 0;
+}
+
+int step_open_tree(struct shim *shim, const struct lp_step *step) {
+    int tree = open_bind_source(text_of(shim, step, 0), step->number[2]);
+    if (tree < 0) return -1;
+    if (step->number[5]) {
+        struct mount_attr attributes = {
+            .attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)shim->slots[step->number[5] - 1]};
+        // The id map of submounts only where it was asked for: a recursive bind alone keeps theirs.
+        unsigned int flags = AT_EMPTY_PATH | (step->number[2] & LP_BIND_MAP_RECURSIVE ? AT_RECURSIVE : 0);
+        if (mount_setattr(tree, "", flags, &attributes, sizeof attributes) != 0) return close_keeping_errno(tree, -1);
+    }
+    if (change_tree(tree, step) != 0) return close_keeping_errno(tree, -1);
+    shim->slots[step->number[4]] = tree;
+    return 0;
+}
+
+int step_time_offsets(struct shim *shim, const struct lp_step *step) {
+    if (unshare(0x80 /* CLONE_NEWTIME */) != 0) return -1;
+    const char *offsets = text_of(shim, step, 0);
+    // Before the first process is in it: then the kernel takes them no more.
+    return *offsets ? write_file("/proc/self/timens_offsets", offsets) : 0;
+}
+
+// Joins what it can in the given order, and once more what was refused: a namespace of the host's needs our present rights,
+// which joining a user namespace takes away; one that belongs to that user namespace needs those that it gives.
+static int join_all(struct shim *shim) {
+    for (int round = 0; round < 2; round++) {
+        for (uint32_t i = 0; i < shim->join_count; i++) {
+            struct join *join = &shim->joins[i];
+            if (join->done || (join->flags == CLONE_NEWUSER && round == 0)) continue;
+            if (setns(join->descriptor, join->flags) == 0) join->done = true;
+            else if (errno != EPERM || round == 1) return -1;
+        }
+        for (uint32_t i = 0; i < shim->join_count && round == 0; i++) {
+            struct join *join = &shim->joins[i];
+            if (join->flags != CLONE_NEWUSER) continue;
+            if (setns(join->descriptor, join->flags) != 0) return -1;
+            join->done = true;
+        }
+    }
+    return 0;
+}
+
+int step_join(struct shim *shim, const struct lp_step *step) {
+    if (step->number[1] >= shim->descriptor_count || shim->join_count == LP_DESCRIPTORS) return fail_with(EBADF, "");
+    shim->joins[shim->join_count++] =
+        (struct join){.descriptor = shim->descriptors[step->number[1]], .flags = (int)step->number[0]};
+    // Together, as only the last of them knows what there is.
+    if (shim->steps[shim->current + 1].operation == LP_JOIN) return 0;
+    return join_all(shim);
+}
+
+// The last step: makes the child, tells the engine of it, and ends.
+int step_clone_child(struct shim *shim, const struct lp_step *step) {
+    const char *cgroup = text_of(shim, step, 0);
+    int pidfd = -1;
+    pid_t child = clone_child(shim, step->number[0] | CLONE_PARENT, *cgroup ? cgroup : NULL, &pidfd);
+    struct lp_message message = {.kind = LP_MESSAGE_BORN, .status = child};
+    send_message(shim, &message, pidfd);
+    _exit(0);
+}
