@@ -72,10 +72,30 @@ let package = Package(
             dependencies: ["Build", "Runner", "Images", "LinuxSystem", "OCI"],
             swiftSettings: swift
         ),
-        // The real program, as root, where MINIRUN_BLACKBOX is set.
-        .testTarget(name: "BlackBoxTests", dependencies: ["LinuxSystem", "OCI"], swiftSettings: swift),
-        // Debian's podman, dockerd and containerd with the OCI runtime of MINIRUN_OCI in them, likewise.
-        .testTarget(name: "PeerTests", dependencies: ["LinuxSystem", "OCI"], swiftSettings: swift),
+        // The real programs, as root, where MINIRUN_BLACKBOX is set.
+        .target(
+            name: "TestSupport",
+            dependencies: ["LinuxSystem", "OCI"],
+            path: "Tests/TestSupport",
+            swiftSettings: swift
+        ),
+        .testTarget(
+            name: "BlackBoxTests",
+            dependencies: ["TestSupport", "LinuxSystem", "OCI"],
+            swiftSettings: swift
+        ),
+        // An OCI runtime (ours, or the one that MINIRUN_OCI names) against the specification, and beside Debian's.
+        .testTarget(
+            name: "ConformanceTests",
+            dependencies: ["TestSupport", "LinuxSystem", "OCI", "CLinux"],
+            swiftSettings: swift
+        ),
+        // Debian's podman, dockerd and containerd with that runtime in them.
+        .testTarget(
+            name: "PeerTests",
+            dependencies: ["TestSupport", "LinuxSystem", "OCI", "CLinux"],
+            swiftSettings: swift
+        ),
         .testTarget(
             name: "CommandTests",
             dependencies: ["minirun", "Build", "Runner", "LinuxSystem", "OCI"],

@@ -1,5 +1,6 @@
 import LinuxSystem
 import OCI
+import TestSupport
 import Testing
 
 /// `build`, as a person uses it: the tutorial, its second time, and what goes wrong.

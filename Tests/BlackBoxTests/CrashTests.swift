@@ -1,6 +1,7 @@
 import CLinux
 import LinuxSystem
 import OCI
+import TestSupport
 import Testing
 
 /// Whoever is killed, whenever: nothing of the container runs on, and the next command works and cleans up.
@@ -114,20 +115,6 @@ import Testing
             try Files.removeTree("\(minirun.root)/containers/\(id)")
         }
         for name in minirun.names { try Files.remove("\(minirun.root)/containers/names/\(name)") }
-    }
-}
-
-/// The same moments in every run of the suite (SplitMix64).
-struct SeededRandom: RandomNumberGenerator {
-    private var state: UInt64
-    init(_ seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }
 

@@ -1,6 +1,7 @@
 import CLinux
 import LinuxSystem
 import OCI
+import TestSupport
 import Testing
 
 /// Attacks that other engines fell for, one test for each; named after `security-cases`.

@@ -1,42 +1,17 @@
 import CLinux
 import LinuxSystem
 import OCI
+import TestSupport
 
 /// The images of `rootfs-fixtures`, and images that a test makes from a folder.
 enum Fixtures {
-    static let folder = Process.environment("MINIRUN_FIXTURES") ?? "/var/cache/minirun-fixtures"
+    static let folder = GuestProgram.fixtures
     static let busybox = "oci:\(folder)/oci:busybox"
     static let guest = "oci:\(folder)/oci:guest"
     static let python = "oci:\(folder)/oci:python-3.8-slim"
 
     /// The path of the guest program, for mounting it into other images.
-    static let guestProgram: String = {
-        do { return try extractedGuest() } catch { return "/nonexistent: \(error)" }
-    }()
-
-    /// Extracted to a name that is the layer's digest's: runs at the same time write the same bytes.
-    private static func extractedGuest() throws -> String {
-        let index = try JSON.parse(try Files.read("\(folder)/oci/index.json"))
-        let entry = index["manifests"]?.array?.first {
-            $0["annotations"]?["org.opencontainers.image.ref.name"]?.string == "guest"
-        }
-        let manifest = try JSON.parse(try Files.read(blob(entry?["digest"]?.string ?? "")))
-        let layer = manifest["layers"]?.array?.first?["digest"]?.string ?? ""
-        let place = "\(folder)/.guest-\(layer.dropFirst(7).prefix(12))"
-        if !FileStatus.exists("\(place)/guest") {
-            let new = try TemporaryFolder.make()
-            try tool("tar", "xf", blob(layer), "-C", new)
-            try Files.makeDirectories(place)
-            try retrying("naming", place) {
-                rename("\(new)/guest", "\(place)/guest") == 0 ? 0 : errno == EXDEV ? -2 : -1
-            }
-            if !FileStatus.exists("\(place)/guest") { try tool("cp", "-p", "\(new)/guest", "\(place)/guest") }
-            try Files.removeTree(new)
-        }
-        return "\(place)/guest"
-    }
-
-    private static func blob(_ digest: String) -> String { "\(folder)/oci/blobs/sha256/\(digest.dropFirst(7))" }
+    static let guestProgram = GuestProgram.path
 
     /// Makes an image of one layer from a folder's content and returns its location.
     static func image(from tree: String, configuration: JSON = [:], at layout: String) throws -> String {
@@ -85,27 +60,5 @@ enum Fixtures {
         }
         try tool("cp", "-p", guestProgram, "\(tree)/guest")
         return tree
-    }
-}
-
-/// What the guest program reports of its inside.
-struct GuestReport {
-    let json: JSON
-
-    init(_ outcome: Outcome) throws {
-        guard outcome.status == .exited(0) else { throw EngineError(.failed, "the guest did not report: \(outcome)") }
-        json = try JSON.parse(Array(outcome.out.utf8))
-    }
-
-    subscript(_ key: String) -> JSON { json[key] ?? .null }
-
-    var environment: [String] { self["environment"].strings ?? [] }
-    func capabilities(_ set: String) -> [String] { self["capabilities"][set]?.strings ?? [] }
-    var groups: [Int] { self["ids"]["groups"]?.array?.compactMap(\.int) ?? [] }
-    func id(_ name: String) -> Int? { self["ids"][name]?.int }
-    /// The mount on exactly this path; the last one where several are stacked.
-    func mount(_ path: String) -> JSON? { self["mounts"].array?.last { $0["mountpoint"]?.string == path } }
-    func options(_ path: String) -> [String] {
-        mount(path)?["options"]?.string?.split(separator: ",").map(String.init) ?? []
     }
 }

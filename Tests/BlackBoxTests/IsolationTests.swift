@@ -1,6 +1,7 @@
 import CLinux
 import LinuxSystem
 import OCI
+import TestSupport
 import Testing
 
 /// A default container beside one of podman's (Debian's, as root): nothing of ours may be weaker.

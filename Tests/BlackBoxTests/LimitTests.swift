@@ -1,6 +1,7 @@
 import CLinux
 import LinuxSystem
 import OCI
+import TestSupport
 import Testing
 
 /// Limits that bite: memory, processes, processor time, ulimits, sysctls.

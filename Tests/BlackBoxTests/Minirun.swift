@@ -1,18 +1,15 @@
 import CLinux
 import LinuxSystem
 import OCI
+import TestSupport
 import Testing
 
 /// A throw-away engine: the real program with a store and a state folder of its own, which go with this value.
 final class Minirun: Sendable {
-    /// The suite needs root and the built program; `Scripts/test` sets the variable. Without it plain `swift test` runs the
-    /// pure tests only.
-    static let isEnabled = Process.isRoot && Process.environment("MINIRUN_BLACKBOX") != nil
-    static let program = Process.environment("MINIRUN") ?? "\(buildFolder)/minirun"
-    static let shim = Process.environment("MINIRUN_SHIM") ?? "\(buildFolder)/minirun-shim"
-    static let isLong = Process.environment("MINIRUN_LONG") != nil
-
-    private static let buildFolder = Files.parent(of: (try? Link.target("/proc/self/exe")) ?? "/")
+    static let isEnabled = BlackBox.isEnabled
+    static let program = BlackBox.program
+    static let shim = BlackBox.shim
+    static let isLong = BlackBox.isLong
 
     /// Everything of this engine, and room for a test's own files.
     let folder: String
@@ -96,51 +93,8 @@ final class Minirun: Sendable {
     var active: [String] { (try? Files.list("\(state)/active")) ?? [] }
     var names: [String] { (try? Files.list("\(root)/containers/names")) ?? [] }
 
-    /// What a caller's environment is: ours, with the shim and with what a test adds.
-    static func environment(_ added: [String: String] = [:]) -> [String] {
-        let all = ["PATH": Process.environment("PATH") ?? "/usr/bin:/bin", "MINIRUN_SHIM": shim, "TERM": "xterm"]
-        return all.merging(added) { $1 }.map { "\($0.key)=\($0.value)" }
-    }
+    static func environment(_ added: [String: String] = [:]) -> [String] { BlackBox.environment(added) }
 }
 
 /// Swift Testing has one, too.
 typealias ExitStatus = LinuxSystem.ExitStatus
-
-/// How a command ended and what it said.
-struct Outcome: CustomStringConvertible {
-    let status: ExitStatus
-    let out: String
-    let err: String
-
-    init(_ result: Subprocess.Result) {
-        status = result.status
-        out = result.outputText
-        err = result.errorText
-    }
-
-    var code: Int32 { status.code }
-    /// The output without its last line feed.
-    var line: String { out.hasSuffix("\n") ? String(out.dropLast()) : out }
-    var lines: [String] { out.split(separator: "\n").map(String.init) }
-
-    var description: String { "code \(code)\nstdout: \(out)\nstderr: \(err)" }
-}
-
-/// Folders of the suite's own, each with a name that `Scripts/leftovers` knows.
-enum TemporaryFolder {
-    static func make() throws -> String {
-        var template = Array("\(Process.environment("TMPDIR") ?? "/tmp")/minirun-test.XXXXXX".utf8CString)
-        guard mkdtemp(&template) != nil else { throw SystemError("making a temporary folder") }
-        return String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
-    }
-}
-
-/// Runs a tool of the host's and insists on its success.
-@discardableResult
-func tool(_ arguments: String..., input: String = "", directory: String? = nil) throws -> String {
-    let result = try Subprocess.run(arguments, directory: directory, input: Array(input.utf8), timeout: 120_000)
-    guard result.status == .exited(0) else {
-        throw EngineError(.failed, "\(arguments.joined(separator: " ")): \(result.errorText)")
-    }
-    return result.outputText
-}

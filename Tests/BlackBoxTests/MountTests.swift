@@ -1,6 +1,7 @@
 import CLinux
 import LinuxSystem
 import OCI
+import TestSupport
 import Testing
 
 /// `-v`, `--mount`, `--tmpfs`, `--shm-size`, `--device`.

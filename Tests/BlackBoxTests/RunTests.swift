@@ -1,5 +1,6 @@
 import LinuxSystem
 import OCI
+import TestSupport
 import Testing
 
 /// What a person sees of `run`: the program's code, its words, and the engine's own where it cannot be started.

@@ -1,6 +1,7 @@
 import CLinux
 import LinuxSystem
 import OCI
+import TestSupport
 import Testing
 
 /// Capabilities, filters, privileges: what the options give and take.

@@ -1,6 +1,7 @@
 import CLinux
 import LinuxSystem
 import OCI
+import TestSupport
 import Testing
 
 /// Descriptors 0 to 2: the program has the caller's own, and nothing stands in between.

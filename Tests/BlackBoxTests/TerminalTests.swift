@@ -1,6 +1,7 @@
 import CLinux
 import LinuxSystem
 import OCI
+import TestSupport
 import Testing
 
 /// `-t`: a terminal inside, and the caller's own as it was on every way out.

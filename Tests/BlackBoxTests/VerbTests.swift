@@ -1,6 +1,7 @@
 import CLinux
 import LinuxSystem
 import OCI
+import TestSupport
 import Testing
 
 /// Images in the store and containers after their runs, through the verbs that a person types.

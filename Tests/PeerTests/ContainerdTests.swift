@@ -1,5 +1,6 @@
 import LinuxSystem
 import OCI
+import TestSupport
 import Testing
 
 /// containerd's own client, which names the runtime's program with every container.

@@ -1,5 +1,6 @@
 import LinuxSystem
 import OCI
+import TestSupport
 import Testing
 
 /// dockerd and its containerd, with the runtime as `minirun`, the default one.

@@ -1,6 +1,7 @@
 import CLinux
 import LinuxSystem
 import OCI
+import TestSupport
 import Testing
 
 /// One of Debian's engines with the runtime under test in it, from its start by `Scripts/peers` to its end. It has a
@@ -8,8 +9,7 @@ import Testing
 final class PeerEngine: Sendable {
     enum Kind: String, Sendable { case podman, docker, containerd }
 
-    /// The suites need root, the engines and a built runtime; `Scripts/test` sets the variable.
-    static let areEnabled = Process.isRoot && Process.environment("MINIRUN_BLACKBOX") != nil
+    static let areEnabled = BlackBox.isEnabled
     /// The engine of the suite that is running.
     @TaskLocal static var running: PeerEngine?
 
@@ -100,11 +100,18 @@ final class PeerEngine: Sendable {
 
     /// A command of the engine's client that is running, on a terminal.
     func onTerminal(_ line: String, columns: Int = 80, rows: Int = 24) throws -> Session {
-        try Session(onTerminal: words("\(client) \(line)"), columns: columns, rows: rows)
+        try Session(
+            onTerminal: words("\(client) \(line)"),
+            environment: BlackBox.environment(),
+            columns: columns,
+            rows: rows
+        )
     }
 
     /// A command of the engine's client that is running, through pipes.
-    func start(_ line: String) throws -> Session { try Session(words("\(client) \(line)")) }
+    func start(_ line: String) throws -> Session {
+        try Session(words("\(client) \(line)"), environment: BlackBox.environment())
+    }
 
     // MARK: Files
 

@@ -1,4 +1,5 @@
 import LinuxSystem
+import TestSupport
 import Testing
 
 /// Starts an engine before the first test of a suite, ends it after the last, and then looks at what is left.

@@ -1,5 +1,6 @@
 import LinuxSystem
 import OCI
+import TestSupport
 import Testing
 
 /// podman, which starts the runtime for everything that a container goes through.
@@ -229,15 +230,5 @@ extension PodmanTests {
             #expect(try podman.must("wait left") == "2")
             try podman.must("rm left")
         }
-    }
-}
-
-/// Asks a shell for its terminal's size until it is the new one: the change takes its way through the engine.
-func resized(_ session: Session, to size: String) throws -> Bool {
-    try eventually {
-        session.forget()
-        try session.type("stty size; echo as''ked\n")
-        session.expect("asked")
-        return session.seen.contains(size)
     }
 }

@@ -9,8 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -144,49 +142,30 @@ int act_ls(int argc, char **argv)
     return 0;
 }
 
-static const char *file_type(mode_t mode)
-{
-    switch (mode & S_IFMT) {
-    case S_IFREG: return "file";
-    case S_IFDIR: return "directory";
-    case S_IFLNK: return "symlink";
-    case S_IFCHR: return "c";
-    case S_IFBLK: return "b";
-    case S_IFIFO: return "fifo";
-    default: return "socket";
-    }
-}
-
 // The path itself, never what it points to.
 int act_stat(int argc, char **argv)
 {
     (void)argc;
-    struct stat status;
-    char mode[8], target[4096];
-    if (lstat(argv[1], &status) < 0) return failed(argv[1]);
-    snprintf(mode, sizeof mode, "%04o", status.st_mode & 07777);
     json_open_object(NULL);
-    json_text("type", file_type(status.st_mode));
-    json_text("mode", mode);
-    json_number("uid", status.st_uid);
-    json_number("gid", status.st_gid);
-    json_number("size", status.st_size);
-    json_number("links", (long long)status.st_nlink);
-    json_number("inode", (long long)status.st_ino);
-    json_number("device", (long long)status.st_dev);
-    json_number("blocks", status.st_blocks);
-    json_number("mtime", status.st_mtim.tv_sec);
-    json_number("mtime_nanoseconds", status.st_mtim.tv_nsec);
-    if (S_ISCHR(status.st_mode) || S_ISBLK(status.st_mode)) {
-        json_number("major", major(status.st_rdev));
-        json_number("minor", minor(status.st_rdev));
-    }
-    ssize_t length = S_ISLNK(status.st_mode) ? readlink(argv[1], target, sizeof target - 1) : -1;
-    if (length >= 0) {
-        target[length] = 0;
-        json_text("target", target);
-    }
+    if (json_status(argv[1]) < 0) return failed(argv[1]);
     json_close();
     json_finish();
     return 0;
+}
+
+int act_read(int argc, char **argv)
+{
+    (void)argc;
+    size_t length;
+    char *text = read_file(argv[1], &length);
+    if (!text) return failed(argv[1]);
+    fwrite(text, 1, length, stdout);
+    return fflush(stdout) == 0 ? 0 : failed("write");
+}
+
+int act_exec(int argc, char **argv)
+{
+    (void)argc;
+    execv(argv[1], argv + 1);
+    return failed(argv[1]);
 }

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/keyctl.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,10 +42,11 @@ int try_mknod(int argc, char **argv)
     return print_result(mknod(argv[1], type | 0666, makedev((unsigned)atoi(argv[3]), (unsigned)atoi(argv[4]))));
 }
 
-// All arguments are zero. In a child, since a filter may kill instead of refusing.
+// Arguments that are not given are zero. In a child, since a filter may kill instead of refusing.
 int try_syscall(int argc, char **argv)
 {
-    (void)argc;
+    long arguments[6] = {0};
+    for (int i = 0; i < 6 && i + 2 < argc; i++) arguments[i] = strtol(argv[i + 2], NULL, 0);
     long number = syscall_number(argv[1]);
     if (number < 0) {
         fprintf(stderr, "guest: no system call %s here; give its number\n", argv[1]);
@@ -53,7 +55,9 @@ int try_syscall(int argc, char **argv)
     fflush(stdout);
     pid_t child = fork();
     if (child == 0) {
-        print_result(syscall(number, 0, 0, 0, 0, 0, 0) == -1 ? -1 : 0);
+        print_result(syscall(number, arguments[0], arguments[1], arguments[2], arguments[3], arguments[4], arguments[5]) == -1
+                         ? -1
+                         : 0);
         fflush(stdout);
         _exit(0);
     }
@@ -107,5 +111,50 @@ int try_unshare(int argc, char **argv)
         }
         if (child > 0) waitpid(child, NULL, 0);
     }
+    return 0;
+}
+
+// CVE-2019-5736: keeps on trying to open the program of another process for writing, through a descriptor that outlives it,
+// and writes there if that works. Prints "ready" first, then each answer that is new, and ends with the process.
+int try_overwrite(int argc, char **argv)
+{
+    (void)argc;
+    char path[64], again[64];
+    int program = -1, last = -1, tries = 0;
+    snprintf(path, sizeof path, "/proc/%s/exe", argv[1]);
+    puts("ready");
+    fflush(stdout);
+    for (;;) {
+        if (program < 0) program = open(path, O_RDONLY | O_CLOEXEC);
+        if (program < 0) {
+            if (errno == last) continue;
+            last = errno;
+            if (last == ENOENT && tries > 0) return 0;
+            printf("open: %s\n", errno_name(last));
+            fflush(stdout);
+            continue;
+        }
+        snprintf(again, sizeof again, "/proc/self/fd/%d", program);
+        int file = open(again, O_WRONLY | O_CLOEXEC);
+        int error = file < 0 ? errno : 0;
+        if (error != last) printf("write: %s\n", errno_name(last = error));
+        fflush(stdout);
+        if (file >= 0) return write(file, "overwritten\n", 12) < 0;
+        if (error != ETXTBSY || tries++ > 1000000) return 0;
+    }
+}
+
+// Looks for a key by its name in the session keyring and in that of the user, and then adds one.
+int try_keyring(int argc, char **argv)
+{
+    (void)argc;
+    static const int rings[] = {KEY_SPEC_SESSION_KEYRING, KEY_SPEC_USER_KEYRING, KEY_SPEC_USER_SESSION_KEYRING};
+    static const char *const names[] = {"session", "user", "user session"};
+    for (int i = 0; i < 3; i++) {
+        long found = syscall(SYS_keyctl, KEYCTL_SEARCH, rings[i], "user", argv[1], 0);
+        printf("%s: %s\n", names[i], errno_name(found < 0 ? errno : 0));
+    }
+    long added = syscall(SYS_add_key, "user", "guest", "x", 1, KEY_SPEC_SESSION_KEYRING);
+    printf("add: %s\n", errno_name(added < 0 ? errno : 0));
     return 0;
 }

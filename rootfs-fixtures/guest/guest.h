@@ -24,14 +24,18 @@ long syscall_number(const char *name);
 // files.c: small files, and the first line that starts with a word.
 char *read_file(const char *path, size_t *length);
 char *status_field(const char *field);
+// Members of the object that is open: type, mode, owner and the rest of one file, never of what it points to.
+int json_status(const char *path);
 
-// report.c, report_kernel.c
+// report.c, report_kernel.c, report_settings.c
 int report(int argc, char **argv);
 void report_mounts(void);
 void report_masked_paths(void);
 void report_writable_paths(void);
 void report_sysctls(void);
 void report_device_nodes(void);
+void report_settings(void);
+void report_paths(int count, char **paths);
 
 // actions.c, attempts.c, watch.c: one function for each subcommand; argv[0] is the subcommand's name.
 int run_subcommand(int argc, char **argv);
@@ -47,11 +51,15 @@ int act_alloc(int argc, char **argv);
 int act_burn(int argc, char **argv);
 int act_ls(int argc, char **argv);
 int act_stat(int argc, char **argv);
+int act_read(int argc, char **argv);
+int act_exec(int argc, char **argv);
 
 int try_write(int argc, char **argv);
 int try_open(int argc, char **argv);
 int try_mknod(int argc, char **argv);
 int try_syscall(int argc, char **argv);
+int try_overwrite(int argc, char **argv);
+int try_keyring(int argc, char **argv);
 int try_mounts(int argc, char **argv);
 int try_unshare(int argc, char **argv);
 

@@ -61,6 +61,7 @@ static const struct {
     CALL(lookup_dcookie), CALL(kcmp), CALL(personality), CALL(mbind), CALL(move_pages), CALL(set_mempolicy),
     CALL(get_mempolicy), CALL(fanotify_init), CALL(pidfd_getfd), CALL(process_madvise), CALL(memfd_secret),
     CALL(landlock_create_ruleset), CALL(seccomp), CALL(mknodat), CALL(setuid), CALL(setgid), CALL(setgroups),
+    CALL(socket), CALL(getppid), CALL(fchmod),
 #ifdef SYS_iopl
     CALL(iopl), CALL(ioperm), CALL(modify_ldt), CALL(uselib), CALL(ustat), CALL(sysfs), CALL(nfsservctl), CALL(_sysctl),
     CALL(create_module), CALL(get_kernel_syms), CALL(query_module), CALL(vserver), CALL(arch_prctl),

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -170,22 +169,6 @@ static void report_names(void)
     json_text("machine", names.machine);
 }
 
-static void report_scheduler(void)
-{
-    static const char *const policies[] = {"other", "fifo", "rr", "batch", "iso", "idle", "deadline"};
-    int policy = sched_getscheduler(0) & ~SCHED_RESET_ON_FORK;
-    cpu_set_t processors;
-    char list[512] = "";
-    json_open_object("scheduler");
-    json_text("policy", policy >= 0 && policy < 7 ? policies[policy] : NULL);
-    if (sched_getaffinity(0, sizeof processors, &processors) == 0)
-        for (int i = 0; i < CPU_SETSIZE; i++)
-            if (CPU_ISSET(i, &processors) && strlen(list) < sizeof list - 8)
-                sprintf(list + strlen(list), "%s%d", *list ? "," : "", i);
-    json_text("processors", list);
-    json_close();
-}
-
 static void report_signals(const char *key, const char *field)
 {
     char *value = status_field(field);
@@ -237,7 +220,6 @@ static void report_file_number(const char *key, const char *path)
 
 int report(int argc, char **argv)
 {
-    (void)argc;
     // Descriptors first: nothing of ours is open yet, whatever else is there was given to us.
     json_open_object(NULL);
     report_descriptors();
@@ -252,11 +234,13 @@ int report(int argc, char **argv)
     report_namespaces();
     report_lines("uid_map", "/proc/self/uid_map");
     report_lines("gid_map", "/proc/self/gid_map");
+    report_lines("setgroups", "/proc/self/setgroups");
+    report_lines("time_offsets", "/proc/self/timens_offsets");
     report_limits();
     report_names();
     report_lines("cgroup", "/proc/self/cgroup");
     report_file_number("oom_score_adj", "/proc/self/oom_score_adj");
-    report_scheduler();
+    report_settings();
     report_signals("signals_blocked", "SigBlk");
     report_signals("signals_ignored", "SigIgn");
     report_terminals();
@@ -265,6 +249,7 @@ int report(int argc, char **argv)
     report_masked_paths();
     report_writable_paths();
     report_sysctls();
+    report_paths(argc - 2, argv + 2);
     json_close();
     json_finish();
     return 0;

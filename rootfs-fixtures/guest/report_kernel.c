@@ -73,8 +73,25 @@ static void report_node(const char *name, const struct stat *status)
     json_close();
 }
 
+static void report_device_links(void)
+{
+    DIR *folder = opendir("/dev");
+    struct dirent *entry;
+    json_open_object("device_links");
+    while (folder && (entry = readdir(folder))) {
+        char target[4096];
+        ssize_t length = readlinkat(dirfd(folder), entry->d_name, target, sizeof target - 1);
+        if (length < 0) continue;
+        target[length] = 0;
+        json_text(entry->d_name, target);
+    }
+    json_close();
+    if (folder) closedir(folder);
+}
+
 void report_device_nodes(void)
 {
+    report_device_links();
     DIR *folder = opendir("/dev");
     struct dirent *entry;
     json_open_array("devices");
@@ -174,6 +191,20 @@ void report_sysctls(void)
         if (text) text[strcspn(text, "\n")] = 0;
         json_text(names[i], text);
         free(text);
+    }
+    json_close();
+}
+
+// What was asked for: what it is, and whether it can be read and written to.
+void report_paths(int count, char **paths)
+{
+    json_open_object("paths");
+    for (int i = 0; i < count; i++) {
+        json_open_object(paths[i]);
+        json_status(paths[i]);
+        json_text("reading", readability(paths[i]));
+        json_text("writing", errno_name(attempt_write(paths[i])));
+        json_close();
     }
     json_close();
 }

@@ -4,21 +4,21 @@ import OCI
 import Testing
 
 /// A command that is running, with a person or a program at its other end.
-final class Session {
-    let pid: pid_t
+package final class Session {
+    package let pid: pid_t
     /// What it has said so far, on both streams or on its terminal.
-    private(set) var seen = ""
+    package private(set) var seen = ""
     private var input: CInt
     private let output: CInt
-    private var ended: ExitStatus?
+    private var ended: LinuxSystem.ExitStatus?
 
     /// Through pipes; standard error goes where standard output goes.
-    init(_ engine: Minirun, _ arguments: [String], environment: [String: String] = [:]) throws {
+    package init(_ words: [String], environment: [String]) throws {
         let stdin = try Pipe()
         let stdout = try Pipe()
         pid = try Subprocess.start(
-            engine.command(arguments),
-            environment: Minirun.environment(environment),
+            words,
+            environment: environment,
             descriptors: [stdin.reading.raw, stdout.writing.raw, stdout.writing.raw]
         )
         input = stdin.keepWriting().release()
@@ -26,15 +26,15 @@ final class Session {
     }
 
     /// On a terminal. `replaced` gives it other descriptors in the place of some of 0 to 2.
-    init(
-        _ engine: Minirun,
-        onTerminal arguments: [String],
+    package init(
+        onTerminal words: [String],
+        environment: [String],
         columns: Int = 80,
         rows: Int = 24,
         replaced: [CInt: CInt] = [:]
     ) throws {
         let terminal = try PseudoTerminal(columns: columns, rows: rows)
-        pid = try terminal.start(engine.command(arguments), environment: Minirun.environment(), descriptors: replaced)
+        pid = try terminal.start(words, environment: environment, descriptors: replaced)
         input = try terminal.master.duplicate().release()
         output = try terminal.master.duplicate().release()
     }
@@ -48,10 +48,10 @@ final class Session {
         close(output)
     }
 
-    func type(_ text: String) throws { try StandardBytes.write(Array(text.utf8), to: input) }
+    package func type(_ text: String) throws { try StandardBytes.write(Array(text.utf8), to: input) }
 
     /// Types as much as there is room for, and no more.
-    func typeWhatFits(_ text: String) throws {
+    package func typeWhatFits(_ text: String) throws {
         let bytes = Array(text.utf8)
         var done = 0
         while done < bytes.count {
@@ -63,18 +63,18 @@ final class Session {
         }
     }
 
-    func closeInput() {
+    package func closeInput() {
         if input >= 0 { close(input) }
         input = -1
     }
 
-    func signal(_ number: CInt) { kill(pid, number) }
+    package func signal(_ number: CInt) { kill(pid, number) }
 
-    func resize(columns: Int, rows: Int) throws { try Terminal.setSize(output, columns: columns, rows: rows) }
+    package func resize(columns: Int, rows: Int) throws { try Terminal.setSize(output, columns: columns, rows: rows) }
 
     /// Reads until the text has come; false after `seconds`, or at the end.
     @discardableResult
-    func expect(_ text: String, seconds: Int = 20, _ location: SourceLocation = #_sourceLocation) -> Bool {
+    package func expect(_ text: String, seconds: Int = 20, _ location: SourceLocation = #_sourceLocation) -> Bool {
         let deadline = Clock.monotonic + UInt64(seconds) * 1_000_000_000
         while !seen.contains(text) {
             guard Clock.monotonic < deadline, read(until: deadline) else {
@@ -86,7 +86,7 @@ final class Session {
     }
 
     /// Forgets what has been seen.
-    func forget() { seen = "" }
+    package func forget() { seen = "" }
 
     /// One read; false at the end of the output or of the time.
     private func read(until deadline: UInt64) -> Bool {
@@ -102,15 +102,15 @@ final class Session {
     }
 
     /// Waits for the end, and goes on reading meanwhile unless told not to.
-    func wait(seconds: Int = 20, reading: Bool = true, _ location: SourceLocation = #_sourceLocation) throws
-        -> ExitStatus
+    package func wait(seconds: Int = 20, reading: Bool = true, _ location: SourceLocation = #_sourceLocation) throws
+        -> LinuxSystem.ExitStatus
     {
         if let ended { return ended }
         let deadline = Clock.monotonic + UInt64(seconds) * 1_000_000_000
         while Clock.monotonic < deadline {
             var status: Int32 = 0
             if waitpid(pid, &status, WNOHANG) == pid {
-                let end = ExitStatus(waitStatus: status)
+                let end = LinuxSystem.ExitStatus(waitStatus: status)
                 ended = end
                 while reading, read(until: Clock.monotonic + 50_000_000) {}
                 return end
@@ -122,23 +122,13 @@ final class Session {
     }
 }
 
-enum StandardBytes {
-    static func write(_ bytes: [UInt8], to descriptor: CInt) throws {
+package enum StandardBytes {
+    package static func write(_ bytes: [UInt8], to descriptor: CInt) throws {
         var done = 0
         while done < bytes.count {
             done += try retrying("writing") {
                 bytes.withUnsafeBytes { CLinux.write(descriptor, $0.baseAddress.map { $0 + done }, bytes.count - done) }
             }
         }
-    }
-}
-
-/// Asks again until it is so; false after `milliseconds`.
-func eventually(_ milliseconds: Int = 1000, _ condition: () throws -> Bool) rethrows -> Bool {
-    let deadline = Clock.monotonic + UInt64(milliseconds) * 1_000_000
-    while true {
-        if try condition() { return true }
-        if Clock.monotonic > deadline { return false }
-        usleep(2000)
     }
 }

@@ -2,35 +2,35 @@ import CLinux
 import LinuxSystem
 
 /// The host's view of processes.
-enum HostProcesses {
-    static var all: [pid_t] { ((try? Files.list("/proc")) ?? []).compactMap { pid_t($0) } }
+package enum HostProcesses {
+    package static var all: [pid_t] { ((try? Files.list("/proc")) ?? []).compactMap { pid_t($0) } }
 
     /// Those that have a variable in their environment: a test marks its container with one.
-    static func marked(_ mark: String) -> [pid_t] {
+    package static func marked(_ mark: String) -> [pid_t] {
         all.filter { pid in
             guard let bytes = try? Files.read("/proc/\(pid)/environ") else { return false }
             return bytes.split(separator: 0).contains { String(decoding: $0, as: UTF8.self) == mark }
         }
     }
 
-    static func children(of parent: pid_t) -> [pid_t] { all.filter { status($0, "PPid") == "\(parent)" } }
+    package static func children(of parent: pid_t) -> [pid_t] { all.filter { status($0, "PPid") == "\(parent)" } }
 
-    static func name(_ pid: pid_t) -> String { status(pid, "Name") ?? "" }
+    package static func name(_ pid: pid_t) -> String { status(pid, "Name") ?? "" }
 
     /// Gone, or dead and waiting for a parent that is in no hurry: the machine's init, for one whose engine was killed.
-    static func hasEnded(_ pid: pid_t) -> Bool {
+    package static func hasEnded(_ pid: pid_t) -> Bool {
         status(pid, "State").map { $0.hasPrefix("Z") || $0.hasPrefix("X") } ?? true
     }
 
     /// A field of /proc/PID/status; nil where the process is gone.
-    static func status(_ pid: pid_t, _ field: String) -> String? {
+    package static func status(_ pid: pid_t, _ field: String) -> String? {
         guard let text = try? Files.readText("/proc/\(pid)/status") else { return nil }
         let line = text.split(separator: "\n").first { $0.hasPrefix("\(field):") }
         return line.map { $0.dropFirst(field.count + 1).drop { $0 == "\t" || $0 == " " } }.map(String.init)
     }
 
     /// The folders of a container in the cgroup hierarchies.
-    static func cgroups(of id: String) -> [String] {
+    package static func cgroups(of id: String) -> [String] {
         let mounts = ((try? Files.readText("/proc/self/mountinfo")) ?? "").split(separator: "\n")
         let roots = mounts.filter { $0.contains(" - cgroup") }.compactMap {
             $0.split(separator: " ").dropFirst(4).first
@@ -39,7 +39,7 @@ enum HostProcesses {
     }
 
     /// Mounts below a folder, in this process's mount namespace.
-    static func mounts(below folder: String) -> [String] {
+    package static func mounts(below folder: String) -> [String] {
         let mounts = ((try? Files.readText("/proc/self/mountinfo")) ?? "").split(separator: "\n")
         return mounts.compactMap { $0.split(separator: " ").dropFirst(4).first.map(String.init) }.filter {
             $0.hasPrefix(folder)
