@@ -188,6 +188,17 @@ extension DockerTests {
             try docker.must("rm --force checked")
         }
 
+        @Test func manyAtOnce() throws {
+            try docker.inside(
+                "for i in $(seq 10); do docker run -d --network none --name many$i busybox sleep 1000 & done; wait"
+            )
+            #expect(try docker("ps --quiet --filter name=many").lines.count == 10)
+            try docker.inside("for i in $(seq 10); do docker exec many$i touch /tmp/x & done; wait")
+            #expect(try docker("exec many10 ls /tmp/x").code == 0)
+            try docker.inside("for i in $(seq 10); do docker rm --force many$i & done; wait")
+            #expect(try docker("ps --all --quiet --filter name=many").out == "")
+        }
+
         @Test func filesAreCopied() throws {
             try docker.must("run -d --network none --name copied busybox sleep 1000")
             let file = try docker.write("in", "copied\n")

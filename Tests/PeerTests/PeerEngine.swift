@@ -80,7 +80,7 @@ final class PeerEngine: Sendable {
         throws -> String
     {
         let outcome = try self(line, input: input, timeout: timeout)
-        #expect(outcome.code == 0, "\(client) \(line): \(outcome)", sourceLocation: location)
+        try #require(outcome.code == 0, "\(client) \(line): \(outcome)", sourceLocation: location)
         return outcome.line
     }
 

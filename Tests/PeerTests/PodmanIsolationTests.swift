@@ -20,7 +20,7 @@ extension PodmanTests {
                 ("memory/memory.soft_limit_in_bytes", "memory.low", ["\(32 << 20)"]),
                 ("pids/pids.max", "pids.max", ["20"]),
                 ("cpu/cpu.cfs_quota_us", "cpu.max", ["50000", "50000 100000"]),
-                ("cpu/cpu.shares", "cpu.weight", ["512", "20"]),
+                ("cpu/cpu.shares", "cpu.weight", ["512", "20", "59"]),
                 ("cpuset/cpuset.cpus", "cpuset.cpus", ["0"]),
             ]
             for (version1, version2, values) in expected {

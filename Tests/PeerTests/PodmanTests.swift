@@ -92,6 +92,15 @@ extension PodmanTests {
             try podman.must("rm restarted")
         }
 
+        @Test func manyAtOnce() throws {
+            try podman.inside(
+                "for i in $(seq 10); do podman run -d --network none --name many$i busybox sleep 1000 & done; wait"
+            )
+            #expect(try podman("ps --quiet --filter name=many").lines.count == 10)
+            try podman.inside("for i in $(seq 10); do podman rm --force --time 0 many$i & done; wait")
+            #expect(try podman("ps --all --quiet --filter name=many").out == "")
+        }
+
         @Test func descriptorsArePassedOn() throws {
             let file = try podman.write("three", "from descriptor 3\n")
             let outcome = try podman(
