@@ -80,6 +80,9 @@ package struct UserDatabase: Sendable {
         throw EngineError(.notFound, "unable to find user \(text): no matching entries in passwd file")
     }
 
+    /// The name of a user, where it has one.
+    package func name(of uid: UInt32) -> String? { accounts.first { $0.uid == uid }?.name }
+
     /// Ids end at 2^31 - 1, as in runc: beyond, some kernel interfaces take them for negative.
     private static func number(_ text: String) -> UInt32? {
         guard let value = UInt32(text), value <= UInt32(Int32.max), text.allSatisfy(\.isNumber) else { return nil }

@@ -78,7 +78,7 @@ extension ContainerRuntime {
     }
 
     /// What the caller's situation adds to the bundle's configuration.
-    private func prepare(_ spec: inout RuntimeSpec, _ request: CreateRequest) throws {
+    func prepare(_ spec: inout RuntimeSpec, _ request: CreateRequest) throws {
         spec.root.path = Files.absolute(spec.root.path, from: request.bundle)
         guard (try? FileStatus.following(spec.root.path))?.kind == .directory else {
             throw EngineError(.notFound, "invalid rootfs: \(spec.root.path) is not a folder")
@@ -98,6 +98,20 @@ extension ContainerRuntime {
         {
             try readMappings(of: path, &spec)
         }
+    }
+
+    /// What the launch plan needs to know beside the specification and the cgroup.
+    func createContext(for spec: inout RuntimeSpec, _ request: CreateRequest) throws -> LaunchContext {
+        var context = try context(for: &spec, id: request.id)
+        context.rootChange = request.noPivot ? .move : .pivot
+        context.newKeyring = request.newKeyring
+        context.preservedDescriptors = request.preserved
+        context.cgroupIsReady = true
+        context.startDescriptor = 0
+        if try spec.linux.propagation?.kind == .shared {
+            context.privateMountPoint = MountPoints.holding(spec.root.path)
+        }
+        return context
     }
 
     /// A user namespace that is joined has its maps already; a process in it shows them.
@@ -127,15 +141,7 @@ private struct Creation: ~Copyable {
         throws
     {
         var spec = spec
-        var context = try runtime.context(for: &spec, id: request.id)
-        context.rootChange = request.noPivot ? .move : .pivot
-        context.newKeyring = request.newKeyring
-        context.preservedDescriptors = request.preserved
-        context.cgroupIsReady = true
-        context.startDescriptor = 0
-        if try spec.linux.propagation?.kind == .shared {
-            context.privateMountPoint = MountPoints.holding(spec.root.path)
-        }
+        let context = try runtime.createContext(for: &spec, request)
         let hierarchy = try CgroupHierarchy.current()
         let listener = try StartSocket.listen(folder.startPath)
         self.runtime = runtime

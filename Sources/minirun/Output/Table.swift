@@ -2,16 +2,16 @@ import OCI
 
 /// Text in columns: cells end with a tab, rows with a line feed.
 enum Table {
-    /// Pads each column to its widest cell and three blanks, but to ten columns at least; a row's last cell is not
+    /// Pads each column to its widest cell and three blanks, but to `narrowest` columns at least; a row's last cell is not
     /// padded.
-    static func align(_ text: String) -> String {
+    static func align(_ text: String, narrowest: Int = 10) -> String {
         let rows = text.split(separator: "\n", omittingEmptySubsequences: false).map { row in
             row.split(separator: "\t", omittingEmptySubsequences: false).map(String.init)
         }
         var widths: [Int] = []
         for row in rows {
             for (column, cell) in row.dropLast().enumerated() {
-                if column == widths.count { widths.append(10) }
+                if column == widths.count { widths.append(narrowest) }
                 widths[column] = max(widths[column], HumanReadable.width(cell) + 3)
             }
         }
