@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
@@ -200,9 +201,23 @@ int open_bind_source(const char *source, uint64_t flags) {
     return open_tree(AT_FDCWD, source, clone);
 }
 
+// Whether a tree has attributes that a step would clear and must not: those that the host has given a mount are not the
+// container's root's to take away, as the kernel has it where that asks.
+static bool would_unlock(int tree, const struct lp_step *step) {
+    struct statvfs status;
+    if (!(step->number[2] & LP_BIND_KEEP_LOCKED) || fstatvfs(tree, &status) != 0) return false;
+    static const struct { unsigned long flag; uint64_t attribute; } locked[] = {
+        {ST_RDONLY, MOUNT_ATTR_RDONLY}, {ST_NOSUID, MOUNT_ATTR_NOSUID}, {ST_NODEV, MOUNT_ATTR_NODEV}, {ST_NOEXEC, MOUNT_ATTR_NOEXEC}};
+    for (size_t i = 0; i < sizeof locked / sizeof *locked; i++)
+        if (status.f_flag & locked[i].flag && (step->number[1] | step->number[7]) & locked[i].attribute) return true;
+    uint64_t times = ST_NOATIME | ST_NODIRATIME | ST_RELATIME;
+    return step->number[1] & MOUNT_ATTR__ATIME && (status.f_flag & times) != ST_RELATIME && status.f_flag & ST_NOATIME;
+}
+
 // Gives a tree the propagation and attributes of an LP_BIND, LP_OPEN_TREE or LP_REMOUNT.
 int change_tree(int tree, const struct lp_step *step) {
     const uint64_t *number = step->number;
+    if (would_unlock(tree, step)) return fail_with(EPERM, "operation not permitted: the host has locked what this would clear");
     // Before anything else, of the whole tree: a mount event of the host must not reach the container by default, nor the
     // other way.
     if (number[3] && set_attributes(tree, 0, 0, number[3], !(number[2] & LP_BIND_ONE_PROPAGATION)) != 0) return -1;
@@ -211,8 +226,7 @@ int change_tree(int tree, const struct lp_step *step) {
 }
 
 // Moves a tree onto its target in the root, which is created where it is missing: as what the tree is.
-static int attach_tree(struct shim *shim, int tree, const char *path, const struct lp_step *step) {
-    uint64_t flags = step->number[2];
+static int attach_tree(struct shim *shim, int tree, const char *path, uint64_t flags) {
     struct stat status;
     if (fstat(tree, &status) != 0) return close_keeping_errno(tree, -1);
     bool folder = S_ISDIR(status.st_mode);
@@ -225,23 +239,18 @@ static int attach_tree(struct shim *shim, int tree, const char *path, const stru
         errno = ENOTDIR;
         return close_keeping_errno(tree, -1);
     }
-    int mount = fcntl(tree, F_DUPFD_CLOEXEC, 3);
-    if (mount < 0 || attach(tree, target) != 0) return -1;
-    // Once more: what comes from another user's mount namespace loses the propagation that it had there.
-    int result = step->operation == LP_ATTACH && step->number[3]
-        ? set_attributes(mount, 0, 0, step->number[3], !(flags & LP_BIND_ONE_PROPAGATION)) : 0;
-    return close_keeping_errno(mount, result);
+    return attach(tree, target);
 }
 
 int step_bind(struct shim *shim, const struct lp_step *step) {
     int tree = open_bind_source(text_of(shim, step, 0), step->number[2]);
     if (tree < 0) return -1;
     if (change_tree(tree, step) != 0) return close_keeping_errno(tree, -1);
-    return attach_tree(shim, tree, text_of(shim, step, 1), step);
+    return attach_tree(shim, tree, text_of(shim, step, 1), step->number[2]);
 }
 
 int step_attach(struct shim *shim, const struct lp_step *step) {
-    return attach_tree(shim, shim->slots[step->number[4]], text_of(shim, step, 1), step);
+    return attach_tree(shim, shim->slots[step->number[4]], text_of(shim, step, 1), step->number[2]);
 }
 
 int step_remount(struct shim *shim, const struct lp_step *step) {
@@ -313,20 +322,22 @@ static int move_root(const struct shim *shim) {
 }
 
 int step_pivot_root(struct shim *shim, const struct lp_step *step) {
-    if (fchdir(shim->root) != 0) return -1;
+    int old = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (old < 0 || fchdir(shim->root) != 0) return -1;
     if (step->number[0] == LP_ROOT_MOVE) {
         if (move_root(shim) != 0) return -1;
     } else if (step->number[0] == LP_ROOT_CHANGE) {
         if (chroot(".") != 0) return -1;
     } else {
-        // The old root lands on top of the new one ("." on "."), where it is unmounted: no folder is needed for it. The
-        // process's working folder is then the new root.
+        // The old root lands on top of the new one ("." on "."), where it is unmounted: no folder is needed for it.
         if (syscall(SYS_pivot_root, ".", ".") != 0) return -1;
-        // A private old root: its unmounting must not reach the host's mounts.
-        if (mount(NULL, ".", NULL, MS_REC | MS_SLAVE, NULL) != 0) return -1;
+        // From the old root's own folder: by another "." it would be the new one that is meant. Its unmounting must not reach the
+        // host's mounts.
+        if (fchdir(old) != 0 || mount(NULL, ".", NULL, MS_REC | MS_SLAVE, NULL) != 0) return -1;
         if (umount2(".", MNT_DETACH) != 0) return -1;
     }
     if (chdir("/") != 0) return -1;
+    close(old);
     close(shim->root);
     shim->root = -1;
     return 0;

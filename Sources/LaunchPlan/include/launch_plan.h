@@ -161,6 +161,7 @@ enum lp_bind_flags {
     LP_BIND_RECURSIVE = 1,
     LP_BIND_MAKE_FOLDER = 2,   // create a missing source as a folder (docker's -v)
     LP_BIND_ONE_PROPAGATION = 4, // the propagation of submounts stays as it is
+    LP_BIND_KEEP_LOCKED = 32,  // fail rather than clear what the host has set (for a user namespace)
     LP_BIND_MAP_RECURSIVE = 16, // the id map goes for submounts too
     LP_BIND_OWN_LINK = 8,      // the source is a link that is bound itself; the target is not followed either
 };

@@ -28,10 +28,11 @@ package struct CgroupUpdate: Equatable, Sendable {
 }
 
 extension Cgroup {
-    /// Changes the limits of a cgroup that exists: what `changes` does not mention stays as it is, device rules included.
+    /// Changes the limits of a cgroup that exists: what `changes` does not mention stays as it is, device rules
+    /// included.
     ///
-    /// The writes are in an order that the kernel accepts, whether limits rise or fall. If one is refused those before it
-    /// have been made.
+    /// The writes are in an order that the kernel accepts, whether limits rise or fall. If one is refused those before
+    /// it have been made.
     ///
     /// - Parameter known: what the container was given until now (see `CgroupUpdate`).
     /// - Returns: warnings for the user.

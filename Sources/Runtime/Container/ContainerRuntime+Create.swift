@@ -91,11 +91,17 @@ extension ContainerRuntime {
         if request.notifySocket != nil { spec.process.env.append(NotifySocket.environment) }
         for index in spec.mounts.indices {
             let mount = spec.mounts[index]
+            spec.mounts[index].destination = Files.absolute(mount.destination, from: "/")
             if mount.isBind { spec.mounts[index].source = Files.absolute(mount.source, from: request.bundle) }
             // Some callers give the host's path of a place in the root.
             if mount.destination.hasPrefix(spec.root.path + "/") {
                 spec.mounts[index].destination = String(mount.destination.dropFirst(spec.root.path.utf8.count))
             }
+        }
+        // As crun: a user namespace that nobody has described has the caller as its root.
+        if spec.linux.isNew(.user), spec.linux.uidMappings.isEmpty, spec.linux.gidMappings.isEmpty {
+            spec.linux.uidMappings = [RuntimeSpec.IDMapping(containerID: 0, hostID: geteuid(), size: 1)]
+            spec.linux.gidMappings = [RuntimeSpec.IDMapping(containerID: 0, hostID: getegid(), size: 1)]
         }
         if let path = spec.linux.namespaces.first(where: { $0.type == .user })?.path,
             spec.linux.uidMappings.isEmpty
@@ -113,10 +119,10 @@ extension ContainerRuntime {
         context.cgroupIsReady = true
         context.startDescriptor = 0
         // A mount of the root's must never show up on the host, and none whose parent hands mounts on can become the root.
-        if let propagation = try spec.linux.propagation,
-            !propagation.recursive || ![.slave, .private].contains(propagation.kind)
-        {
-            context.privateMountPoint = MountPoints.holding(spec.root.path)
+        if let propagation = try spec.linux.propagation {
+            let keepsMounts = propagation.kind == .slave || propagation.kind == .private
+            let mountPoint = MountPoints.holding(spec.root.path)
+            if !keepsMounts || (!propagation.recursive && mountPoint != "/") { context.privateMountPoint = mountPoint }
         }
         return context
     }

@@ -143,6 +143,7 @@ extension LaunchPlan {
         guard spec.linux.has(.user) else { return steps.append(step) }
         var bind = BindMount(source: path, target: path)
         bind.recursive = false
+        bind.set = [.noSetuid, .noExecute]
         steps.append(.bind(bind))
     }
 }

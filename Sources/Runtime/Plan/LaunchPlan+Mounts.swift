@@ -122,14 +122,17 @@ extension BindMount {
             )
         }
         (set, clear) = (options.set, options.clear)
-        // In a user namespace the host's attributes are locked: only what is asked for is tried.
-        if context.clearsAttributes, !spec.linux.has(.user), !set.isEmpty || !clear.isEmpty {
-            clear.formUnion(
-                MountAttributes([.readOnly, .noSetuid, .noDevices, .noExecute, .noSymbolicLinks]).subtracting(set)
-            )
-            // Those of access times go with each other: none of them, and they stay.
+        if context.clearsAttributes, !set.isEmpty || !clear.isEmpty {
+            // In a user namespace the host's attributes are locked, and this one alone is not.
+            let others: MountAttributes =
+                spec.linux.has(.user)
+                ? .noSymbolicLinks : [.readOnly, .noSetuid, .noDevices, .noExecute, .noSymbolicLinks]
+            clear.formUnion(others.subtracting(set))
+            // Those of access times go with each other: where none is asked for, they stay.
+            if set.contains(.noFolderAccessTime) { clear.insert(.accessTimeField) }
             if clear.contains(.accessTimeField), !set.contains(.noFolderAccessTime) { clear.insert(.noFolderAccessTime) }
         }
+        keepsLocked = spec.linux.has(.user)
         (recursiveSet, recursiveClear) = (options.recursiveSet, options.recursiveClear)
         recursive = options.recursiveBind || !options.bind
         propagation = options.remount ? options.propagation : options.propagation ?? .private

@@ -163,6 +163,8 @@ package struct BindMount: Equatable, Sendable {
     package var mapRecursive = false
     /// The source is a link that is bound itself (crun's `copy-symlink`).
     package var ownLink = false
+    /// Fails rather than clears what the host has set: in a user namespace that is locked.
+    package var keepsLocked = false
     /// Nil leaves it as it is.
     package var propagation: MountPropagation? = .private
     /// The propagation of submounts too.
