@@ -27,7 +27,8 @@ struct Must: TestTrait, TestScoping {
     private func note(_ test: Test) {
         guard let path = Process.environment("MINIRUN_CONFORMANCE_TABLE") else { return }
         let name = "\(test.id)".split(separator: "/").dropLast().joined(separator: "/")
-        let row = [section, words, name, known[.crun] ?? "", known[.runc] ?? ""].joined(separator: "\t")
+        let reasons = [OCIRuntime.Kind.minirun, .crun, .runc].map { known[$0] ?? "" }
+        let row = ([section, words, name] + reasons).joined(separator: "\t")
         let file = try? FileDescriptor.open(path, O_WRONLY | O_APPEND | O_CREAT, mode: 0o644)
         try? file?.write(row + "\n")
     }
@@ -35,9 +36,16 @@ struct Must: TestTrait, TestScoping {
 
 extension Trait where Self == Must {
     /// `section` is the file and heading of the specification, or the name of the attack; `crun` and `runc` say why Debian's
-    /// version does not pass.
-    static func must(_ section: String, _ words: String, crun: String? = nil, runc: String? = nil) -> Must {
+    /// version does not pass, `minirun` why ours is not to.
+    static func must(
+        _ section: String,
+        _ words: String,
+        minirun: String? = nil,
+        crun: String? = nil,
+        runc: String? = nil
+    ) -> Must {
         var known: [OCIRuntime.Kind: String] = [:]
+        known[.minirun] = minirun
         known[.crun] = crun
         known[.runc] = runc
         return Must(section: section, words: words, known: known)
