@@ -90,6 +90,12 @@ let package = Package(
             dependencies: ["TestSupport", "LinuxSystem", "OCI", "CLinux"],
             swiftSettings: swift
         ),
+        // Debian's podman, dockerd and containerd with that runtime in them.
+        .testTarget(
+            name: "PeerTests",
+            dependencies: ["TestSupport", "LinuxSystem", "OCI", "CLinux"],
+            swiftSettings: swift
+        ),
         .testTarget(
             name: "CommandTests",
             dependencies: ["minirun", "Build", "Runner", "LinuxSystem", "OCI"],

@@ -1,36 +1,28 @@
 extension LinuxResources {
-    /// What a container is given after a change: `changes` where they say something, the rest as it was. Of lists the
-    /// entries about one device, page size or interface take the old one's place.
+    /// Takes over what a change says; what that leaves open stays. Of lists the entries about one device, page size or
+    /// interface take the old one's place.
     ///
     /// Nothing is checked: halves of a pair that do not fit, such as memory without and with swap, are `Cgroup.update`'s
     /// to refuse.
-    package func updated(with changes: LinuxResources) -> LinuxResources {
-        var result = self
-        if !changes.devices.isEmpty { result.devices = changes.devices }
-        result.memory.update(with: changes.memory)
-        result.cpu.update(with: changes.cpu)
-        result.pidsLimit = changes.pidsLimit ?? pidsLimit
-        result.blockIO.update(with: changes.blockIO)
-        for limit in changes.hugepageLimits {
-            result.hugepageLimits.replace(limit) { $0.pageSize == limit.pageSize }
-        }
-        result.network.classID = changes.network.classID ?? network.classID
-        for entry in changes.network.priorities {
-            result.network.priorities.replace(entry) { $0.name == entry.name }
-        }
+    package mutating func merge(_ changes: LinuxResources) {
+        if !changes.devices.isEmpty { devices = changes.devices }
+        memory.merge(changes.memory)
+        cpu.merge(changes.cpu)
+        pidsLimit = changes.pidsLimit ?? pidsLimit
+        blockIO.merge(changes.blockIO)
+        for limit in changes.hugepageLimits { hugepageLimits.replace(limit) { $0.pageSize == limit.pageSize } }
+        network.classID = changes.network.classID ?? network.classID
+        for entry in changes.network.priorities { network.priorities.replace(entry) { $0.name == entry.name } }
         for (device, limits) in changes.rdma {
-            result.rdma[device] = RDMA(
-                handles: limits.handles ?? rdma[device]?.handles,
-                objects: limits.objects ?? rdma[device]?.objects
-            )
+            let old = rdma[device]
+            rdma[device] = RDMA(handles: limits.handles ?? old?.handles, objects: limits.objects ?? old?.objects)
         }
-        result.unified.merge(changes.unified) { _, new in new }
-        return result
+        unified.merge(changes.unified) { $1 }
     }
 }
 
 extension LinuxResources.Memory {
-    fileprivate mutating func update(with changes: Self) {
+    fileprivate mutating func merge(_ changes: Self) {
         // No limit on memory lifts that on swap.
         if changes.limit == -1, changes.swap == nil { swap = nil }
         limit = changes.limit ?? limit
@@ -47,7 +39,7 @@ extension LinuxResources.Memory {
 }
 
 extension LinuxResources.CPU {
-    fileprivate mutating func update(with changes: Self) {
+    fileprivate mutating func merge(_ changes: Self) {
         shares = changes.shares ?? shares
         quota = changes.quota ?? quota
         burst = changes.burst ?? burst
@@ -61,7 +53,7 @@ extension LinuxResources.CPU {
 }
 
 extension LinuxResources.BlockIO {
-    fileprivate mutating func update(with changes: Self) {
+    fileprivate mutating func merge(_ changes: Self) {
         weight = changes.weight ?? weight
         leafWeight = changes.leafWeight ?? leafWeight
         for var device in changes.weightDevices {

@@ -210,14 +210,18 @@ static bool would_unlock(int tree, const struct lp_step *step) {
         {ST_RDONLY, MOUNT_ATTR_RDONLY}, {ST_NOSUID, MOUNT_ATTR_NOSUID}, {ST_NODEV, MOUNT_ATTR_NODEV}, {ST_NOEXEC, MOUNT_ATTR_NOEXEC}};
     for (size_t i = 0; i < sizeof locked / sizeof *locked; i++)
         if (status.f_flag & locked[i].flag && (step->number[1] | step->number[7]) & locked[i].attribute) return true;
-    uint64_t times = ST_NOATIME | ST_NODIRATIME | ST_RELATIME;
-    return step->number[1] & MOUNT_ATTR__ATIME && (status.f_flag & times) != ST_RELATIME && status.f_flag & ST_NOATIME;
+    if (!(step->number[1] & MOUNT_ATTR__ATIME)) return false;
+    // Access times are locked as a whole, whatever they are.
+    uint64_t set = step->number[0];
+    unsigned long wanted = set & MOUNT_ATTR_NOATIME ? ST_NOATIME : set & MOUNT_ATTR_STRICTATIME ? 0 : ST_RELATIME;
+    if (set & MOUNT_ATTR_NODIRATIME) wanted |= ST_NODIRATIME;
+    return (status.f_flag & (ST_NOATIME | ST_NODIRATIME | ST_RELATIME)) != wanted;
 }
 
 // Gives a tree the propagation and attributes of an LP_BIND, LP_OPEN_TREE or LP_REMOUNT.
 int change_tree(int tree, const struct lp_step *step) {
     const uint64_t *number = step->number;
-    if (would_unlock(tree, step)) return fail_with(EPERM, "operation not permitted: the host has locked what this would clear");
+    if (would_unlock(tree, step)) return fail_with(EPERM, "the host has locked what this would change");
     // Before anything else, of the whole tree: a mount event of the host must not reach the container by default, nor the
     // other way.
     if (number[3] && set_attributes(tree, 0, 0, number[3], !(number[2] & LP_BIND_ONE_PROPAGATION)) != 0) return -1;

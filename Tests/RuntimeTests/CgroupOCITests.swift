@@ -70,7 +70,10 @@ extension CgroupTests {
             let first = try place("taken")
             let second = try place("taken") { $0.pidsLimit = 7 }
             #expect(second.made == [] && second.roots == first.roots)
+            // What runs in it is the container's, and the folder is not.
+            let process = try CgroupSandbox.start(in: second.cgroup, "exec sleep 60")
             try second.cgroup.remove(in: second.made)
+            #expect(try Subprocess.wait(for: process) == .signalled(SIGKILL))
             #expect(second.cgroup.directories.count == first.roots.count)
             try second.cgroup.setFrozen(true)
             let frozen = #expect(throws: EngineError.self) { try place("taken") }

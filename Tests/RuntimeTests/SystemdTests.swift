@@ -118,6 +118,19 @@ struct SystemdTests {
             let folder = try FileDescriptor.open(try #require(placed.cgroup.unifiedDirectory), O_RDONLY | O_DIRECTORY)
             #expect(try DeviceProgram.attached(to: folder.raw).count == 1, "ours alone")
         }
+        if resources.pidsLimit != nil {
+            try placed.cgroup.update(changed { $0.pidsLimit = 44 }, known: resources, unit: unit)
+            #expect(try show(unit, "TasksMax") == ["TasksMax=44"])
+            let directory = try #require(placed.cgroup.directory(of: .pids) ?? placed.cgroup.unifiedDirectory)
+            #expect(try Files.readText("\(directory)/pids.max") == "44\n")
+        }
+        if hierarchy.unified?.controllers?.contains("cpu") == true {
+            // Both have what systemd makes of it.
+            try placed.cgroup.update(changed { $0.cpu.quota = 15_050 }, known: resources, unit: unit)
+            #expect(try show(unit, "CPUQuotaPerSecUSec") == ["CPUQuotaPerSecUSec=160ms"])
+            let directory = try #require(placed.cgroup.unifiedDirectory)
+            #expect(try Files.readText("\(directory)/cpu.max") == "16000 100000\n")
+        }
         try placed.cgroup.kill()
         #expect(try Subprocess.wait(for: process) == .signalled(SIGKILL))
         try unit.stop()

@@ -117,7 +117,7 @@ package struct CgroupPlan: Equatable, Sendable {
         purpose = .oci(isRootless: isRootless, mayBeLeftOut: isRootless && !placement.isChosen)
         var builder = CgroupPlanBuilder(name: name, hierarchy: hierarchy, purpose: .create)
         builder.useEverything()
-        try builder.add(resources)
+        try builder.add(placement.unit?.rounding(resources) ?? resources)
         roots = builder.roots
         steps = builder.allSteps
         warnings = builder.warnings

@@ -53,6 +53,12 @@ package struct LaunchFailure: Error, CustomStringConvertible, Sendable {
                 .failed,
                 "error running \(hook.kind) hook #\(hook.index): \(said.isEmpty ? reason : said)"
             )
+        case .openTree(let bind, _, _), .attach(let bind, _):
+            return EngineError(
+                code == SystemError.notFound ? .notFound : .failed,
+                "error mounting \"\(bind.source)\" to rootfs at \"\(bind.target)\": "
+                    + reason.prefix(1).lowercased() + reason.dropFirst() + (detail.isEmpty ? "" : " (\(detail))")
+            )
         case .bind(let bind) where code == SystemError.notFound:
             return EngineError(.notFound, "binding \(bind.source) to \(bind.target): \(reason)")
         case .bind(let bind) where code == SystemError.notFolder:

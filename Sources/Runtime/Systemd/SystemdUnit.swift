@@ -56,8 +56,8 @@ package struct SystemdUnit: Equatable, Sendable {
         try manager.start(name, properties, mayExist: isSlice && pid == nil)
     }
 
-    /// Changes the limits that the running unit's properties keep. Like `Cgroup.update`, which is to follow, it changes
-    /// only what `changes` mentions.
+    /// Changes the limits that the running unit's properties keep: only what `changes` mentions. `Cgroup.update` calls it,
+    /// and does the rest.
     ///
     /// Device rules on v1 are for a paused container: systemd denies everything while it applies them.
     ///
