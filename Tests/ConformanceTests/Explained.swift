@@ -17,7 +17,7 @@ extension Explained {
         ),
         Explained(
             "writable /sys/kernel/mm/transparent_hugepage/enabled result",
-            odd: [.runc],
+            odd: [.crun, .runc],
             "follows from the read-only superblock: EROFS comes before EACCES"
         ),
     ]

@@ -24,6 +24,16 @@ import Testing
         }
     }
 
+    /// For docs/conformance.md.
+    @Test func everyExplanationIsListed() {
+        for one in Explained.all {
+            let odd = one.odd.map(\.rawValue).sorted().joined(separator: ", ")
+            ConformanceTable.add("explained", one.scenario ?? "any", one.key, odd, one.reason)
+            #expect(!one.odd.isEmpty && !one.reason.isEmpty)
+            #expect(one.scenario == nil || Scenario.all.contains { $0.name == one.scenario }, "\(one.scenario ?? "")")
+        }
+    }
+
     static let runtimes: [OCIRuntime] = {
         let others = [OCIRuntime.crun, .runc].filter { $0.kind != OCIRuntime.underTest.kind }
         return [.underTest] + others
