@@ -8,13 +8,20 @@ package struct SignalDescriptor: ~Copyable {
 
     /// Takes over the given signals.
     package init(_ signals: [CInt]) throws(SystemError) {
+        var set = try Self.hold(signals)
+        descriptor = FileDescriptor(
+            owning: try retrying("watching signals") { signalfd(-1, &set, Int32(SFD_CLOEXEC | SFD_NONBLOCK)) }
+        )
+    }
+
+    /// Holds the signals back for a descriptor that is made later: those that come meanwhile are the first that it reads.
+    @discardableResult
+    package static func hold(_ signals: [CInt]) throws(SystemError) -> sigset_t {
         var set = sigset_t()
         sigemptyset(&set)
         for signal in signals { sigaddset(&set, signal) }
         try retrying("blocking signals") { sigprocmask(SIG_BLOCK, &set, nil) }
-        descriptor = FileDescriptor(
-            owning: try retrying("watching signals") { signalfd(-1, &set, Int32(SFD_CLOEXEC | SFD_NONBLOCK)) }
-        )
+        return set
     }
 
     /// The next signal that has come, or nil.

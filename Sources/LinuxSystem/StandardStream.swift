@@ -6,6 +6,15 @@ package enum StandardStream: CInt, Sendable {
     case output = 1
     case error = 2
 
+    /// Puts /dev/null where the caller left one of the three closed, before another descriptor of ours gets its number and a
+    /// program that is started takes that for its input.
+    package static func openMissing() {
+        for number: CInt in 0...2 where linux_fcntl(number, F_GETFD, 0) < 0 {
+            // The lowest that is free: this one.
+            _ = linux_openat(AT_FDCWD, "/dev/null", O_RDWR, 0)
+        }
+    }
+
     /// Writes all of the text, in as many write(2) calls as it takes.
     package func write(_ text: String) throws(SystemError) { try write(Array(text.utf8)) }
 

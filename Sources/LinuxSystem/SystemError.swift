@@ -64,4 +64,5 @@ extension SystemError {
     package static let notFolder = ENOTDIR
     package static let exists = EEXIST
     package static let denied = EACCES
+    package static let notPermitted = EPERM
 }

@@ -174,7 +174,8 @@ extension RuntimeSpec.IntelRdt {
 extension RuntimeSpec.MemoryPolicy {
     init(_ reader: JSONReader) throws(EngineError) {
         self.init(
-            mode: try reader.needText("mode"),
+            // A missing one is what `validate` says of it.
+            mode: try reader.text("mode") ?? "",
             nodes: try reader.text("nodes") ?? "",
             flags: try reader.strings("flags") ?? []
         )

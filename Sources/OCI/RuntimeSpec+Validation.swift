@@ -128,7 +128,7 @@ extension RuntimeSpec.MemoryPolicy {
         guard !flags.contains("MPOL_F_STATIC_NODES") || !flags.contains("MPOL_F_RELATIVE_NODES") else {
             throw EngineError(
                 .invalid,
-                "memory policy flags MPOL_F_STATIC_NODES and MPOL_F_RELATIVE_NODES exclude each other"
+                "invalid memory policy: flags MPOL_F_STATIC_NODES and MPOL_F_RELATIVE_NODES exclude each other"
             )
         }
         let named: NumberRanges
@@ -139,11 +139,14 @@ extension RuntimeSpec.MemoryPolicy {
         }
         switch mode {
         case "MPOL_DEFAULT", "MPOL_LOCAL":
-            guard named.isEmpty else { throw EngineError(.invalid, "memory policy mode \(mode) takes no nodes") }
+            let count = named.ranges.reduce(0) { $0 + $1.count }
+            guard count == 0 else {
+                throw EngineError(.invalid, "invalid memory policy: \(mode) mode requires 0 nodes but got \(count)")
+            }
         case "MPOL_PREFERRED": break
         default:
             guard !named.isEmpty else {
-                throw EngineError(.invalid, "memory policy mode \(mode) requires at least one node")
+                throw EngineError(.invalid, "invalid memory policy: \(mode) mode requires at least one node")
             }
         }
     }

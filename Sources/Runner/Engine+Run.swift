@@ -37,6 +37,8 @@ extension Engine {
         let layers = try images.unpackedLayers(of: image.content, events: events)
         let prepared = try prepare(request, image, layers, id: id, hierarchy: hierarchy)
 
+        // Where the shim has not begun yet nothing holds signals back, and one would leave the claim to the next command.
+        if request.forwardsSignals { try SignalDescriptor.hold(SignalDescriptor.forwardable) }
         let claim = try containers.claim(id: id, name: request.options.name)
         let record = record(of: request, image, prepared, id: id, name: claim.name)
         var run = ForegroundRun(engine: self, request: request, prepared: prepared, record: record, report: report)

@@ -110,9 +110,9 @@ static int try_exec(const char *path) {
     return -1;
 }
 
-// Whether a file is there that our user may execute, with the ids alone: access(2) goes by the real ones.
+// Whether a file is there that the program's user may execute, with the capabilities that it will have.
 static int try_access(const char *path) {
-    if (access(path, X_OK) != 0) return -1;
+    if (syscall(SYS_faccessat2, AT_FDCWD, path, X_OK, AT_EACCESS) != 0) return -1;
     struct stat status;
     if (stat(path, &status) != 0 || !S_ISDIR(status.st_mode)) return 0;
     errno = EISDIR;
@@ -139,8 +139,11 @@ static int search(int (*attempt)(const char *)) {
 }
 
 int step_find_program(struct shim *shim, const struct lp_step *step) {
-    if (load_lists(shim, step) != 0) return -1;
-    return search(try_access);
+    if (load_lists(shim, step) != 0 || set_effective(step->number[0]) != 0) return -1;
+    int result = search(try_access), code = errno;
+    if (raise_permitted() != 0) return -1;
+    errno = code;
+    return result;
 }
 
 // Opens a file of our own on a procfs: on a new mount that nobody can have prepared, or, where we may not mount, on /proc if

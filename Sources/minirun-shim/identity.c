@@ -45,11 +45,14 @@ static int set_capabilities(uint64_t effective, uint64_t permitted, uint64_t inh
 
 // The permitted capabilities become effective again, which the change of user has ended: what comes between here and
 // LP_CAPABILITIES (a filter without no_new_privs needs CAP_SYS_ADMIN) is still the shim's own.
-static int raise_permitted(void) {
+int raise_permitted(void) { return set_effective(UINT64_MAX); }
+
+// Of those that are permitted.
+int set_effective(uint64_t effective) {
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct data[2];
     if (syscall(SYS_capget, &header, data) != 0) return -1;
-    for (int half = 0; half < 2; half++) data[half].effective = data[half].permitted;
+    for (int half = 0; half < 2; half++) data[half].effective = data[half].permitted & (uint32_t)(effective >> (32 * half));
     return (int)syscall(SYS_capset, &header, data);
 }
 

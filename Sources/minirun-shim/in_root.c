@@ -40,7 +40,24 @@ int open_parent(const struct shim *shim, const char *path, const char **name) {
 
 // Opens (O_PATH) what a mount goes onto. Where nothing is there it is created, as a folder or as an empty file, component by
 // component, each inside the folder that was just opened.
-int open_target(const struct shim *shim, const char *path, bool folder) {
+static int open_or_make(const struct shim *shim, const char *path, bool folder, int links);
+
+int open_target(const struct shim *shim, const char *path, bool folder) { return open_or_make(shim, path, folder, 0); }
+
+// A link that leads nowhere is followed by its text, inside the root: what it leads to is what is made.
+static int open_link_target(const struct shim *shim, int parent, const char *path, const char *name, bool folder, int links) {
+    char text[PATH_MAX], joined[PATH_MAX];
+    ssize_t length = readlinkat(parent, name, text, sizeof text - 1);
+    if (length < 0 || links == 40) return fail_with(length < 0 ? ENOENT : ELOOP, path); // ENOENT: a racing container
+    text[length] = 0;
+    size_t before = *text == '/' ? 0 : (size_t)(name - path);
+    if (before + (size_t)length >= sizeof joined) return fail_with(ENAMETOOLONG, path);
+    memcpy(joined, path, before);
+    memcpy(joined + before, text, (size_t)length + 1);
+    return open_or_make(shim, joined, folder, links + 1);
+}
+
+static int open_or_make(const struct shim *shim, const char *path, bool folder, int links) {
     int fd = open_in_root(shim, path, O_PATH | (folder ? O_DIRECTORY : 0));
     if (fd >= 0 || errno != ENOENT) return fd;
     const char *name;
@@ -53,9 +70,12 @@ int open_target(const struct shim *shim, const char *path, bool folder) {
         made = openat(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
         if (made >= 0) close(made);
     }
+    if (made < 0 && errno == EEXIST) {
+        int found = open_link_target(shim, parent, path, name, folder, links);
+        return close_keeping_errno(parent, found);
+    }
     int code = errno;
     close(parent);
-    // EEXIST without having been found: a link that leads nowhere, or a racing container.
-    if (made < 0) return fail_with(code == EEXIST ? ENOENT : code, path);
+    if (made < 0) return fail_with(code, path);
     return open_in_root(shim, path, O_PATH | O_NOFOLLOW | (folder ? O_DIRECTORY : 0));
 }

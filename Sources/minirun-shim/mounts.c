@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
@@ -200,9 +201,27 @@ int open_bind_source(const char *source, uint64_t flags) {
     return open_tree(AT_FDCWD, source, clone);
 }
 
+// Whether a tree has attributes that a step would clear and must not: those that the host has given a mount are not the
+// container's root's to take away, as the kernel has it where that asks.
+static bool would_unlock(int tree, const struct lp_step *step) {
+    struct statvfs status;
+    if (!(step->number[2] & LP_BIND_KEEP_LOCKED) || fstatvfs(tree, &status) != 0) return false;
+    static const struct { unsigned long flag; uint64_t attribute; } locked[] = {
+        {ST_RDONLY, MOUNT_ATTR_RDONLY}, {ST_NOSUID, MOUNT_ATTR_NOSUID}, {ST_NODEV, MOUNT_ATTR_NODEV}, {ST_NOEXEC, MOUNT_ATTR_NOEXEC}};
+    for (size_t i = 0; i < sizeof locked / sizeof *locked; i++)
+        if (status.f_flag & locked[i].flag && (step->number[1] | step->number[7]) & locked[i].attribute) return true;
+    if (!(step->number[1] & MOUNT_ATTR__ATIME)) return false;
+    // Access times are locked as a whole, whatever they are.
+    uint64_t set = step->number[0];
+    unsigned long wanted = set & MOUNT_ATTR_NOATIME ? ST_NOATIME : set & MOUNT_ATTR_STRICTATIME ? 0 : ST_RELATIME;
+    if (set & MOUNT_ATTR_NODIRATIME) wanted |= ST_NODIRATIME;
+    return (status.f_flag & (ST_NOATIME | ST_NODIRATIME | ST_RELATIME)) != wanted;
+}
+
 // Gives a tree the propagation and attributes of an LP_BIND, LP_OPEN_TREE or LP_REMOUNT.
 int change_tree(int tree, const struct lp_step *step) {
     const uint64_t *number = step->number;
+    if (would_unlock(tree, step)) return fail_with(EPERM, "the host has locked what this would change");
     // Before anything else, of the whole tree: a mount event of the host must not reach the container by default, nor the
     // other way.
     if (number[3] && set_attributes(tree, 0, 0, number[3], !(number[2] & LP_BIND_ONE_PROPAGATION)) != 0) return -1;
@@ -228,11 +247,10 @@ static int attach_tree(struct shim *shim, int tree, const char *path, uint64_t f
 }
 
 int step_bind(struct shim *shim, const struct lp_step *step) {
-    uint64_t flags = step->number[2];
-    int tree = open_bind_source(text_of(shim, step, 0), flags);
+    int tree = open_bind_source(text_of(shim, step, 0), step->number[2]);
     if (tree < 0) return -1;
     if (change_tree(tree, step) != 0) return close_keeping_errno(tree, -1);
-    return attach_tree(shim, tree, text_of(shim, step, 1), flags);
+    return attach_tree(shim, tree, text_of(shim, step, 1), step->number[2]);
 }
 
 int step_attach(struct shim *shim, const struct lp_step *step) {
@@ -252,7 +270,14 @@ int step_mask(struct shim *shim, const struct lp_step *step) {
     if (fstat(target, &status) != 0) return close_keeping_errno(target, -1);
     int cover;
     if (S_ISDIR(status.st_mode)) {
-        cover = make_file_system("tmpfs", "tmpfs", "nr_inodes=1,size=4k", MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+        // One empty file system for all of them; the first is kept open when it is in place, and the others are its clones.
+        static int empty = -1;
+        if (empty < 0) {
+            cover = make_file_system("tmpfs", "tmpfs", "nr_inodes=1,size=4k", MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+            empty = cover < 0 ? -1 : fcntl(cover, F_DUPFD_CLOEXEC, 3);
+        } else {
+            cover = open_tree(empty, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+        }
     } else {
         // The container's own /dev/null, which must be the real one: an image or a volume could have put a link or a file
         // there, and the bind would then open what it leads to (CVE-2025-31133).
@@ -301,20 +326,22 @@ static int move_root(const struct shim *shim) {
 }
 
 int step_pivot_root(struct shim *shim, const struct lp_step *step) {
-    if (fchdir(shim->root) != 0) return -1;
+    int old = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (old < 0 || fchdir(shim->root) != 0) return -1;
     if (step->number[0] == LP_ROOT_MOVE) {
         if (move_root(shim) != 0) return -1;
     } else if (step->number[0] == LP_ROOT_CHANGE) {
         if (chroot(".") != 0) return -1;
     } else {
-        // The old root lands on top of the new one ("." on "."), where it is unmounted: no folder is needed for it. The
-        // process's working folder is then the new root.
+        // The old root lands on top of the new one ("." on "."), where it is unmounted: no folder is needed for it.
         if (syscall(SYS_pivot_root, ".", ".") != 0) return -1;
-        // A private old root: its unmounting must not reach the host's mounts.
-        if (mount(NULL, ".", NULL, MS_REC | MS_SLAVE, NULL) != 0) return -1;
+        // From the old root's own folder: by another "." it would be the new one that is meant. Its unmounting must not reach the
+        // host's mounts.
+        if (fchdir(old) != 0 || mount(NULL, ".", NULL, MS_REC | MS_SLAVE, NULL) != 0) return -1;
         if (umount2(".", MNT_DETACH) != 0) return -1;
     }
     if (chdir("/") != 0) return -1;
+    close(old);
     close(shim->root);
     shim->root = -1;
     return 0;

@@ -85,6 +85,8 @@ step_function step_new_session, step_keyring, step_loopback, step_oom_score, ste
     step_personality, step_scheduler, step_io_priority, step_affinity, step_memory_policy;
 int enter_folder(struct shim *shim, const char *path, bool create);
 step_function step_become_root, step_bounding_set, step_ids, step_capabilities;
+int raise_permitted(void);
+int set_effective(uint64_t effective);
 step_function step_home, step_find_program, step_attribute, step_exec;
 void add_home(const struct shim *shim, char **environment);
 char **list_of(const struct shim *shim, uint32_t offset, char **space, size_t capacity);

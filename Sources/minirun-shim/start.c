@@ -3,9 +3,11 @@
 #include "shim.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+static void end(int number) { _exit(128 + number); }
 
 int step_start(struct shim *shim, const struct lp_step *step) {
     if (step->number[0] >= shim->descriptor_count) return fail_with(EBADF, "");
@@ -14,6 +16,11 @@ int step_start(struct shim *shim, const struct lp_step *step) {
     // An engine that is gone has not written that the container is created.
     if (send_message(shim, &message, -1) != 0) _exit(255);
     close(shim->control);
+    // The kernel keeps a signal without a handler from pid 1, and who wants a created container to end sends one. LP_EXEC takes
+    // the handlers away again.
+    static const int ending[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+    struct sigaction action = {.sa_handler = end};
+    for (size_t i = 0; i < sizeof ending / sizeof *ending; i++) sigaction(ending[i], &action, NULL);
     for (;;) {
         shim->control = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
         if (shim->control < 0) {

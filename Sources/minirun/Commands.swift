@@ -13,7 +13,8 @@ enum Commands {
             InfoCommand.verb,
             // The others; the help sorts them.
             ContainerInspectCommand.verb, HistoryCommand.verb, ImageInspectCommand.verb, ImportCommand.verb,
-            InspectCommand.verb, LoadCommand.verb, RmCommand.verb, RmiCommand.verb, SaveCommand.verb, TagCommand.verb,
+            InspectCommand.verb, LoadCommand.verb, OciCommand.verb, RmCommand.verb, RmiCommand.verb, SaveCommand.verb,
+            TagCommand.verb,
         ]
     )
 }

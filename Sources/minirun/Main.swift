@@ -7,6 +7,7 @@ struct Main {
     static func main() {
         // A reader of our output that goes away is an error of that write, not the end of a container.
         Signals.ignore(SIGPIPE)
+        StandardStream.openMissing()
         // What the caller left open is no business of any program that is started from here.
         FileDescriptor.closeAtExec(from: 3)
         let words = CommandLine.arguments

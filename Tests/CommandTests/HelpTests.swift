@@ -115,6 +115,7 @@ import Testing
                   import      Import the contents from a tarball to create a filesystem image
                   inspect     Return low-level information on containers and images
                   load        Load an image from a tar archive or STDIN
+                  oci         Run a command of the OCI runtime, as minirun-oci does
                   rm          Remove one or more containers
                   rmi         Remove one or more images
                   save        Save one or more images to a tar archive (streamed to STDOUT by default)

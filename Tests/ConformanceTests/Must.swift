@@ -1,1 +1,74 @@
+import CLinux
+import LinuxSystem
+import TestSupport
 import Testing
+
+/// Ties a test to the sentence of the specification, or to the attack, that it is about, and says which of Debian's
+/// runtimes do not pass it and why. On such a runtime the test must fail: the reason stays true or goes.
+///
+/// With MINIRUN_CONFORMANCE_TABLE each test that runs appends its row to that file; `Scripts/conformance` makes
+/// `docs/conformance.md` of them.
+struct Must: TestTrait, TestScoping {
+    let section: String
+    let words: String
+    let known: [OCIRuntime.Kind: String]
+
+    func provideScope(
+        for test: Test,
+        testCase: Test.Case?,
+        performing function: @Sendable () async throws -> Void
+    ) async throws {
+        note(test)
+        // A test with arguments looks at each of them itself.
+        guard let reason = known[OCIRuntime.underTest.kind], !test.isParameterized else { return try await function() }
+        await withKnownIssue("\(OCIRuntime.underTest.version): \(reason)") { try await function() }
+    }
+
+    private func note(_ test: Test) {
+        guard let path = Process.environment("MINIRUN_CONFORMANCE_TABLE") else { return }
+        let name = "\(test.id)".split(separator: "/").dropLast().joined(separator: "/")
+        let row = [section, words, name, known[.crun] ?? "", known[.runc] ?? ""].joined(separator: "\t")
+        let file = try? FileDescriptor.open(path, O_WRONLY | O_APPEND | O_CREAT, mode: 0o644)
+        try? file?.write(row + "\n")
+    }
+}
+
+extension Trait where Self == Must {
+    /// `section` is the file and heading of the specification, or the name of the attack; `crun` and `runc` say why Debian's
+    /// version does not pass.
+    static func must(_ section: String, _ words: String, crun: String? = nil, runc: String? = nil) -> Must {
+        var known: [OCIRuntime.Kind: String] = [:]
+        known[.crun] = crun
+        known[.runc] = runc
+        return Must(section: section, words: words, known: known)
+    }
+
+    /// The same reason for both.
+    static func must(_ section: String, _ words: String, both: String) -> Must {
+        .must(section, words, crun: both, runc: both)
+    }
+}
+
+/// For a part of a test, or one of its arguments: must fail on these runtimes, or may where it is a race.
+func known(
+    _ kinds: OCIRuntime.Kind...,
+    because reason: String,
+    if condition: Bool = true,
+    sometimes: Bool = false,
+    _ body: () throws -> Void
+) rethrows {
+    if condition && kinds.contains(OCIRuntime.underTest.kind) {
+        withKnownIssue("\(reason)", isIntermittent: sometimes) { try body() }
+    } else {
+        try body()
+    }
+}
+
+/// An operation that generates an error: it fails, and says why in one or more lines.
+func expectError(_ outcome: Outcome, _ what: String = "", _ location: SourceLocation = #_sourceLocation) {
+    #expect(outcome.code != 0 && !outcome.err.isEmpty, "no error: \(what) \(outcome)", sourceLocation: location)
+}
+
+func expectSuccess(_ outcome: Outcome, _ what: String = "", _ location: SourceLocation = #_sourceLocation) {
+    #expect(outcome.code == 0, "\(what) \(outcome)", sourceLocation: location)
+}

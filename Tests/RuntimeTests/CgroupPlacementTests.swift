@@ -7,14 +7,20 @@ import Testing
 struct CgroupPlacementTests {
     static let hybrid = CgroupHierarchyTests.hierarchy(
         "\(CgroupHierarchyTests.hybridMounts)\n\(CgroupHierarchyTests.unifiedMount)",
-        own: "9:name=systemd:/s\n8:pids:/p/q\n7:memory:/\n6:devices:/\n5:freezer:/\n4:blkio:/\n3:cpuset:/\n2:cpu,cpuacct:/c\n0::/u\n"
+        own:
+            "9:name=systemd:/s\n8:pids:/p/q\n7:memory:/\n6:devices:/\n5:freezer:/\n4:blkio:/\n3:cpuset:/\n2:cpu,cpuacct:/c\n0::/u\n"
     )
     static let v2 = CgroupHierarchy(
         unified: CgroupHierarchy.Unified(directory: "/sys/fs/cgroup", controllers: ["memory"]),
         ownPath: "/user.slice/user-0.slice/session-1.scope"
     )
 
-    static func place(_ path: String?, systemd: Bool = false, _ hierarchy: CgroupHierarchy = v2, isRootless: Bool = false)
+    static func place(
+        _ path: String?,
+        systemd: Bool = false,
+        _ hierarchy: CgroupHierarchy = v2,
+        isRootless: Bool = false
+    )
         throws -> CgroupPlacement
     {
         try CgroupPlacement(
@@ -94,7 +100,12 @@ struct CgroupPlacementTests {
         Unit(path: nil, name: "minirun-x.scope", slice: "system.slice", cgroup: "system.slice/minirun-x.scope"),
         Unit(path: "", name: "minirun-x.scope", slice: "system.slice", cgroup: "system.slice/minirun-x.scope"),
         Unit(path: "a-b.slice:p:n", name: "p-n.scope", slice: "a-b.slice", cgroup: "a.slice/a-b.slice/p-n.scope"),
-        Unit(path: ":docker:1234", name: "docker-1234.scope", slice: "system.slice", cgroup: "system.slice/docker-1234.scope"),
+        Unit(
+            path: ":docker:1234",
+            name: "docker-1234.scope",
+            slice: "system.slice",
+            cgroup: "system.slice/docker-1234.scope"
+        ),
         Unit(path: "-.slice:p:n", name: "p-n.scope", slice: "-.slice", cgroup: "p-n.scope"),
         Unit(path: "a.slice:p:a-c.slice", name: "a-c.slice", slice: "a.slice", cgroup: "a.slice/a-c.slice"),
         Unit(path: "a.slice::n", name: "-n.scope", slice: "a.slice", cgroup: "a.slice/-n.scope"),
@@ -124,7 +135,8 @@ struct CgroupPlacementTests {
 
     @Test(arguments: [
         "/a/b": "expected cgroupsPath to be of format \"slice:prefix:name\" for systemd cgroups, got \"/a/b\" instead",
-        "a:b:c:d": "expected cgroupsPath to be of format \"slice:prefix:name\" for systemd cgroups, got \"a:b:c:d\" instead",
+        "a:b:c:d":
+            "expected cgroupsPath to be of format \"slice:prefix:name\" for systemd cgroups, got \"a:b:c:d\" instead",
         "a:b:c": "invalid slice name: a", "a/b.slice:p:n": "invalid slice name: a/b.slice",
         "-a.slice:p:n": "invalid slice name: -a.slice", "a--b.slice:p:n": "invalid slice name: a--b.slice",
         "a-.slice:p:n": "invalid slice name: a-.slice", ".slice:p:n": "invalid slice name: .slice",
@@ -136,7 +148,8 @@ struct CgroupPlacementTests {
 
     @Test func stateFile() throws {
         for placement in [
-            try Self.place("a/b", Self.hybrid), try Self.place("/a"), try Self.place(nil, systemd: true, isRootless: true),
+            try Self.place("a/b", Self.hybrid), try Self.place("/a"),
+            try Self.place(nil, systemd: true, isRootless: true),
         ] {
             let text = placement.json.text()
             #expect(try CgroupPlacement(JSON.parse(text)) == placement)

@@ -113,7 +113,9 @@ struct DBusTests {
         var deep = DBusDecoder([UInt8](repeating: 0, count: 16) + (0..<100).flatMap { _ in [1, UInt8(ascii: "v"), 0] })
         _ = try deep.values("tt")
         #expect(throws: EngineError.self) { try deep.values("v") }
-        #expect(throws: EngineError.self) { try DBusMessage.length(Self.bytes("42010001") + [UInt8](repeating: 0, count: 16)) }
+        #expect(throws: EngineError.self) {
+            try DBusMessage.length(Self.bytes("42010001") + [UInt8](repeating: 0, count: 16))
+        }
         #expect(
             throws: EngineError.self,
             "longer than any answer of systemd's"
@@ -129,7 +131,9 @@ struct DBusTests {
     func badSignatures(_ text: String) { #expect(DBusSignature.split(text) == nil) }
 
     @Test func addresses() {
-        let list = DBusAddress.list("tcp:host=x,port=1;unix:guid=1,path=/run/a%2cb;unix:abstract=/tmp/x,guid=2;unix:dir=/tmp")
+        let list = DBusAddress.list(
+            "tcp:host=x,port=1;unix:guid=1,path=/run/a%2cb;unix:abstract=/tmp/x,guid=2;unix:dir=/tmp"
+        )
         #expect(list == [DBusAddress(path: "/run/a,b"), DBusAddress(path: "/tmp/x", isAbstract: true)])
         #expect(
             DBusAddress.systemManager { _ in nil }
@@ -152,14 +156,18 @@ struct DBusTests {
         let refused = #expect(throws: EngineError.self) {
             _ = try DBusConnection.open([DBusAddress(path: "/nowhere/socket")])
         }
-        #expect(refused?.message == "failed to connect to dbus: connecting to /nowhere/socket: No such file or directory")
+        #expect(
+            refused?.message == "failed to connect to dbus: connecting to /nowhere/socket: No such file or directory"
+        )
     }
 
     static let texts: [String: DBusValue] = [
-        "true": .bool(true), "uint64 123456789": .uint64(123_456_789), "'inactive-or-failed'": .string("inactive-or-failed"),
+        "true": .bool(true), "uint64 123456789": .uint64(123_456_789),
+        "'inactive-or-failed'": .string("inactive-or-failed"),
         #""it's""#: .string("it's"), #"'a\'\n\u00e4'"#: .string("a'\nä"), "-5": .int32(-5), "1.5": .double(1.5),
         "byte 0x1f": .byte(31), "int16 017": .int16(15), " ['a', 'b'] ": .strings(["a", "b"]), "@as []": .strings([]),
-        "@at [1, 2]": .array(of: "t", [.uint64(1), .uint64(2)]), "[uint32 1, 2]": .array(of: "u", [.uint32(1), .uint32(2)]),
+        "@at [1, 2]": .array(of: "t", [.uint64(1), .uint64(2)]),
+        "[uint32 1, 2]": .array(of: "u", [.uint32(1), .uint32(2)]),
         "[('/dev/fuse', 'rw')]": .array(of: "(ss)", [.structure([.string("/dev/fuse"), .string("rw")])]),
         "<'x'>": .variant(.string("x")), "objectpath '/a'": .objectPath("/a"), "(1,)": .structure([.int32(1)]),
         "int64 -9223372036854775808": .int64(.min),

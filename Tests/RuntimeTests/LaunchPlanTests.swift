@@ -46,7 +46,8 @@ import Testing
         let names = try Self.plan().steps.map(\.name).filter { !["device", "link"].contains($0) }
         #expect(
             names == [
-                "clone", "newSession", "keyring", "propagation", "layer", "layer", "overlay", "loopback", "fileSystem", "bind",
+                "clone", "newSession", "keyring", "propagation", "layer", "layer", "overlay", "loopback", "fileSystem",
+                "bind",
                 "ownStreams", "sysctl", "readOnly", "mask", "barrier", "enterCgroup", "unshare", "fileSystem",
                 "fileSystem", "remount", "pivotRoot", "hostname", "workingFolder", "boundingSet", "ids",
                 "capabilities", "execute",

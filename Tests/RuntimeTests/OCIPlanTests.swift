@@ -10,7 +10,8 @@ import Testing
     private static func spec(_ change: (inout RuntimeSpec) -> Void = { _ in }) -> RuntimeSpec {
         LaunchPlanTests.spec { spec in
             spec.mounts = [
-                .init("/proc", type: "proc", source: "proc"), .init("/data", type: "bind", source: "/host", options: ["rbind"]),
+                .init("/proc", type: "proc", source: "proc"),
+                .init("/data", type: "bind", source: "/host", options: ["rbind"]),
             ]
             change(&spec)
         }
@@ -120,7 +121,9 @@ import Testing
             Self.spec { $0.linux.namespaces = [(.pid, nil)] },
             in: Self.context { $0.rootChange = .move }
         )
-        #expect(shared.steps.contains(.rootFolder("/bundle/rootfs", .change)) && shared.steps.contains(.pivotRoot(.change)))
+        #expect(
+            shared.steps.contains(.rootFolder("/bundle/rootfs", .change)) && shared.steps.contains(.pivotRoot(.change))
+        )
         // Nothing may be made or unmounted in a mount namespace that is the host's.
         #expect(!shared.steps.contains { ["propagation", "device", "link"].contains($0.name) })
     }
@@ -157,7 +160,9 @@ import Testing
             Self.spec { $0.process.env = ["A=1", "B=2", "A=3", "HOME="] },
             in: Self.context { $0.preservedDescriptors = 2 }
         )
-        #expect(plan.steps.last == .execute(arguments: ["prog", "a b"], environment: ["A=3", "B=2", "HOME="], keeps: 2))
+        #expect(
+            plan.steps.last == .execute(arguments: ["prog", "a b"], environment: ["A=3", "B=2", "HOME="], keeps: 2)
+        )
         #expect(plan.steps.contains(.home))
     }
 

@@ -92,7 +92,8 @@ struct SystemdPropertiesTests {
             try Self.limits(isUnified: false, Self.manyLimits)
                 == [
                     "MemoryLimit=t 67108864", "CPUShares=t 512", "CPUQuotaPeriodUSec=t 100000",
-                    "CPUQuotaPerSecUSec=t 160000", "TasksMax=t 100", "AllowedCPUs=ay [7 2]", "AllowedMemoryNodes=ay [1]",
+                    "CPUQuotaPerSecUSec=t 160000", "TasksMax=t 100", "AllowedCPUs=ay [7 2]",
+                    "AllowedMemoryNodes=ay [1]",
                     "BlockIOWeight=t 500",
                 ]
         )
@@ -105,11 +106,16 @@ struct SystemdPropertiesTests {
             resources.pidsLimit = -1
         }
         #expect(
-            lifted == ["MemoryMax=t infinity", "MemorySwapMax=t infinity", "CPUQuotaPerSecUSec=t infinity", "TasksMax=t infinity"]
+            lifted == [
+                "MemoryMax=t infinity", "MemorySwapMax=t infinity", "CPUQuotaPerSecUSec=t infinity",
+                "TasksMax=t infinity",
+            ]
         )
         #expect(try Self.limits { $0.pidsLimit = 0 } == ["TasksMax=t 1"])
         #expect(
-            try Self.limits { $0.cpu.period = 50_000 } == ["CPUQuotaPeriodUSec=t 50000", "CPUQuotaPerSecUSec=t infinity"]
+            try Self.limits { $0.cpu.period = 50_000 } == [
+                "CPUQuotaPeriodUSec=t 50000", "CPUQuotaPerSecUSec=t infinity",
+            ]
         )
         #expect(try Self.limits { _ in } == [])
     }
@@ -138,7 +144,9 @@ struct SystemdPropertiesTests {
         #expect(try Self.limits { $0.cpu.idle = 1 } == ["CPUWeight=t 0"])
         #expect(try Self.limits(version: 251) { $0.cpu.idle = 1 } == [])
         #expect(try Self.limits { $0.unified = ["cpu.idle": "1", "cpu.weight": "8"] } == ["CPUWeight=t 0"])
-        #expect(try Self.limits(version: 251) { $0.unified = ["cpu.idle": "1", "cpu.weight": "8"] } == ["CPUWeight=t 8"])
+        #expect(
+            try Self.limits(version: 251) { $0.unified = ["cpu.idle": "1", "cpu.weight": "8"] } == ["CPUWeight=t 8"]
+        )
     }
 
     @Test func unified() throws {
@@ -161,7 +169,9 @@ struct SystemdPropertiesTests {
         #expect(error?.message == "unified resource \"memory.max\" value conversion error: \"1M\"")
     }
 
-    @Test(arguments: ["": "empty value", "1-": "invalid number: 1-", "3-1": "invalid range: 3-1", "x": "invalid number: x"])
+    @Test(arguments: [
+        "": "empty value", "1-": "invalid number: 1-", "3-1": "invalid range: 3-1", "x": "invalid number: x",
+    ])
     func badLists(_ list: String, _ reason: String) throws {
         let error = #expect(throws: EngineError.self) { try SystemdProperties.bits(list, of: "cpuset.cpus") }
         #expect(error?.message == "cpuset.cpus=\"\(list)\" conversion error: \(reason)")
@@ -187,7 +197,9 @@ struct SystemdPropertiesTests {
         )
         #expect(try text(Rule.everything) == ["DeviceAllow=a(ss) []", "DevicePolicy=s auto"])
         #expect(
-            try text(Rule.everything + [Rule(allow: false, .block)]) == ["DeviceAllow=a(ss) []", "DevicePolicy=s strict"]
+            try text(Rule.everything + [Rule(allow: false, .block)]) == [
+                "DeviceAllow=a(ss) []", "DevicePolicy=s strict",
+            ]
         )
     }
 
@@ -211,7 +223,10 @@ struct SystemdPropertiesTests {
             ("a", "1", "annotation org.systemd.property.a name incorrect: too short"),
             ("a_b", "1", "annotation org.systemd.property.a_b name incorrect: contains non-alphabetic character"),
             ("StopSec", "'x'", "annotation org.systemd.property.StopSec='x' value parse error: not a number"),
-            ("After", "[]", "annotation org.systemd.property.After=[] value parse error: an empty array needs a type, such as @as []"),
+            (
+                "After", "[]",
+                "annotation org.systemd.property.After=[] value parse error: an empty array needs a type, such as @as []"
+            ),
         ] {
             let error = #expect(throws: EngineError.self) { try text(["org.systemd.property.\(key)": value]) }
             #expect(error?.message == message)

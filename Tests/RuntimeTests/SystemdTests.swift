@@ -57,12 +57,23 @@ struct SystemdTests {
             pid: process,
             resources: resources,
             description: "minirun's test",
-            annotations: ["org.systemd.property.TimeoutStopSec": "2", "org.systemd.property.Documentation": "['man:x']"]
+            annotations: [
+                "org.systemd.property.TimeoutStopSec": "2", "org.systemd.property.Documentation": "['man:x']",
+            ]
         )
         // It says so when the process is there.
         #expect(try cgroups(of: process).contains("/\(placement.name.path)"))
         #expect(
-            try show(unit, "TasksMax", "Slice", "Delegate", "DefaultDependencies", "TimeoutStopUSec", "DevicePolicy", "Documentation")
+            try show(
+                unit,
+                "TasksMax",
+                "Slice",
+                "Delegate",
+                "DefaultDependencies",
+                "TimeoutStopUSec",
+                "DevicePolicy",
+                "Documentation"
+            )
                 == [
                     "DefaultDependencies=no", "Delegate=yes", "DevicePolicy=strict", "Documentation=man:x",
                     "Slice=minirun-test.slice", "TasksMax=50", "TimeoutStopUSec=2s",
@@ -106,6 +117,19 @@ struct SystemdTests {
         if hierarchy.mode == .unified {
             let folder = try FileDescriptor.open(try #require(placed.cgroup.unifiedDirectory), O_RDONLY | O_DIRECTORY)
             #expect(try DeviceProgram.attached(to: folder.raw).count == 1, "ours alone")
+        }
+        if resources.pidsLimit != nil {
+            try placed.cgroup.update(changed { $0.pidsLimit = 44 }, known: resources, unit: unit)
+            #expect(try show(unit, "TasksMax") == ["TasksMax=44"])
+            let directory = try #require(placed.cgroup.directory(of: .pids) ?? placed.cgroup.unifiedDirectory)
+            #expect(try Files.readText("\(directory)/pids.max") == "44\n")
+        }
+        if hierarchy.unified?.controllers?.contains("cpu") == true {
+            // Both have what systemd makes of it.
+            try placed.cgroup.update(changed { $0.cpu.quota = 15_050 }, known: resources, unit: unit)
+            #expect(try show(unit, "CPUQuotaPerSecUSec") == ["CPUQuotaPerSecUSec=160ms"])
+            let directory = try #require(placed.cgroup.unifiedDirectory)
+            #expect(try Files.readText("\(directory)/cpu.max") == "16000 100000\n")
         }
         try placed.cgroup.kill()
         #expect(try Subprocess.wait(for: process) == .signalled(SIGKILL))
@@ -179,9 +203,71 @@ struct SystemdTests {
         }
     }
 
+    /// A manager for the user nobody, and as that user the tests of one.
+    @Test(.timeLimit(.minutes(2)))
+    func userManager() throws {
+        guard hierarchy.mode == .unified else {
+            let error = #expect(throws: EngineError.self) {
+                try CgroupPlacement(cgroupsPath: nil, id: "x", systemd: true, hierarchy: hierarchy, isRootless: true)
+            }
+            #expect(error?.message == "cannot use rootless systemd cgroups manager on cgroup v1")
+            return
+        }
+        let name = "minirun-test-user-\(getpid())"
+        let runtime = "XDG_RUNTIME_DIR=/run/\(name)"
+        let common = ["systemd-run", "--quiet", "--uid=nobody", "--setenv=\(runtime)", "--setenv=HOME=/run/\(name)"]
+        let manager = try Subprocess.run(
+            common + ["--unit=\(name)", "--property=Delegate=yes", "--property=RuntimeDirectory=\(name)"]
+                + ["--property=Type=notify", "--property=NotifyAccess=all", "--property=DefaultDependencies=no"]
+                + ["/lib/systemd/systemd", "--user", "--unit=init.scope"],
+            timeout: 30_000
+        )
+        #expect(manager.status == .exited(0), "\(manager.errorText)")
+        defer { _ = try? Subprocess.run(["systemctl", "stop", "\(name).service"], timeout: 30_000) }
+        let libraries = Process.environment("LD_LIBRARY_PATH").map { ["--setenv=LD_LIBRARY_PATH=\($0)"] } ?? []
+        let tests = String(decoding: try Files.linkTarget("/proc/self/exe"), as: UTF8.self)
+        let result = try Subprocess.run(
+            common + libraries + ["--pipe", "--wait", "--property=DefaultDependencies=no"]
+                + ["--setenv=MINIRUN_SYSTEMD=user", tests]
+                + ["--testing-library", "swift-testing", "--filter", "UserSystemdTests"],
+            timeout: 60_000
+        )
+        #expect(result.status == .exited(0), "\(result.outputText)\(result.errorText)")
+        #expect((result.outputText + result.errorText).contains("Test run with 1 test"))
+    }
+
     private func changed(_ change: (inout LinuxResources) -> Void) -> LinuxResources {
         var resources = LinuxResources()
         change(&resources)
         return resources
+    }
+}
+
+/// What `SystemdTests.userManager` runs as a user, with a manager of that user's.
+@Suite("systemd of a user")
+struct UserSystemdTests {
+    @Test func scope() throws {
+        // Started by anybody else this has nothing to test.
+        guard Process.environment("MINIRUN_SYSTEMD") == "user" else { return }
+        let placement = try CgroupPlacement(
+            cgroupsPath: nil,
+            id: "test-\(getpid())",
+            systemd: true,
+            hierarchy: .current()
+        )
+        let unit = try #require(placement.unit)
+        #expect(unit.isUserManager)
+        let manager = try SystemdUnit.userManagerCgroup()
+        #expect(placement.name.path == "\(manager.dropFirst())/user.slice/\(unit.name)")
+        let null = try FileDescriptor.open("/dev/null", O_RDWR)
+        let process = try Subprocess.start(["sleep", "600"], descriptors: [null.raw, null.raw, null.raw])
+        try unit.start(pid: process, resources: LinuxResources(), description: "a user's container")
+        #expect(try Files.readText("/proc/\(process)/cgroup").contains("0::/\(placement.name.path)\n"))
+        let plan = try CgroupPlan(placement, in: .current(), resources: LinuxResources())
+        let placed = try Cgroup.place(plan, process: process)
+        #expect(try placed.cgroup.allProcesses() == [process])
+        try unit.stop()
+        #expect(try Subprocess.wait(for: process) == .signalled(SIGTERM))
+        #expect(placed.cgroup.directories == [])
     }
 }

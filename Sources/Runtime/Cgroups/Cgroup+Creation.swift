@@ -8,6 +8,7 @@ extension Cgroup {
     /// A folder that exists already is an error if a process is in it. Else it is made anew, as an engine that was
     /// killed may leave one; below a folder of the caller's it is taken as it is.
     package static func create(_ plan: CgroupPlan) throws -> Cgroup {
+        guard plan.purpose == .run else { return try place(plan).cgroup }
         var made: [String] = []
         do {
             for root in plan.roots {
@@ -114,8 +115,8 @@ extension Cgroup {
     /// A caller without the power to make cgroups who neither chose the place nor asked for limits goes without: the
     /// hierarchies concerned are not among `roots`.
     ///
-    /// - Parameter process: one that systemd has put into the cgroup already (`SystemdUnit.start`), which only knows some
-    ///   of the hierarchies: it is moved into the others here, and has no need of `entries`.
+    /// - Parameter process: one that systemd has put into the cgroup already (`SystemdUnit.start`), which only knows
+    ///   some of the hierarchies: it is moved into the others here, and has no need of `entries`.
     package static func place(_ plan: CgroupPlan, process: pid_t? = nil) throws -> Placed {
         try check(plan, process: process)
         var folders: [String] = []

@@ -3,9 +3,9 @@ import LinuxSystem
 import OCI
 
 extension Cgroup {
-    /// Gives the cgroup to a user, who may then make cgroups below it and move processes between them: its folder and the
-    /// files that the kernel names for this, not those that hold limits (config-linux.md#cgroup-ownership, cgroups(7)).
-    /// Nothing happens on cgroup v1, where delegation is not safe.
+    /// Gives the cgroup to a user, who may then make cgroups below it and move processes between them: its folder and
+    /// the files that the kernel names for this, not those that hold limits (config-linux.md#cgroup-ownership,
+    /// cgroups(7)). Nothing happens on cgroup v1, where delegation is not safe.
     ///
     /// - Parameters:
     ///   - uid: on the host, as the container's root (or `process.user`) is mapped.
@@ -26,8 +26,8 @@ extension Cgroup {
 }
 
 extension RuntimeSpec {
-    /// Whether the container is to own its cgroup: it has a cgroup namespace and a user namespace of its own, and sees its
-    /// cgroups writable.
+    /// Whether the container is to own its cgroup: it has a cgroup namespace and a user namespace of its own, and sees
+    /// its cgroups writable.
     package var ownsCgroup: Bool {
         func isNew(_ type: Namespace) -> Bool { linux.namespaces.contains { $0.type == type && $0.path == nil } }
         return isNew(.cgroup) && isNew(.user)

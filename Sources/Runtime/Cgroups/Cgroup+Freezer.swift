@@ -11,8 +11,8 @@ package enum FreezerState: String, Sendable {
 }
 
 extension Cgroup {
-    /// Whether its processes are stopped, now and by this cgroup itself, not by one above it. Nil where the container is
-    /// in no cgroup that can be frozen, or has none. Reads one or two small files and waits for nothing.
+    /// Whether its processes are stopped, now and by this cgroup itself, not by one above it. Nil where the container
+    /// is in no cgroup that can be frozen, or has none. Reads one or two small files and waits for nothing.
     package func freezerState() throws(SystemError) -> FreezerState? {
         if let root = hierarchy.mounts[.freezer],
             let state = try Cgroup.freezerState(mounted: name.directory(in: root)), state != .thawed
@@ -74,8 +74,8 @@ extension Cgroup {
                 if !frozen { _ = try freezeUnified(false) }
                 try waitUntil(deadline, isFrozen: frozen) { round in
                     guard frozen else { return }
-                    // A freeze that forks overtake begins anew; letting them all run for a moment helps where it does not
-                    // end (as runc found).
+                    // A freeze that forks overtake begins anew; letting them all run for a moment helps where it does
+                    // not end (as runc found).
                     if round % 50 == 49 {
                         _ = try freezeV1("THAWED")
                         usleep(10_000)
@@ -106,7 +106,7 @@ extension Cgroup {
     }
 
     /// False where the container has no cgroup on v2.
-    private func freezeUnified(_ frozen: Bool) throws -> Bool {
+    func freezeUnified(_ frozen: Bool) throws -> Bool {
         guard let unifiedDirectory else { return false }
         try Cgroup.ignoringGone { () throws(SystemError) in
             try Files.overwrite("\(unifiedDirectory)/cgroup.freeze", frozen ? "1" : "0")

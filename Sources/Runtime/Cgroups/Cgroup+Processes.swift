@@ -3,8 +3,8 @@ import LinuxSystem
 import OCI
 
 extension Cgroup {
-    /// Every process in the cgroup and in those below it, in any of its hierarchies, in ascending order. Those outside of
-    /// our process namespace have no number here and are left out.
+    /// Every process in the cgroup and in those below it, in any of its hierarchies, in ascending order. Those outside
+    /// of our process namespace have no number here and are left out.
     package func allProcesses() throws(SystemError) -> [pid_t] {
         var processes: Set<pid_t> = []
         for directory in directories {
@@ -15,8 +15,8 @@ extension Cgroup {
 
     /// Sends a signal to every process in the cgroup and below it. Does not wait for what they make of it.
     ///
-    /// SIGKILL reaches all of them, and those that they fork meanwhile. Of another signal a process may escape by
-    /// forking where the cgroup cannot be frozen. A frozen cgroup goes on after SIGKILL, so that its processes end, and
+    /// SIGKILL reaches all of them, and those that they fork meanwhile; from another signal a process may escape by
+    /// forking where the cgroup is in no freezer. A frozen cgroup goes on after SIGKILL, so that its processes end, and
     /// stays frozen after another signal, which its processes then get when they go on.
     package func kill(_ signal: CInt = SIGKILL) throws {
         var directories = directories
@@ -27,9 +27,13 @@ extension Cgroup {
         }
         guard !directories.isEmpty else { return }
         // Frozen processes cannot fork away; without the freezer, `remove` kills again until nothing is left.
-        let wasFrozen = signal == SIGKILL ? false : try freezerState() == .frozen
-        let isFrozen = try !wasFrozen && freezeV1("FROZEN")
-        defer { if isFrozen { _ = try? freezeV1("THAWED") } }
+        let staysFrozen = try signal != SIGKILL && freezerState() ?? .thawed != .thawed
+        let isMounted = try !staysFrozen && freezeV1("FROZEN")
+        let isUnified = try !staysFrozen && !isMounted && signal != SIGKILL && freezeUnified(true)
+        defer {
+            if isMounted { _ = try? freezeV1("THAWED") }
+            if isUnified { _ = try? freezeUnified(false) }
+        }
         for directory in directories {
             for cgroup in try Cgroup.tree(directory) { try Cgroup.kill(signal, in: cgroup) }
             // They are the same in each: once is enough for a signal that does not end them.

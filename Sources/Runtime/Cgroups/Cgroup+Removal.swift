@@ -9,18 +9,36 @@ extension Cgroup {
     /// With no process left this is one rmdir(2) for each hierarchy. Processes die in their own time after SIGKILL, so
     /// this waits for them, at most `timeout` milliseconds: one in an uninterruptible sleep outlives it.
     ///
-    /// - Parameter roots: the hierarchies in which there is something, where the caller knows; else all are asked.
+    /// - Parameter roots: the hierarchies in which there is something to be removed, where the caller knows; else all
+    ///   are asked. Folders of an OCI container's in others are somebody else's: they stay, and its processes in them
+    ///   do not.
     package func remove(in roots: [String]? = nil, timeout: Int = 10_000) throws {
+        let deadline = Clock.monotonic + UInt64(max(timeout, 0)) * 1_000_000
         let roots = roots ?? hierarchy.directories
         var left: [String] = []
         for root in roots {
             let directory = name.directory(in: root)
             if try !Cgroup.removeDirectory(directory) { left.append(directory) }
         }
-        if !left.isEmpty { try removeKilling(&left, deadline: Clock.monotonic + UInt64(max(timeout, 0)) * 1_000_000) }
-        guard name.removesParents else { return }
+        if !left.isEmpty { try removeKilling(&left, deadline: deadline) }
+        guard name.removesParents else { return try empty(beside: roots, deadline: deadline) }
         for root in roots {
             for parent in name.parentDirectories(in: root).reversed() { _ = try Cgroup.removeDirectory(parent) }
+        }
+    }
+
+    /// Kills what is in folders that stay, and waits until it has ended.
+    private func empty(beside roots: [String], deadline: UInt64) throws {
+        let others = hierarchy.directories.filter { !roots.contains($0) }.map(name.directory(in:))
+            .filter(FileStatus.exists)
+        var pause: useconds_t = 50
+        while true {
+            let processes = try others.flatMap { try Cgroup.tree($0).flatMap(Cgroup.processes(in:)) }
+            if processes.isEmpty { return }
+            if Clock.monotonic > deadline { throw remaining(processes) }
+            try kill()
+            usleep(pause)
+            pause = min(pause * 2, 10_000)
         }
     }
 
@@ -35,9 +53,13 @@ extension Cgroup {
             pause = min(pause * 2, 10_000)
         }
         let processes = try left.flatMap { try Cgroup.tree($0).flatMap(Cgroup.processes(in:)) }
+        throw remaining(processes)
+    }
+
+    private func remaining(_ processes: [pid_t]) -> EngineError {
         let names = Set(processes).sorted().prefix(5).map { String($0) }.joined(separator: ", ")
         let reason = names.isEmpty ? "it stays busy" : "these processes do not end: \(names)"
-        throw EngineError(.failed, "cannot remove the cgroup \(name.path): \(reason)")
+        return EngineError(.failed, "cannot remove the cgroup \(name.path): \(reason)")
     }
 
     /// rmdir(2). False where the kernel still counts processes or folders in it.

@@ -55,7 +55,8 @@ package struct Cgroup: Sendable {
         return names
     }
 
-    /// The container's first process: the one that is pid 1 in the innermost of its pid namespaces. Nil where none runs.
+    /// The container's first process: the one that is pid 1 in the innermost of its pid namespaces. Nil where none
+    /// runs.
     package func firstProcess() throws -> pid_t? {
         for directory in directories {
             for process in try Cgroup.processes(in: directory) {

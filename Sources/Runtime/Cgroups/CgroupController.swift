@@ -15,8 +15,9 @@ package enum CgroupController: String, CaseIterable, Comparable, Sendable {
     case perfEvent = "perf_event"
     case misc
 
-    /// The name in cgroup v2's cgroup.controllers; nil where v2 has none: its cgroups can always be frozen, always count
-    /// CPU time and performance events, an eBPF program filters devices, and the network's tags became nftables' business.
+    /// The name in cgroup v2's cgroup.controllers; nil where v2 has none: its cgroups can always be frozen, always
+    /// count CPU time and performance events, an eBPF program filters devices, and the network's tags became nftables'
+    /// business.
     package var unifiedName: String? {
         switch self {
         case .blkio: "io"

@@ -11,8 +11,8 @@ struct CgroupEnabling {
 
     private var file: String { "\(directory)/cgroup.subtree_control" }
 
-    /// Where all of them are available already, as above a delegated cgroup that the caller may not write to, nothing is
-    /// written: a write waits for the kernel's cgroup lock.
+    /// Where all of them are available already, as above a delegated cgroup that the caller may not write to, nothing
+    /// is written: a write waits for the kernel's cgroup lock.
     func enable(_ wanted: [CgroupPlan.EnabledController]) throws {
         let enabled = Set(try Files.readText(file).split(whereSeparator: \.isWhitespace).map(String.init))
         let controllers = wanted.filter { !enabled.contains($0.name) }

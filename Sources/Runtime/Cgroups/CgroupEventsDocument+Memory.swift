@@ -103,7 +103,8 @@ extension CgroupEventsDocument {
         return result.json
     }
 
-    /// The kernel's files depend on its version and its schedulers: the first set counts of which the first file has lines.
+    /// The kernel's files depend on its version and its schedulers: the first set counts of which the first file has
+    /// lines.
     private func mountedBlockIO(_ files: CgroupFiles) throws(SystemError) -> JSON {
         let all = [
             ("sectorsRecursive", "sectors"), ("ioServiceTimeRecursive", "io_service_time"),

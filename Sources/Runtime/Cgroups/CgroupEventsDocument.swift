@@ -3,15 +3,16 @@ import LinuxSystem
 import OCI
 
 extension Cgroup {
-    /// What `runc events --stats` prints for a container: {"type":"stats","id":…,"data":…} with runc's keys (types/events.go),
-    /// in bytes and nanoseconds. cgroup v2's files are converted to v1's notions as runc does. Keys are left out where runc
-    /// leaves them out, which is for zero at most of them.
+    /// What `runc events --stats` prints for a container: {"type":"stats","id":…,"data":…} with runc's keys
+    /// (types/events.go), in bytes and nanoseconds. cgroup v2's files are converted to v1's notions as runc does. Keys
+    /// are left out where runc leaves them out, which is for zero at most of them.
     package func eventsJSON(id: String) throws(SystemError) -> JSON {
         ["type": "stats", "id": .string(id), "data": try CgroupEventsDocument(self).json]
     }
 }
 
-/// The "data" of a statistics event. Each part comes from v1 where the container is under the controller there, else from v2.
+/// The "data" of a statistics event. Each part comes from v1 where the container is under the controller there, else
+/// from v2.
 struct CgroupEventsDocument {
     let cgroup: Cgroup
 

@@ -1,8 +1,8 @@
 import CLinux
 import LinuxSystem
 
-/// The files of one cgroup folder, in the forms that the kernel writes. A file that this kernel does not have, or that goes
-/// with its cgroup while it is read, is nil or empty.
+/// The files of one cgroup folder, in the forms that the kernel writes. A file that this kernel does not have, or that
+/// goes with its cgroup while it is read, is nil or empty.
 struct CgroupFiles {
     let directory: String
 

@@ -10,8 +10,8 @@ package struct CgroupName: Equatable, Sendable {
     package let leaf: String
     /// Whether folders above that are left empty go too: true only for folders that belong to minirun alone.
     package let removesParents: Bool
-    /// What lies above `parents` in a hierarchy, by the hierarchy's folder: "/user.slice" for a name that is relative to
-    /// the caller's place in it. Without an entry `parents` begin at the root.
+    /// What lies above `parents` in a hierarchy, by the hierarchy's folder: "/user.slice" for a name that is relative
+    /// to the caller's place in it. Without an entry `parents` begin at the root.
     package let bases: [String: String]
 
     /// `/minirun/<id>`.
@@ -19,8 +19,8 @@ package struct CgroupName: Equatable, Sendable {
         try self.init("minirun/\(id)", removesParents: true)
     }
 
-    /// A path of the caller's (`--cgroup-parent`, `linux.cgroupsPath`), relative to the root of each hierarchy or to what
-    /// `bases` says.
+    /// A path of the caller's (`--cgroup-parent`, `linux.cgroupsPath`), relative to the root of each hierarchy or to
+    /// what `bases` says.
     package init(_ path: String, removesParents: Bool = false, bases: [String: String] = [:]) throws(EngineError) {
         var parts = path.split(separator: "/").map(String.init)
         let above = bases.values.flatMap { $0.split(separator: "/").map(String.init) }

@@ -4,23 +4,24 @@ import OCI
 /// Where an OCI container's cgroup is: what `linux.cgroupsPath` says, read as runc reads it
 /// (config-linux.md#cgroups-path; runc, docs/systemd.md).
 ///
-/// Without systemd, an absolute path begins at each hierarchy's root. A relative one begins at the caller's own cgroup on
-/// v1, and beside the caller's own cgroup on v2, where a cgroup with processes cannot have limited cgroups below it. A
-/// missing one is the container's id as a relative path. Parts such as ".." are resolved as text and never lead out.
+/// Without systemd, an absolute path begins at each hierarchy's root. A relative one begins at the caller's own cgroup
+/// on v1, and beside the caller's own cgroup on v2, where a cgroup with processes cannot have limited cgroups below it.
+/// A missing one is the container's id as a relative path. Parts such as ".." are resolved as text and never lead out.
 ///
-/// With systemd it is `slice:prefix:name`, and the container is in the unit `prefix-name.scope` of the slice, or in `name`
-/// itself if that ends in ".slice". Missing, it is `:minirun:ID`.
+/// With systemd it is `slice:prefix:name`, and the container is in the unit `prefix-name.scope` of the slice, or in
+/// `name` itself if that ends in ".slice". Missing, it is `:minirun:ID`.
 package struct CgroupPlacement: Equatable, Sendable {
     package let name: CgroupName
     /// Nil without systemd.
     package let unit: SystemdUnit?
-    /// Whether the caller chose the place. One that it did not choose may be left out where the caller is not allowed to
-    /// make cgroups and asks for no limits.
+    /// Whether the caller chose the place. One that it did not choose may be left out where the caller is not allowed
+    /// to make cgroups and asks for no limits.
     package let isChosen: Bool
 
     /// - Parameters:
     ///   - isRootless: whether systemd's user manager is asked, instead of the machine's.
-    ///   - userManager: the cgroup of that user manager below the root, "/user.slice/user-1000.slice/user@1000.service".
+    ///   - userManager: the cgroup of that user manager below the root,
+    ///     "/user.slice/user-1000.slice/user@1000.service".
     package init(
         cgroupsPath: String?,
         id: String,

@@ -22,14 +22,15 @@ package struct CgroupPlan: Equatable, Sendable {
         /// An OCI container: a cgroup that may exist and is then taken if nothing runs in it, in every hierarchy.
         ///
         /// - `isRootless`: the caller has no power over devices, which the file system then keeps from it.
-        /// - `mayBeLeftOut`: hierarchies in which the caller may not make a cgroup are left out, if no limit needs them.
+        /// - `mayBeLeftOut`: hierarchies in which the caller may not make a cgroup are left out, if no limit needs
+        ///   them.
         case oci(isRootless: Bool, mayBeLeftOut: Bool)
     }
 
     package enum Step: Equatable, Sendable {
         case write(Write)
-        /// Writes that bound one another, such as memory with and without swap: those that the kernel refuses as invalid
-        /// (EINVAL) are tried again after the others, as raising and lowering need them in opposite orders.
+        /// Writes that bound one another, such as memory with and without swap: those that the kernel refuses as
+        /// invalid (EINVAL) are tried again after the others, as raising and lowering need them in opposite orders.
         case settle([Write])
         /// cgroup v1: gives a cpuset that is still empty its parent's processors and memory nodes; before that no
         /// process can enter it.
@@ -116,7 +117,7 @@ package struct CgroupPlan: Equatable, Sendable {
         purpose = .oci(isRootless: isRootless, mayBeLeftOut: isRootless && !placement.isChosen)
         var builder = CgroupPlanBuilder(name: name, hierarchy: hierarchy, purpose: .create)
         builder.useEverything()
-        try builder.add(resources)
+        try builder.add(placement.unit?.rounding(resources) ?? resources)
         roots = builder.roots
         steps = builder.allSteps
         warnings = builder.warnings

@@ -68,6 +68,9 @@ extension CgroupPlanBuilder {
             throw limit.error(.unsupported, "the \(controller) controller is on cgroup v1")
         }
         guard hierarchy.unified != nil || purpose == .run else { throw CgroupPlanBuilder.noUnified }
+        if let controllers = hierarchy.unified?.controllers, controller != "cgroup", !controllers.contains(controller) {
+            throw limit.error(.unsupported, "the \(controller) controller is not available")
+        }
         let place =
             controller == "cgroup" ? try placeOfCgroup(limit) : try placeUnified(limit, controller: controller)
         // Files such as io.max take one device in one write(2).

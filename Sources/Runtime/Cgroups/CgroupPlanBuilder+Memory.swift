@@ -50,8 +50,8 @@ extension CgroupPlanBuilder {
         }
     }
 
-    /// cgroup v1, which counts memory and swap together: of a fresh cgroup the memory limit is written first, as the kernel
-    /// refuses a sum that is smaller than that, which begins as "none".
+    /// cgroup v1, which counts memory and swap together: of a fresh cgroup the memory limit is written first, as the
+    /// kernel refuses a sum that is smaller than that, which begins as "none".
     private mutating func addMountedMemory(_ size: Int64?, _ both: Int64?, _ place: Place) {
         // No limit on memory lifts that on swap too.
         let both = size == -1 && both == nil && purpose == .update ? -1 : both
@@ -122,7 +122,7 @@ extension CgroupPlanBuilder {
     private mutating func addTuning(_ option: String, file: String, value: UInt64) throws(EngineError) {
         let limit = limit(option, .memory)
         if hierarchy.mounts[.memory] == nil, hierarchy.unified != nil {
-            warnings.append("\(option) has no meaning on cgroup v2 and is discarded")
+            warnings.append("\(limit.option) has no meaning on cgroup v2 and is discarded")
             return
         }
         write(limit, try place(limit, .memory), file, value)

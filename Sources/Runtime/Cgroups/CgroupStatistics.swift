@@ -230,6 +230,10 @@ private struct CgroupStatisticsReader {
 
     func pids() throws(SystemError) -> CgroupStatistics.Pids? {
         guard let current = try files.number("pids.current") else { return nil }
-        return CgroupStatistics.Pids(current: current, peak: try files.number("pids.peak"), limit: try files.number("pids.max"))
+        return CgroupStatistics.Pids(
+            current: current,
+            peak: try files.number("pids.peak"),
+            limit: try files.number("pids.max")
+        )
     }
 }

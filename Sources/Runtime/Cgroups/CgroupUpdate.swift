@@ -28,18 +28,30 @@ package struct CgroupUpdate: Equatable, Sendable {
 }
 
 extension Cgroup {
-    /// Changes the limits of a cgroup that exists: what `changes` does not mention stays as it is, device rules included.
+    /// Changes the limits of a cgroup that exists: what `changes` does not mention stays as it is, device rules
+    /// included.
     ///
-    /// The writes are in an order that the kernel accepts, whether limits rise or fall. If one is refused those before it
-    /// have been made.
+    /// The writes are in an order that the kernel accepts, whether limits rise or fall. If one is refused those before
+    /// it have been made.
     ///
-    /// - Parameter known: what the container was given until now (see `CgroupUpdate`).
+    /// - Parameters:
+    ///   - known: what the container was given until now (see `CgroupUpdate`).
+    ///   - unit: systemd's, which is told first: it writes what it keeps in its own roundings.
     /// - Returns: warnings for the user.
     @discardableResult
-    package func update(_ changes: LinuxResources, known: LinuxResources? = nil) throws -> [String] {
-        let update = try CgroupUpdate(name, in: hierarchy, changes: changes, known: known) { file in
-            try? Files.readText(file)
-        }
+    package func update(
+        _ changes: LinuxResources,
+        known: LinuxResources? = nil,
+        unit: SystemdUnit? = nil
+    ) throws -> [String] {
+        let update = try CgroupUpdate(
+            name,
+            in: hierarchy,
+            changes: unit?.rounding(changes, known: known) ?? changes,
+            known: known
+        ) { file in try? Files.readText(file) }
+        // A limit that is refused for what is in use would kill by way of systemd too.
+        try unit?.set(changes, known: known)
         var writer = CgroupWriter(hierarchy: hierarchy, purpose: .update)
         for step in update.steps { try writer.carryOut(step) }
         return update.warnings

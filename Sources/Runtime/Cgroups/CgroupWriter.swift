@@ -109,7 +109,8 @@ struct CgroupWriter: ~Copyable {
         }
         return EngineError(
             .conflict,
-            "unable to set memory limit to \(candidate.value) (current usage: \(value("usage")), peak usage: \(value("max_usage")))"
+            "unable to set memory limit to \(candidate.value) "
+                + "(current usage: \(value("usage")), peak usage: \(value("max_usage")))"
         )
     }
 

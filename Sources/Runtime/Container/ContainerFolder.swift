@@ -7,6 +7,7 @@ import OCI
 /// ```
 /// ROOT/ID/state.json   what its commands know of it
 ///         config.json  the bundle's, as it was when the container was created
+///         notify/      the folder of the container's own NOTIFY_SOCKET, where the caller has one
 ///         start        the socket on which a created process waits for `start`
 ///         lock         held by the command that changes the container
 /// ```
@@ -38,6 +39,7 @@ package struct ContainerFolder: Sendable {
     package var statePath: String { "\(path)/state.json" }
     package var configurationPath: String { "\(path)/config.json" }
     package var startPath: String { "\(path)/start" }
+    var notifyFolder: String { "\(path)/notify" }
     private var lockPath: String { "\(path)/lock" }
 
     /// Makes the folder, and so takes the id.

@@ -8,9 +8,13 @@ extension ContainerRuntime {
         var context = LaunchContext(root: .folder(spec.root.path))
         context.inheritsStreams = true
         context.findsHome = true
+        context.findsProgram = true
+        context.unbindsProcessors = true
+        context.clearsAttributes = true
         context.setsGroups = UserNamespace.setsGroups(spec)
         context.labels = try LinuxSecurityModule.labels(spec.process)
         context.seccomp = try filter(spec)
+        if let flags = context.seccomp?.flags { debug("seccomp filter flags: \(flags)") }
         if !context.setsGroups, !spec.process.user.additionalGids.isEmpty {
             throw EngineError(.invalid, "cannot set any additional groups in a rootless container")
         }

@@ -33,8 +33,9 @@ extension ContainerRuntime {
         let state = try folder.read()
         guard try status(of: state, in: folder) != .stopped else { throw ContainerRuntime.notRunning }
         var spec = try specification(of: folder)
-        for warning in try cgroup(of: state).update(changes, known: spec.linux.resources) { warn(warning) }
-        if let unit = state.cgroup.unit { try unit.set(changes) }
+        let warnings = try cgroup(of: state)
+            .update(changes, known: spec.linux.resources, unit: state.cgroup.unit)
+        for warning in warnings { warn(warning) }
         spec.linux.resources.merge(changes)
         try Files.replace(folder.configurationPath, with: spec.json.bytes(), mode: 0o600)
         _ = consume lock

@@ -18,8 +18,10 @@ package struct CreateRequest: Sendable {
     package var detached = true
     /// Further entries of the environment (socket activation).
     package var environment: [String] = []
-    /// Further mounts (systemd's notification socket).
-    package var mounts: [RuntimeSpec.Mount] = []
+    /// The caller's NOTIFY_SOCKET: the container gets one of its own.
+    package var notifySocket: String?
+    /// The configuration, where that is not the bundle's config.json. Absolute.
+    package var configuration: String?
 
     package init(id: String, bundle: String) {
         self.id = id
@@ -39,10 +41,11 @@ package struct CreatedContainer: ~Copyable {
 extension ContainerRuntime {
     /// Creates a container (runtime.md#create): all of it is there, and its process waits for `start`. A failure leaves nothing.
     package func create(_ request: CreateRequest) throws -> CreatedContainer {
-        var spec = try ContainerRuntime.specification(in: request.bundle)
+        var spec = try ContainerRuntime.specification(of: request)
         try spec.validate()
         try spec.process.checkConsole(socket: request.consoleSocket, detached: request.detached)
         let folder = try folder(request.id)
+        if request.notifySocket != nil { spec.mounts.append(NotifySocket.mount(folder)) }
         let stored = spec.json.bytes()
         try prepare(&spec, request)
 
@@ -62,6 +65,7 @@ extension ContainerRuntime {
         undo.arm { try? folder.remove() }
         do {
             try Files.write(folder.configurationPath, stored, mode: 0o600)
+            if request.notifySocket != nil { try Files.makeDirectories(folder.notifyFolder) }
             var creation = try Creation(runtime: self, request: request, spec: spec, folder: folder, undo: undo)
             do { try creation.launch(placement, cgroup) } catch {
                 throw EngineError.launching(error, initializing: true)
@@ -84,14 +88,20 @@ extension ContainerRuntime {
             throw EngineError(.notFound, "invalid rootfs: \(spec.root.path) is not a folder")
         }
         spec.process.env += request.environment
-        spec.mounts += request.mounts
+        if request.notifySocket != nil { spec.process.env.append(NotifySocket.environment) }
         for index in spec.mounts.indices {
             let mount = spec.mounts[index]
+            spec.mounts[index].destination = Files.absolute(mount.destination, from: "/")
             if mount.isBind { spec.mounts[index].source = Files.absolute(mount.source, from: request.bundle) }
             // Some callers give the host's path of a place in the root.
             if mount.destination.hasPrefix(spec.root.path + "/") {
                 spec.mounts[index].destination = String(mount.destination.dropFirst(spec.root.path.utf8.count))
             }
+        }
+        // As crun: a user namespace that nobody has described has the caller as its root.
+        if spec.linux.isNew(.user), spec.linux.uidMappings.isEmpty, spec.linux.gidMappings.isEmpty {
+            spec.linux.uidMappings = [RuntimeSpec.IDMapping(containerID: 0, hostID: geteuid(), size: 1)]
+            spec.linux.gidMappings = [RuntimeSpec.IDMapping(containerID: 0, hostID: getegid(), size: 1)]
         }
         if let path = spec.linux.namespaces.first(where: { $0.type == .user })?.path,
             spec.linux.uidMappings.isEmpty
@@ -108,8 +118,11 @@ extension ContainerRuntime {
         context.preservedDescriptors = request.preserved
         context.cgroupIsReady = true
         context.startDescriptor = 0
-        if try spec.linux.propagation?.kind == .shared {
-            context.privateMountPoint = MountPoints.holding(spec.root.path)
+        // A mount of the root's must never show up on the host, and none whose parent hands mounts on can become the root.
+        if let propagation = try spec.linux.propagation {
+            let keepsMounts = propagation.kind == .slave || propagation.kind == .private
+            let mountPoint = MountPoints.holding(spec.root.path)
+            if !keepsMounts || (!propagation.recursive && mountPoint != "/") { context.privateMountPoint = mountPoint }
         }
         return context
     }
@@ -197,6 +210,7 @@ private struct Creation: ~Copyable {
             close(pidfd)
         }
         launched = consume launch
+        runtime.debug("nsexec container setup: process \(pid) was cloned")
         try settle(pid, placement, plan, placed)
         try carryOut()
     }
@@ -266,6 +280,7 @@ private struct Creation: ~Copyable {
         context.hookStates = (state.hookDocument(.creating), state.hookDocument(.created))
         let plan = try LaunchPlan(spec, in: context)
         try launched?.carryOut(plan, descriptors: [listener.raw])
+        runtime.debug("child process in init(): it got its plan of \(plan.steps.count) steps")
         try NetworkDevices.move(spec.linux.netDevices, into: state.process.pid)
         while true {
             switch try next() {
@@ -273,7 +288,9 @@ private struct Creation: ~Copyable {
             case .waiting:
                 try runHooks(state)
                 launched?.go()
-            case .created: return
+            case .created:
+                runtime.debug("init: closing the pipe to signal completion")
+                return
             case .failed(let failure): throw failure
             case .listener: throw EngineError(.failed, "the process said something unexpected")
             case .closed: throw EngineError(.failed, "the process ended before it was created")
@@ -292,6 +309,7 @@ private struct Creation: ~Copyable {
         if let path = request.consoleSocket {
             try CallerSocket.hand(master, named: "/dev/ptmx", to: path)
         } else {
+            try ForegroundProcess.prepare(master)
             console = consume master
         }
     }

@@ -36,7 +36,13 @@ extension ContainerRuntime {
             if force { return }
             throw ContainerFolder.missing
         }
-        let lock = try lock(folder, force: force)
+        let lock: FileLock
+        do {
+            lock = try self.lock(folder, force: force)
+        } catch let error as EngineError where force && error.kind == .notFound {
+            // Another command was faster.
+            return
+        }
         let state: ContainerState
         do {
             state = try folder.read()

@@ -146,6 +146,9 @@ private struct Execution: ~Copyable {
             cgroup: doors.unified,
             initialAffinity: spec.process.execCPUAffinity?.initial
         )
+        for case .affinity(let mask, _) in preparation.steps {
+            runtime.debug("nsexec: affinity: \(ProcessorMask.text(mask))")
+        }
         let shim = try MonitorProcess.openProgram(runtime.shim)
         var launch = try PreparedLaunch(
             preparation,
@@ -154,6 +157,7 @@ private struct Execution: ~Copyable {
             preserved: request.preserved
         )
         let pid = launch.pid
+        runtime.debug("nsexec container setup: process \(pid) was cloned")
         if joined.contains(.user) { try raiseLimits(of: pid) }
         let plan = try LaunchPlan(
             executing: spec,
@@ -164,6 +168,8 @@ private struct Execution: ~Copyable {
             root: joined.contains(.mount) ? nil : "/proc/\(state.process.pid)/root"
         )
         try launch.carryOut(plan, descriptors: doors.descriptors)
+        runtime.debug("child process in init(): it got its plan of \(plan.steps.count) steps")
+        runtime.debug("setns_init: about to exec \(spec.process.args.first ?? "")")
         var console: FileDescriptor?
         do {
             while try take(launch.next(), of: launch, &console) {}
@@ -186,6 +192,7 @@ private struct Execution: ~Copyable {
             if let path = request.consoleSocket {
                 try CallerSocket.hand(master, named: "/dev/ptmx", to: path)
             } else {
+                try ForegroundProcess.prepare(master)
                 console = consume master
             }
         case .listener(let listener):
@@ -225,6 +232,10 @@ private final class ExecCgroups {
 
     init(_ state: ContainerState, _ wanted: [(controllers: [String], path: String)], initial cgroup: Cgroup) throws {
         let hierarchy = cgroup.hierarchy
+        let known = Set(hierarchy.mounts.keys.map(\.rawValue)).union(hierarchy.named.keys)
+        if let unknown = wanted.flatMap(\.controllers).first(where: { !known.contains($0) }) {
+            throw EngineError(.notFound, "unknown controller \(unknown) in --cgroup")
+        }
         var unified: String?
         for root in state.cgroupRoots {
             let isUnified = root == hierarchy.unified?.directory
@@ -233,7 +244,7 @@ private final class ExecCgroups {
             let directory = cgroup.name.directory(in: root) + (below.isEmpty ? "" : "/\(below)")
             guard FileStatus.exists(directory) else {
                 if !below.isEmpty || hierarchy.mode == .unified {
-                    throw EngineError(.notFound, "adding the process to cgroup \(directory): no such file or directory")
+                    throw EngineError(.notFound, "error adding pid to cgroup \(directory): no such file or directory")
                 }
                 continue
             }

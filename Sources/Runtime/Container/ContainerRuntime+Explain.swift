@@ -14,7 +14,7 @@ extension ContainerRuntime {
 
     /// Decides all that `create` decides and does none of it. Reads the bundle and this host, for which nobody needs to be root.
     package func explain(_ request: CreateRequest) throws -> Explanation {
-        var spec = try ContainerRuntime.specification(in: request.bundle)
+        var spec = try ContainerRuntime.specification(of: request)
         try spec.validate()
         _ = try folder(request.id)
         try prepare(&spec, request)

@@ -12,18 +12,23 @@ extension ContainerRuntime {
         var request = request
         request.detached = detached
         var created = try create(request)
+        let notify: NotifySocket?
         do {
-            try start(request.id)
+            notify = try begin(request.id, notifySocket: request.notifySocket)
         } catch {
             try? delete(request.id, force: true)
             throw error
         }
-        guard let signals = consume signals else { return 0 }
+        guard let signals = consume signals else {
+            if let notify { awaitReadiness(notify, created.pidfd, main: created.pid) }
+            return 0
+        }
         var process = try ForegroundProcess(
             pid: created.pid,
             pidfd: created.pidfd,
             console: created.console.take(),
-            signals: signals
+            signals: signals,
+            notify: notify
         )
         let status = try process.wait()
         if !keep { try delete(request.id, force: true) }

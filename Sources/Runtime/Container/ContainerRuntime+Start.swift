@@ -4,7 +4,22 @@ import OCI
 
 extension ContainerRuntime {
     /// Starts a created container (runtime.md#start): its program is executed when this returns.
-    package func start(_ id: String) throws {
+    ///
+    /// - Parameter host: the caller's NOTIFY_SOCKET. This then returns when the program has said that it is ready, or has ended.
+    package func start(_ id: String, notifySocket host: String? = nil) throws {
+        guard let notify = try begin(id, notifySocket: host) else { return }
+        let process = try folder(id).read().process
+        guard let pidfd = process.open() else { return }
+        awaitReadiness(notify, pidfd, main: process.pid)
+    }
+
+    /// The program runs, whatever becomes of its notification.
+    func awaitReadiness(_ notify: borrowing NotifySocket, _ pidfd: borrowing FileDescriptor, main: pid_t) {
+        do throws(SystemError) { try notify.wait(for: pidfd, main: main) } catch { warn("notifying systemd: \(error)") }
+    }
+
+    /// `start` without the wait. Returns the socket on which the program says that it is ready.
+    func begin(_ id: String, notifySocket host: String?) throws -> NotifySocket? {
         let folder = try folder(id)
         let lock = try folder.lock()
         var state = try folder.read()
@@ -15,6 +30,8 @@ extension ContainerRuntime {
         case .stopped, .creating: throw EngineError(.conflict, "cannot start a container that has stopped")
         }
         let spec = try specification(of: folder)
+        var notify: NotifySocket?
+        if let host { notify = try NotifySocket.of(folder, host: host) }
         try letGo(state, spec, folder)
         state.phase = .started
         try folder.write(state, in: try .current())
@@ -33,6 +50,7 @@ extension ContainerRuntime {
             throw error
         }
         _ = consume lock
+        return notify
     }
 
     /// Connects to the process, says go, and waits for its exec.
@@ -49,7 +67,7 @@ extension ContainerRuntime {
                 guard let configuration = spec.linux.seccomp else { continue }
                 try SeccompAgent.hand(listener, of: state.process.pid, state.document(.creating), configuration)
                 LaunchMessage.go(over: socket)
-            case .failed(let failure): throw failure.error
+            case .failed(let failure): throw ExecutionFailure(failure) ?? failure.error
             case .closed: return
             case .console: throw EngineError(.failed, "the process said something unexpected")
             case .waiting: throw EngineError(.failed, "the process said something unexpected")

@@ -15,6 +15,8 @@ package struct ContainerRuntime: Sendable {
     package var filterCache: String?
     /// For what the caller should read but need not act on.
     package var warn: @Sendable (String) -> Void = { _ in }
+    /// For who looks for a mistake: how far the work has come.
+    package var debug: @Sendable (String) -> Void = { _ in }
 
     package init(root: String, shim: String) {
         self.root = root
@@ -55,17 +57,19 @@ package struct ContainerRuntime: Sendable {
     }
 
     /// Reads a bundle's configuration.
-    package static func specification(in bundle: String) throws -> RuntimeSpec {
+    static func specification(of request: CreateRequest) throws -> RuntimeSpec {
+        let path = request.configuration ?? "\(request.bundle)/config.json"
+        let name = request.configuration ?? "config.json"
         let bytes: [UInt8]
         do {
-            bytes = try Files.read("\(bundle)/config.json")
+            bytes = try Files.read(path)
         } catch {
             guard error.code == SystemError.notFound else { throw error }
-            throw EngineError(.notFound, "JSON specification file config.json not found")
+            throw EngineError(.notFound, "JSON specification file \(name) not found")
         }
         let json: JSON
         do { json = try JSON.parse(bytes) } catch {
-            throw EngineError(.invalid, "config.json: \(error)")
+            throw EngineError(.invalid, "\(name): \(error)")
         }
         if json.isNull { throw EngineError(.invalid, "config cannot be null") }
         return try RuntimeSpec(json)

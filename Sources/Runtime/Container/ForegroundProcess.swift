@@ -8,6 +8,8 @@ package struct ForegroundProcess: ~Copyable {
     private let pidfd: FileDescriptor
     private let signals: SignalDescriptor
     private var relay: TerminalRelay?
+    /// Until the program has said that it is ready.
+    private var notify: NotifySocket?
 
     /// Takes the signals over: make it before the process begins, so that none is lost.
     ///
@@ -16,7 +18,8 @@ package struct ForegroundProcess: ~Copyable {
         pid: pid_t,
         pidfd: borrowing FileDescriptor,
         console: consuming FileDescriptor?,
-        signals: consuming SignalDescriptor
+        signals: consuming SignalDescriptor,
+        notify: consuming NotifySocket? = nil
     ) throws {
         let own = try pidfd.duplicate()
         let relay = try ForegroundProcess.relay(console)
@@ -24,11 +27,20 @@ package struct ForegroundProcess: ~Copyable {
         self.pidfd = own
         self.signals = signals
         self.relay = relay
+        self.notify = notify
+    }
+
+    /// Before the program runs: its terminal keeps line feeds as they are, as with runc, whose callers read them from pipes, and
+    /// has the caller's size.
+    static func prepare(_ console: borrowing FileDescriptor) throws(SystemError) {
+        try Terminal.keepLineFeeds(console.raw)
+        guard let size = Terminal.size(1) ?? Terminal.size(0) else { return }
+        try Terminal.setSize(console.raw, columns: size.columns, rows: size.rows)
     }
 
     private static func relay(_ console: consuming FileDescriptor?) throws -> TerminalRelay? {
         guard let console = consume console else { return nil }
-        let relay = try TerminalRelay(master: console, input: 0, output: 1)
+        let relay = try TerminalRelay(master: console, input: 0, output: 1, showsLines: true)
         relay.resize()
         return relay
     }
@@ -40,17 +52,36 @@ package struct ForegroundProcess: ~Copyable {
                 pollfd(fd: pidfd.raw, events: Int16(POLLIN), revents: 0),
                 pollfd(fd: signals.descriptor.raw, events: Int16(POLLIN), revents: 0),
             ]
+            polls.append(notifyPoll)
             polls += relayPolls
             if poll(&polls, UInt(polls.count), -1) < 0, errno != EINTR { throw SystemError("waiting for the process") }
             while let signal = try signals.next() {
                 if signal == SIGWINCH { relay?.resize() } else { try ProcessSignal.send(signal, to: pidfd.raw) }
             }
-            if polls.count == 5 { relay?.carry(inputReady: polls[2].revents != 0, outputReady: polls[4].revents != 0) }
+            if polls[2].revents != 0 { passNotification() }
+            if polls.count == 6 { relay?.carry(inputReady: polls[3].revents != 0, outputReady: polls[5].revents != 0) }
             if polls[0].revents != 0 { break }
         }
         let status = try Subprocess.wait(for: pid)
         drain()
         return status
+    }
+
+    private var notifyPoll: pollfd {
+        switch notify {
+        case .some(let notify): notify.polled
+        case .none: pollfd(fd: -1, events: 0, revents: 0)
+        }
+    }
+
+    /// The main process is this one: systemd started it, and its end is the program's.
+    private mutating func passNotification() {
+        let isDone: Bool
+        switch notify {
+        case .some(let notify): isDone = (try? notify.handOn(main: getpid(), waits: false)) ?? true
+        case .none: isDone = true
+        }
+        if isDone { notify = nil }
     }
 
     private var relayPolls: [pollfd] {

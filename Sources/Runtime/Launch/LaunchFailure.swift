@@ -35,7 +35,7 @@ package struct LaunchFailure: Error, CustomStringConvertible, Sendable {
     package var error: EngineError {
         let reason = SystemError.text(code)
         switch step {
-        case .execute(let arguments, _, _), .findProgram(let arguments, _):
+        case .execute(let arguments, _, _), .findProgram(let arguments, _, _):
             return executing(arguments.first ?? "", reason)
         case .workingFolder(let path):
             return EngineError(
@@ -53,6 +53,12 @@ package struct LaunchFailure: Error, CustomStringConvertible, Sendable {
                 .failed,
                 "error running \(hook.kind) hook #\(hook.index): \(said.isEmpty ? reason : said)"
             )
+        case .openTree(let bind, _, _), .attach(let bind, _):
+            return EngineError(
+                code == SystemError.notFound ? .notFound : .failed,
+                "error mounting \"\(bind.source)\" to rootfs at \"\(bind.target)\": "
+                    + reason.prefix(1).lowercased() + reason.dropFirst() + (detail.isEmpty ? "" : " (\(detail))")
+            )
         case .bind(let bind) where code == SystemError.notFound:
             return EngineError(.notFound, "binding \(bind.source) to \(bind.target): \(reason)")
         case .bind(let bind) where code == SystemError.notFolder:
@@ -60,6 +66,12 @@ package struct LaunchFailure: Error, CustomStringConvertible, Sendable {
                 .commandNotFound,
                 "binding \(bind.source) to \(bind.target): \(reason)",
                 hint: "one of the two is a folder and the other is a file"
+            )
+        case .scheduler(_, let name) where code == SystemError.notPermitted:
+            return EngineError(
+                .failed,
+                "setting the scheduler to \(name): \(reason) "
+                    + "(process scheduler can't be used together with AllowedCPUs)"
             )
         case .some(let step): return EngineError(.failed, "\(step): \(reason)" + (detail.isEmpty ? "" : " (\(detail))"))
         case nil: return EngineError(.failed, "the shim refused the launch plan: " + (detail.isEmpty ? reason : detail))

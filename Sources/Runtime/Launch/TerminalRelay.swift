@@ -20,11 +20,15 @@ package struct TerminalRelay: ~Copyable {
     private var typed: ArraySlice<UInt8> = []
     private var shown: ArraySlice<UInt8> = []
 
-    /// - Parameter input: nil without `-i`.
-    package init(master: consuming FileDescriptor, input: CInt?, output: CInt) throws {
+    /// - Parameters:
+    ///   - input: nil without `-i`.
+    ///   - showsLines: the caller's terminal makes new lines of line feeds, where the container's keeps them.
+    package init(master: consuming FileDescriptor, input: CInt?, output: CInt, showsLines: Bool = false) throws {
         try retrying("setting up the terminal") { linux_fcntl(master.raw, F_SETFL, O_RDWR | O_NONBLOCK) }
         let other = try Terminal.otherSide(of: master.raw)
-        let restored = try input.flatMap { Terminal.isTerminal($0) ? try Terminal.makeRaw($0) : nil }
+        let restored = try input.flatMap {
+            Terminal.isTerminal($0) ? try Terminal.makeRaw($0, showsLines: showsLines) : nil
+        }
         self.master = master
         self.other = other
         self.input = input

@@ -34,6 +34,12 @@ package struct LaunchContext: Sendable {
     package var startDescriptor: Int?
     /// HOME comes from the container's own /etc/passwd where the environment has none.
     package var findsHome = false
+    /// The program is looked for before the container counts as created: what fails after that is its execution.
+    package var findsProgram = false
+    /// A caller that is bound to processors does not bind the container: what its cgroup allows is the container's.
+    package var unbindsProcessors = false
+    /// A bind with any attribute has no other, as mount(2) has it; else those that the source has stay.
+    package var clearsAttributes = false
     /// The state for the standard input of hooks, while the container is being created, and when it is started.
     package var hookStates: (creating: [UInt8], created: [UInt8]) = ([], [])
     /// setgroups(2) is allowed in the container's user namespace.

@@ -14,6 +14,7 @@ extension LaunchPlan {
         if context.newKeyring { steps.append(.keyring) }
         // While the caller's ids may still write there.
         if context.cgroupIsReady { appendCgroupEntry(spec, context) }
+        if context.unbindsProcessors { steps.append(.allProcessors) }
 
         // Before any mount: else the mounts below would show up on the host.
         let change = spec.linux.has(.mount) ? context.rootChange : .change
@@ -22,7 +23,7 @@ extension LaunchPlan {
             steps.append(.propagation(propagation?.kind ?? .slave, recursive: propagation?.recursive ?? true, of: "/"))
             if let path = context.privateMountPoint { steps.append(.propagation(.private, recursive: false, of: path)) }
         }
-        appendRoot(context.root, change)
+        appendRoot(context.root)
         if flags.contains(.network) { steps.append(.loopback) }
         // On the host's procfs, which is gone after the pivot.
         if let score = spec.process.oomScoreAdj, !spec.linux.has(.user) { steps.append(.oomScore(score)) }
@@ -32,7 +33,7 @@ extension LaunchPlan {
         for (index, mount) in spec.mounts.enumerated() where mount.type != "cgroup" || context.cgroupIsReady {
             try append(mount, index, spec, context)
         }
-        if change != .change { try appendDevices(spec) }
+        try appendDevices(spec)
         appendStreams(spec, context)
 
         // Settings before their files become read-only; masks after every mount, so that none of them uncovers what is masked.
@@ -67,12 +68,12 @@ extension LaunchPlan {
         try appendProcess(spec, context)
     }
 
-    private mutating func appendRoot(_ root: LaunchContext.Root, _ change: RootChange) {
+    private mutating func appendRoot(_ root: LaunchContext.Root) {
         switch root {
         case .overlay(let layers, let upper, let work, let mountPoint, let options):
             steps += layers.map { .layer($0) }
             steps.append(.overlay(mountPoint: mountPoint, upper: upper, work: work, options: options))
-        case .folder(let path): steps.append(.rootFolder(path, change))
+        case .folder(let path): steps.append(.rootFolder(path, .pivot))
         }
     }
 
@@ -142,6 +143,7 @@ extension LaunchPlan {
         guard spec.linux.has(.user) else { return steps.append(step) }
         var bind = BindMount(source: path, target: path)
         bind.recursive = false
+        bind.set = [.noSetuid, .noExecute]
         steps.append(.bind(bind))
     }
 }

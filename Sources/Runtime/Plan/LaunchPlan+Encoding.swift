@@ -152,8 +152,12 @@ extension LaunchStep {
         case .capabilities(let effective, let permitted, let inheritable, let ambient):
             .make(LP_CAPABILITIES, numbers: [effective, permitted, inheritable, ambient].map(\.rawValue))
         case .home: .make(LP_HOME)
-        case .findProgram(let arguments, let environment):
-            .make(LP_FIND_PROGRAM, [texts.add(list: arguments), texts.add(list: environment)])
+        case .findProgram(let arguments, let environment, let capabilities):
+            .make(
+                LP_FIND_PROGRAM,
+                [texts.add(list: arguments), texts.add(list: environment)],
+                numbers: [capabilities.rawValue]
+            )
         case .start(let descriptor): .make(LP_START, numbers: [UInt64(descriptor)])
         case .initProcess: .make(LP_INIT)
         case .execute(let arguments, let environment, let keeps):
@@ -199,6 +203,7 @@ extension BindMount {
         if makeSource { flags |= LP_BIND_MAKE_FOLDER.rawValue }
         if mapRecursive { flags |= LP_BIND_MAP_RECURSIVE.rawValue }
         if ownLink { flags |= LP_BIND_OWN_LINK.rawValue }
+        if keepsLocked { flags |= LP_BIND_KEEP_LOCKED.rawValue }
         if !propagationRecursive { flags |= LP_BIND_ONE_PROPAGATION.rawValue }
         return .make(
             operation,

@@ -9,10 +9,10 @@ extension LaunchPlan {
             return try appendCgroup(mount, spec, context)
         }
         if mount.isBind || options.remount {
-            let bind = try BindMount(mount, options, context)
+            let bind = try BindMount(mount, options, spec, context)
             if options.remount {
                 steps.append(.remount(bind))
-            } else if mount.isOpenedBefore(spec) {
+            } else if mount.isOpenedBefore(spec, context) {
                 steps.append(.attach(bind, slot: index))
             } else {
                 steps.append(.bind(bind))
@@ -92,10 +92,13 @@ extension LaunchPlan {
 extension RuntimeSpec.Mount {
     /// Whether its source is opened on the host before the container is cloned: where the container's root may not reach it,
     /// or its ids are mapped, which only the host's root may do.
-    func isOpenedBefore(_ spec: RuntimeSpec) -> Bool {
-        isBind
-            && (spec.linux.has(.user) || !uidMappings.isEmpty || options.contains("idmap") || options.contains("ridmap")
-                || spec.linux.namespaces.contains { $0.type == .mount && $0.path != nil })
+    ///
+    /// One that lies in the container's root may be there only once the mounts before it are.
+    func isOpenedBefore(_ spec: RuntimeSpec, _ context: LaunchContext) -> Bool {
+        guard isBind else { return false }
+        if !uidMappings.isEmpty || options.contains("idmap") || options.contains("ridmap") { return true }
+        if case .folder(let root) = context.root, source.hasPrefix(root + "/") { return false }
+        return spec.linux.has(.user) || spec.linux.namespaces.contains { $0.type == .mount && $0.path != nil }
     }
 }
 
@@ -107,7 +110,9 @@ extension BindMount {
         return mount
     }
 
-    init(_ mount: RuntimeSpec.Mount, _ options: MountOptions, _ context: LaunchContext) throws(EngineError) {
+    init(_ mount: RuntimeSpec.Mount, _ options: MountOptions, _ spec: RuntimeSpec, _ context: LaunchContext)
+        throws(EngineError)
+    {
         self.init(source: mount.source, target: mount.destination)
         guard options.data.isEmpty else {
             throw EngineError(
@@ -117,6 +122,17 @@ extension BindMount {
             )
         }
         (set, clear) = (options.set, options.clear)
+        if context.clearsAttributes, !set.isEmpty || !clear.isEmpty {
+            // In a user namespace the host's attributes are locked, and this one alone is not.
+            let others: MountAttributes =
+                spec.linux.has(.user)
+                ? .noSymbolicLinks : [.readOnly, .noSetuid, .noDevices, .noExecute, .noSymbolicLinks]
+            clear.formUnion(others.subtracting(set))
+            // Those of access times go with each other: where none is asked for, they stay.
+            if set.contains(.noFolderAccessTime) { clear.insert(.accessTimeField) }
+            if clear.contains(.accessTimeField), !set.contains(.noFolderAccessTime) { clear.insert(.noFolderAccessTime) }
+        }
+        keepsLocked = spec.linux.has(.user)
         (recursiveSet, recursiveClear) = (options.recursiveSet, options.recursiveClear)
         recursive = options.recursiveBind || !options.bind
         propagation = options.remount ? options.propagation : options.propagation ?? .private

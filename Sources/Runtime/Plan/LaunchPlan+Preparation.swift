@@ -5,7 +5,7 @@ extension LaunchPlan {
     /// containers. `spec.linux.namespaces` with a path come with the plan as descriptors, in their order.
     package init(preparing spec: RuntimeSpec, in context: LaunchContext) throws(EngineError) {
         steps = []
-        for (index, mount) in spec.mounts.enumerated() where mount.isOpenedBefore(spec) {
+        for (index, mount) in spec.mounts.enumerated() where mount.isOpenedBefore(spec, context) {
             try appendSource(of: mount, index, spec, context)
         }
         if spec.linux.isNew(.time) { steps.append(.timeOffsets(spec.linux.timeOffsetsText)) }
@@ -39,7 +39,7 @@ extension LaunchPlan {
             mapSlot = slot
             steps.append(.idMap(map, slot: slot))
         }
-        steps.append(.openTree(try BindMount(mount, options, context), slot: index, idMap: mapSlot))
+        steps.append(.openTree(try BindMount(mount, options, spec, context), slot: index, idMap: mapSlot))
     }
 
     /// Slots up to here are for mounts, by their index.
@@ -53,7 +53,7 @@ extension LaunchPlan {
         initialAffinity: String?
     ) throws(EngineError) {
         steps = []
-        if let initialAffinity { steps.append(try .affinity(list: initialAffinity)) }
+        if let list = initialAffinity, !list.isEmpty { steps.append(try .affinity(list: list)) }
         steps.append(.hide)
         if !namespaces.isEmpty { steps.append(.join(namespaces, descriptor: 0, name: name)) }
         steps.append(.clone([], cgroup: cgroup))
@@ -81,7 +81,11 @@ extension LaunchPlan {
             let size = process.consoleSize ?? (0, 0)
             steps.append(.console(columns: size.width, rows: size.height, uid: process.user.uid, device: false))
         }
-        if let list = process.execCPUAffinity?.final { steps.append(try .affinity(list: list)) }
+        if let list = process.execCPUAffinity?.final, !list.isEmpty {
+            steps.append(try .affinity(list: list))
+        } else if process.execCPUAffinity?.initial == nil, context.unbindsProcessors {
+            steps.append(.allProcessors)
+        }
         try appendProcess(spec, context)
     }
 }

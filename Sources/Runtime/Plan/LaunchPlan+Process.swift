@@ -41,17 +41,20 @@ extension LaunchPlan {
         if context.findsHome, !environment.contains(where: { $0.hasPrefix("HOME=") && $0.count > 5 }) {
             steps.append(.home)
         }
-        if let descriptor = context.startDescriptor {
+        let effective = CapabilitySet(known: process.capabilities.effective)
+        if context.findsProgram {
             // `create` fails for what `start` could not execute.
-            steps.append(.findProgram(arguments: process.args, environment: environment))
-            steps.append(.start(descriptor: descriptor))
+            steps.append(
+                .findProgram(arguments: process.args, environment: environment, capabilities: effective)
+            )
         }
+        if let descriptor = context.startDescriptor { steps.append(.start(descriptor: descriptor)) }
         // Without no_new_privs a filter may only be loaded with CAP_SYS_ADMIN, so before that is dropped. With no_new_privs it
         // is loaded last, so that the filter need not allow what comes before.
         if let filter = context.seccomp, !process.noNewPrivileges { steps.append(.seccomp(filter)) }
         steps.append(
             .capabilities(
-                effective: CapabilitySet(known: process.capabilities.effective),
+                effective: effective,
                 permitted: CapabilitySet(known: process.capabilities.permitted),
                 inheritable: CapabilitySet(known: process.capabilities.inheritable),
                 ambient: CapabilitySet(known: process.capabilities.ambient)
@@ -121,6 +124,8 @@ extension LaunchStep {
     }
 
     /// A list of numbers such as "0-3,7" as a mask of bits.
+    static let allProcessors = LaunchStep.affinity([UInt8](repeating: 0xFF, count: 128), list: "all")
+
     static func affinity(list: String) throws(EngineError) -> LaunchStep {
         .affinity(try mask(of: list, "execCPUAffinity"), list: list)
     }

@@ -76,7 +76,7 @@ extension LaunchStep: CustomStringConvertible {
                 + (inheritable.isEmpty ? "" : "; inheritable \(Self.list(inheritable))")
                 + (ambient.isEmpty ? "" : "; ambient \(Self.list(ambient))")
         case .home: "finding the user's home"
-        case .findProgram(let arguments, _): "finding \(arguments.first ?? "")"
+        case .findProgram(let arguments, _, _): "finding \(arguments.first ?? "")"
         case .start: "waiting to be started"
         case .initProcess: "staying as init"
         case .execute(let arguments, _, _): "executing \(arguments.joined(separator: " "))"

@@ -65,7 +65,8 @@ package enum LaunchStep: Equatable, Sendable {
     case boundingSet(CapabilitySet)
     case ids(uid: UInt32, gid: UInt32, groups: [UInt32], umask: UInt32?, setsGroups: Bool)
     case home
-    case findProgram(arguments: [String], environment: [String])
+    /// With the effective capabilities that the program will have.
+    case findProgram(arguments: [String], environment: [String], capabilities: CapabilitySet)
     /// The index of the listening socket that comes with the plan.
     case start(descriptor: Int)
     case capabilities(
@@ -162,6 +163,8 @@ package struct BindMount: Equatable, Sendable {
     package var mapRecursive = false
     /// The source is a link that is bound itself (crun's `copy-symlink`).
     package var ownLink = false
+    /// Fails rather than clears what the host has set: in a user namespace that is locked.
+    package var keepsLocked = false
     /// Nil leaves it as it is.
     package var propagation: MountPropagation? = .private
     /// The propagation of submounts too.

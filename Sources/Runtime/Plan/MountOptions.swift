@@ -27,6 +27,8 @@ package struct MountOptions: Equatable, Sendable {
     package init(_ options: [String]) throws(EngineError) {
         for option in options {
             if let (on, attribute) = MountOptions.attributes[option] {
+                // As mount(8) has it: an access time that is not asked for is not changed.
+                if option == "atime" || option == "diratime" { continue }
                 MountOptions.apply(on, attribute, &set, &clear)
             } else if option.first == "r", let (on, attribute) = MountOptions.attributes[String(option.dropFirst())] {
                 MountOptions.apply(on, attribute, &recursiveSet, &recursiveClear)
@@ -42,7 +44,7 @@ package struct MountOptions: Equatable, Sendable {
         _ set: inout MountAttributes,
         _ clear: inout MountAttributes
     ) {
-        // atime is a field of several bits: its values exclude each other.
+        // atime is a field of several bits: its values exclude each other, and none of them is relatime.
         if attribute.isSubset(of: .accessTimeField) {
             set.subtract(.accessTimeField)
             clear.insert(.accessTimeField)

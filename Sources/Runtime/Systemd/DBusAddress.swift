@@ -5,7 +5,8 @@ struct DBusAddress: Equatable, Sendable {
     let path: String
     /// In Linux's abstract namespace (unix(7)) instead of a file's name.
     var isAbstract = false
-    /// Whether a bus is behind it, which wants to be greeted and delivers signals on demand. Systemd's own socket is none.
+    /// Whether a bus is behind it, which wants to be greeted and delivers signals on demand. Systemd's own socket is
+    /// none.
     var isBus = true
 
     /// Those of an address list, such as "unix:path=/run/user/1000/bus,guid=0f1e" (D-Bus specification, "Server

@@ -1,7 +1,7 @@
 import OCI
 
-/// Values as little-endian bytes, each at a multiple of its type's alignment (D-Bus specification, "Marshaling"). Offsets
-/// count from the start of the message or its body, which both stand at multiples of eight.
+/// Values as little-endian bytes, each at a multiple of its type's alignment (D-Bus specification, "Marshaling").
+/// Offsets count from the start of the message or its body, which both stand at multiples of eight.
 struct DBusEncoder {
     private(set) var bytes: [UInt8] = []
 

@@ -148,23 +148,17 @@ struct DBusConnection: ~Copyable {
 
     /// SASL's EXTERNAL without a name: the other side takes who we are from the socket, so that the root of a user
     /// namespace need not know its number outside (D-Bus specification, "Authentication Protocol").
+    ///
+    /// All of it goes in one piece, as sd-bus sends it. Systemd reads what it gets and then waits for more: a call that
+    /// it read together with "BEGIN" would lie there unseen.
     private mutating func authenticate() throws(EngineError) {
-        try send([0] + Array("AUTH EXTERNAL\r\n".utf8))
-        var line = try line()
-        if line.hasPrefix("DATA") {
-            try send(Array("DATA\r\n".utf8))
-            line = try self.line()
+        try send([0] + Array("AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n".utf8))
+        for expected in ["DATA", "OK"] {
+            let line = try line()
+            guard line.hasPrefix(expected) else {
+                throw EngineError(.unsupported, "failed to connect to dbus: it does not accept this user (\(line))")
+            }
         }
-        if line.hasPrefix("REJECTED") {
-            // Servers from before that was usual want the number, in the hexadecimal digits of its decimal ones.
-            let digits = String(geteuid()).utf8.map { String($0, radix: 16) }.joined()
-            try send(Array("AUTH EXTERNAL \(digits)\r\n".utf8))
-            line = try self.line()
-        }
-        guard line.hasPrefix("OK") else {
-            throw EngineError(.unsupported, "failed to connect to dbus: it does not accept this user (\(line))")
-        }
-        try send(Array("BEGIN\r\n".utf8))
     }
 
     /// A line of the authentication, without its end.

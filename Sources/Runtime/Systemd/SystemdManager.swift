@@ -128,8 +128,8 @@ struct SystemdManager: ~Copyable {
         )
     }
 
-    /// A bus delivers signals to those who asked; systemd's own socket delivers all of them. Before the job begins, so that
-    /// its end is not missed.
+    /// A bus delivers signals to those who asked; systemd's own socket delivers all of them. Before the job begins, so
+    /// that its end is not missed.
     private mutating func listen() throws(EngineError) {
         guard connection.isBus else { return }
         let rule =

@@ -1,9 +1,9 @@
 import OCI
 
 extension SystemdProperties {
-    /// The device rules, which systemd applies anew whenever it looks after the unit: without them it would let everything
-    /// pass. It knows lists of permissions only; for a list of denials it is told to deny everything, and minirun's own
-    /// filter then takes the place of systemd's.
+    /// The device rules, which systemd applies anew whenever it looks after the unit: without them it would let
+    /// everything pass. It knows lists of permissions only; for a list of denials it is told to deny everything, and
+    /// minirun's own filter then takes the place of systemd's.
     mutating func addDevices(_ rules: [LinuxResources.DeviceRule]) throws(EngineError) {
         let policy = try DevicePolicy(rules + LinuxResources.DeviceRule.runtimeDefaults)
         // An empty list clears what was there; the next one adds.

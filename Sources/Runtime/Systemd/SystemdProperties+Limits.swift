@@ -9,7 +9,8 @@ extension SystemdProperties {
     /// time that it looks after the unit. What it knows nothing about is written there alone.
     ///
     /// - Parameters:
-    ///   - known: what the container was given before, where a limit is changed of which systemd wants the other half too.
+    ///   - known: what the container was given before, where a limit is changed of which systemd wants the other half
+    ///     too.
     ///   - version: systemd's, asked for only where it matters.
     mutating func add(
         _ resources: LinuxResources,

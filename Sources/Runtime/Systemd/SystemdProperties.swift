@@ -18,8 +18,8 @@ struct SystemdProperties: Equatable {
 
     mutating func add(_ name: String, _ value: DBusValue) { list.append(Property(name: name, value: value)) }
 
-    /// What a new unit is given besides its limits: a scope is delegated, so that the container may make cgroups in it and
-    /// systemd keeps away; everything is counted, whatever is limited.
+    /// What a new unit is given besides its limits: a scope is delegated, so that the container may make cgroups in it
+    /// and systemd keeps away; everything is counted, whatever is limited.
     init(starting unit: SystemdUnit, pid: UInt32?, description: String) {
         add("Description", .string(description))
         if unit.isSlice {
@@ -39,8 +39,8 @@ struct SystemdProperties: Equatable {
 
     init() {}
 
-    /// The annotations `org.systemd.property.NAME`, whose values are in GVariant's text format. A name that ends in "Sec"
-    /// has seconds, and becomes systemd's own in microseconds.
+    /// The annotations `org.systemd.property.NAME`, whose values are in GVariant's text format. A name that ends in
+    /// "Sec" has seconds, and becomes systemd's own in microseconds.
     mutating func add(annotations: [String: String]) throws(EngineError) {
         let prefix = "org.systemd.property."
         for (key, text) in annotations.sorted(by: { $0.key < $1.key }) where key.hasPrefix(prefix) {

@@ -4,8 +4,9 @@ import OCI
 
 /// A transient unit of systemd: a scope that holds a container's processes, or a slice.
 ///
-/// Systemd owns the upper part of the cgroup tree where it runs; whoever wants a cgroup there asks it for a unit, and gets
-/// that unit's cgroup to do as it likes (`Delegate=`). Every call connects anew and waits for systemd, at most half a minute.
+/// Systemd owns the upper part of the cgroup tree where it runs; whoever wants a cgroup there asks it for a unit, and
+/// gets that unit's cgroup to do as it likes (`Delegate=`). Every call connects anew and waits for systemd, at most
+/// half a minute.
 package struct SystemdUnit: Equatable, Sendable {
     /// "minirun-x.scope".
     package let name: String
@@ -30,7 +31,8 @@ package struct SystemdUnit: Equatable, Sendable {
     ///
     /// - Parameters:
     ///   - pid: nil for a slice, which holds none.
-    ///   - annotations: the container's; those named `org.systemd.property.…` become properties, and win over the others.
+    ///   - annotations: the container's; those named `org.systemd.property.…` become properties, and win over the
+    ///     others.
     package func start(
         pid: pid_t?,
         resources: LinuxResources,
@@ -54,8 +56,10 @@ package struct SystemdUnit: Equatable, Sendable {
         try manager.start(name, properties, mayExist: isSlice && pid == nil)
     }
 
-    /// Changes the limits that the running unit's properties keep. Like `Cgroup.update`, which is to follow, it changes only
-    /// what `changes` mentions.
+    /// Changes the limits that the running unit's properties keep: only what `changes` mentions. `Cgroup.update` calls it,
+    /// and does the rest.
+    ///
+    /// Device rules on v1 are for a paused container: systemd denies everything while it applies them.
     ///
     /// - Parameter known: what the container was given until now.
     package func set(_ changes: LinuxResources, known: LinuxResources? = nil) throws(EngineError) {
@@ -68,7 +72,8 @@ package struct SystemdUnit: Equatable, Sendable {
         try manager.set(name, properties)
     }
 
-    /// Stops the unit, which ends what runs in it, and waits until it is gone. One that does not exist is stopped already.
+    /// Stops the unit, which ends what runs in it, and waits until it is gone. One that does not exist is stopped
+    /// already.
     package func stop() throws(EngineError) {
         var manager = try SystemdManager(isUser: isUserManager)
         try manager.stop(name)
@@ -80,8 +85,8 @@ package struct SystemdUnit: Equatable, Sendable {
         manager.resetFailed(name)
     }
 
-    /// The quota as systemd rounds it up, to whole percents of a processor: what is then written into the cgroup's own file
-    /// is to be the same.
+    /// The quota as systemd rounds it up, to whole percents of a processor: what is then written into the cgroup's own
+    /// file is to be the same.
     package func rounding(_ resources: LinuxResources, known: LinuxResources? = nil) -> LinuxResources {
         guard let quota = resources.cpu.quota, quota > 0 else { return resources }
         let given = resources.cpu.period ?? known?.cpu.period ?? 0

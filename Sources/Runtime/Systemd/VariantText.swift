@@ -1,7 +1,8 @@
 import OCI
 
-/// Values in GVariant's text format, as annotations give them: `uint64 5`, `'inactive-or-failed'`, `['a', 'b']`, `@as []`
-/// (docs.gtk.org/glib/gvariant-text-format.html). Dictionaries and byte strings are left out: no unit's property has them.
+/// Values in GVariant's text format, as annotations give them: `uint64 5`, `'inactive-or-failed'`, `['a', 'b']`, `@as
+/// []` (docs.gtk.org/glib/gvariant-text-format.html). Dictionaries and byte strings are left out: no unit's property
+/// has them.
 struct VariantText {
     private var rest: Substring
 

@@ -27,6 +27,7 @@ enum OCICreate {
         .value("console-socket", .file, "path to an AF_UNIX socket which will receive the master of the console"),
         .value("pidfd-socket", .file, "path to an AF_UNIX socket which will receive a descriptor of the init process"),
         .value("pid-file", .file, "specify the file to write the process id to"),
+        .value("config", short: "f", .file, "the configuration, instead of the bundle's config.json (crun's option)"),
         .flag("no-pivot", "do not use pivot root to jail process inside rootfs"),
         .flag("no-new-keyring", "do not create a new session keyring for the container"),
         .value("preserve-fds", .integer, "pass N additional file descriptors to the container", default: "0"),
@@ -41,16 +42,18 @@ enum OCICreate {
         try Files.enter(bundle)
         var request = CreateRequest(id: try call.id(), bundle: bundle)
         request.pidFile = pidFile
-        request.consoleSocket = socket("console-socket", arguments, bundle)
-        request.pidfdSocket = socket("pidfd-socket", arguments, bundle)
+        request.consoleSocket = file("console-socket", arguments, bundle)
+        request.pidfdSocket = file("pidfd-socket", arguments, bundle)
         request.noPivot = arguments.flag("no-pivot")
         request.newKeyring = !arguments.flag("no-new-keyring")
         request.preserved = descriptors.count
         request.environment = descriptors.environment
+        request.notifySocket = Process.environment("NOTIFY_SOCKET").flatMap { $0.isEmpty ? nil : $0 }
+        request.configuration = file("config", arguments, bundle)
         return request
     }
 
-    private static func socket(_ option: String, _ arguments: ParsedArguments, _ bundle: String) -> String? {
+    private static func file(_ option: String, _ arguments: ParsedArguments, _ bundle: String) -> String? {
         guard let path = arguments.value(option), !path.isEmpty else { return nil }
         return Files.absolute(path, from: bundle)
     }

@@ -30,6 +30,7 @@ struct OCIGlobals: Sendable, Equatable {
         ),
         .value("cgroup-manager", .choice(["cgroupfs", "systemd", "disabled"]), "who makes cgroups (crun's spelling)"),
         .value("criu", .file, "accepted and ignored"),
+        .value("log-level", .choice(["error", "warning", "debug"]), "as --debug (crun's spelling)"),
         .flag("version", short: "v", "print the version"),
     ]
 
@@ -41,13 +42,13 @@ struct OCIGlobals: Sendable, Equatable {
         } else {
             root = OCIGlobals.standardRoot(Process.environment)
         }
-        logFile = parsed.value("log").flatMap { $0.isEmpty ? nil : Files.absolute($0, from: directory) }
+        logFile = OCIGlobals.logFile(parsed.value("log") ?? "").map { Files.absolute($0, from: directory) }
         let format = parsed.value("log-format") ?? ""
         guard let known = OCILog.Format(rawValue: format.isEmpty ? "text" : format) else {
             throw EngineError(.invalid, "invalid log-format: \(format)")
         }
         logFormat = known
-        debug = parsed.flag("debug")
+        debug = parsed.flag("debug") || parsed.value("log-level") == "debug"
         usesSystemd = parsed.flag("systemd-cgroup")
         switch parsed.value("cgroup-manager") ?? "" {
         case "", "cgroupfs", "disabled": break
@@ -57,6 +58,12 @@ struct OCIGlobals: Sendable, Equatable {
         if let rootless = parsed.value("rootless"), rootless != "auto", (try? Scalars.boolean(rootless)) == nil {
             throw EngineError(.invalid, "invalid value for --rootless: \(rootless.goQuoted)")
         }
+    }
+
+    /// A path, or as crun has it `file:PATH`. What is meant for the system's log goes to standard error, which callers log.
+    private static func logFile(_ text: String) -> String? {
+        if text.isEmpty || text.hasPrefix("syslog:") || text.hasPrefix("journald:") { return nil }
+        return text.hasPrefix("file:") ? String(text.dropFirst(5)) : text
     }
 
     /// As runc has it: a folder of the user's own for whoever is not root, and for the root of a user namespace whose

@@ -65,6 +65,15 @@ final class OCILog: Sendable {
         }
     }
 
+    /// The same for what is the program's failure: on standard error it reads as the program would say it.
+    func failAsProgram(_ message: String) {
+        switch file {
+        case .some: write(.error, message)
+        case .none: break
+        }
+        Console.complain(message + "\n")
+    }
+
     private func write(_ level: Level, _ message: String) {
         let now = Clock.realtime
         switch file {

@@ -133,6 +133,10 @@ struct OCIProgram: Sendable {
 
     /// Tells of a failure, and returns the exit code.
     private func report(_ error: any Error, of verb: OCIVerb, _ log: OCILog) -> Int32 {
+        if let failure = error as? ExecutionFailure {
+            log.failAsProgram("\(failure)")
+            return verb.failure == .plain ? 1 : 255
+        }
         var message = "\(error)"
         if let hint = (error as? EngineError)?.hint { message += " (\(hint))" }
         switch verb.failure {

@@ -1,3 +1,4 @@
+import LinuxSystem
 import Runtime
 
 /// `minirun oci start`
@@ -6,7 +7,8 @@ enum OCIStart {
         "start",
         "executes the user defined process in a created container",
         run: { call in
-            try call.runtime().start(try call.id())
+            let socket = Process.environment("NOTIFY_SOCKET").flatMap { $0.isEmpty ? nil : $0 }
+            try call.runtime().start(try call.id(), notifySocket: socket)
             return 0
         }
     )

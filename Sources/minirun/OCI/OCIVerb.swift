@@ -82,6 +82,7 @@ struct OCICall {
         runtime.filterCache = Rootless.isCaller ? nil : "\(Engine.standardState)/seccomp"
         let log = log
         runtime.warn = { log.warn($0) }
+        runtime.debug = { log.debug($0) }
         return runtime
     }
 }

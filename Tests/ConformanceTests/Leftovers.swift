@@ -1,0 +1,53 @@
+import CLinux
+import LinuxSystem
+import TestSupport
+
+/// What a runtime has forgotten of some containers, on the host.
+struct Leftovers {
+    private(set) var processes: [pid_t] = []
+    private(set) var groups: [String] = []
+    private(set) var mounts: [String] = []
+
+    /// The kernel takes down a process that was killed in its own time: what is there only for a moment is none.
+    init(of ids: [String], in folder: String, waiting milliseconds: Int = 2000) {
+        _ = eventually(milliseconds) {
+            processes = Self.processes(ids)
+            groups = ids.flatMap { Self.groups(named: $0) }
+            mounts = HostProcesses.mounts(below: folder)
+            return processes.isEmpty && groups.isEmpty && mounts.isEmpty
+        }
+    }
+
+    var found: [String] {
+        processes.map { "process \($0) \(HostProcesses.name($0))" } + groups.map { "control group \($0)" }
+            + mounts.map { "mount \($0)" }
+    }
+
+    func remove() {
+        for pid in processes { kill(pid, SIGKILL) }
+        for mount in mounts.reversed() { umount2(mount, Int32(MNT_DETACH)) }
+        _ = eventually(2000) { groups.allSatisfy { rmdir($0) == 0 || errno == ENOENT } }
+    }
+
+    private static func processes(_ ids: [String]) -> [pid_t] {
+        ids.flatMap { HostProcesses.marked("MARK=\($0)") }.filter { !HostProcesses.hasEnded($0) }
+    }
+
+    /// The control groups of a name in every hierarchy, and those below them, deepest first. Only of a name that a bundle
+    /// of ours has: what this finds is taken away.
+    static func groups(named name: String) -> [String] {
+        guard name.hasPrefix("minirun-"), !name.contains("/") else { return [] }
+        return hierarchies.flatMap { below("\($0)/\(name)") }
+    }
+
+    static func below(_ group: String) -> [String] {
+        guard FileStatus.exists(group) else { return [] }
+        let children = ((try? Files.list(group)) ?? []).map { "\(group)/\($0)" }
+        let folders = children.filter { (try? FileStatus.of($0))?.kind == .directory }
+        return folders.flatMap { below($0) } + [group]
+    }
+
+    static let hierarchies: [String] = ((try? Files.readText("/proc/self/mountinfo")) ?? "").split(separator: "\n")
+        .filter { $0.contains(" - cgroup") }
+        .compactMap { $0.split(separator: " ").dropFirst(4).first.map(String.init) }
+}
