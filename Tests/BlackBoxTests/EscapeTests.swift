@@ -86,7 +86,10 @@ import Testing
         })
         let outcome = try minirun("run", "--rm", image, "/bin/ls", "/")
         #expect(outcome.code == 125, "\(outcome)")
-        #expect(outcome.err.contains("/\(name)") && outcome.err.contains("must be mounted on ordinary directory"), "\(outcome)")
+        #expect(
+            outcome.err.contains("/\(name)") && outcome.err.contains("must be mounted on ordinary directory"),
+            "\(outcome)"
+        )
         #expect(minirun.containers.isEmpty && minirun.active.isEmpty)
     }
 

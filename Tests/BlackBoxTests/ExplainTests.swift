@@ -69,7 +69,8 @@ import Testing
             if words.last != word { words.append(word) }
         }
         let golden = [
-            "cloning", "starting", "joining", "making", "opening", "mounting", "bringing", "mounting", "binding", "creating",
+            "cloning", "starting", "joining", "making", "opening", "mounting", "bringing", "mounting", "binding",
+            "creating",
             "linking", "taking", "setting", "making", "masking",
             "waiting", "entering", "mounting", "linking", "mounting", "making",
             "changing", "setting",

@@ -102,7 +102,6 @@ import Testing
         (#"{"timeOffsets":{"boottime":1}}"#, "timeOffsets.boottime: not an object"),
         (#"{"personality":{}}"#, #"personality: "domain" is missing"#),
         (#"{"personality":{"domain":"SOLARIS"}}"#, #"invalid personality domain "SOLARIS""#),
-        (#"{"memoryPolicy":{"nodes":"0"}}"#, #"memoryPolicy: "mode" is missing"#),
         (#"{"intelRdt":{"schemata":"L3:0=f"}}"#, #"intelRdt: "schemata" is not a list of strings"#),
         (#"{"netDevices":{"eth0":"eth1"}}"#, "netDevices.eth0: not an object"),
         (#"{"sysctl":{"a.b":1}}"#, #""sysctl.a.b" is not a string"#),

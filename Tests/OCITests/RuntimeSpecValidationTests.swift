@@ -145,13 +145,13 @@ import Testing
     @Test(arguments: [
         (#"{"mode":"MPOL_BEST"}"#, #"invalid memory policy mode "MPOL_BEST""#),
         (#"{"mode":"MPOL_BIND","nodes":"0","flags":["F"]}"#, #"invalid memory policy flag "F""#),
-        (#"{"mode":"MPOL_BIND"}"#, "memory policy mode MPOL_BIND requires at least one node"),
+        (#"{"mode":"MPOL_BIND"}"#, "MPOL_BIND mode requires at least one node"),
         (#"{"mode":"MPOL_WEIGHTED_INTERLEAVE","nodes":" , "}"#, "requires at least one node"),
-        (#"{"mode":"MPOL_LOCAL","nodes":"1"}"#, "memory policy mode MPOL_LOCAL takes no nodes"),
+        (#"{"mode":"MPOL_LOCAL","nodes":"1"}"#, "MPOL_LOCAL mode requires 0 nodes but got 1"),
         (#"{"mode":"MPOL_BIND","nodes":"3-1"}"#, #"invalid memory policy nodes: "3-1" is not a list such as "0-3,7""#),
         (
             #"{"mode":"MPOL_BIND","nodes":"0","flags":["MPOL_F_STATIC_NODES","MPOL_F_RELATIVE_NODES"]}"#,
-            "memory policy flags MPOL_F_STATIC_NODES and MPOL_F_RELATIVE_NODES exclude each other"
+            "invalid memory policy: flags MPOL_F_STATIC_NODES and MPOL_F_RELATIVE_NODES exclude each other"
         ),
     ])
     func memoryPolicy(policy: String, text: String) throws {

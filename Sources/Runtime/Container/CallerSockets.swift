@@ -49,7 +49,10 @@ enum SeccompAgent {
             )
             try CallerSocket.send(listener, JSON.object(members).bytes(), over: socket, path)
         } catch {
-            throw EngineError(.failed, "failed to connect with seccomp agent specified in the seccomp profile: \(error)")
+            throw EngineError(
+                .failed,
+                "failed to connect with seccomp agent specified in the seccomp profile: \(error)"
+            )
         }
     }
 }

@@ -259,7 +259,8 @@ private final class ExecCgroups {
         // A cgroup with controllers for those below it takes no process (cgroups(7)): systemd in a container moves its first
         // process to a leaf, and that is where the new one goes, too.
         if let directory = unified, wanted.isEmpty,
-            let control = try? Files.readText("\(directory)/cgroup.subtree_control"), !control.allSatisfy(\.isWhitespace),
+            let control = try? Files.readText("\(directory)/cgroup.subtree_control"),
+            !control.allSatisfy(\.isWhitespace),
             let text = try? Files.readText("/proc/\(state.process.pid)/cgroup"),
             let line = text.split(separator: "\n").first(where: { $0.hasPrefix("0::") }),
             let root = hierarchy.unified?.directory

@@ -38,9 +38,9 @@ extension LaunchPlan {
 
         // Settings before their files become read-only; masks after every mount, so that none of them uncovers what is masked.
         // All of it while the engine still makes the cgroup.
-        steps += spec.linux.sysctl.sorted { $0.key < $1.key }.map { 
+        steps += spec.linux.sysctl.sorted { $0.key < $1.key }.map {
             .sysctl(key: RuntimeSpec.Linux.sysctlPath($0.key), value: $0.value)
-         }
+        }
         steps += Self.unique(spec.linux.readonlyPaths).map { .readOnly($0) }
         steps += Self.unique(spec.linux.maskedPaths).map { .mask($0) }
 

@@ -130,7 +130,9 @@ extension BindMount {
             clear.formUnion(others.subtracting(set))
             // Those of access times go with each other: where none is asked for, they stay.
             if set.contains(.noFolderAccessTime) { clear.insert(.accessTimeField) }
-            if clear.contains(.accessTimeField), !set.contains(.noFolderAccessTime) { clear.insert(.noFolderAccessTime) }
+            if clear.contains(.accessTimeField), !set.contains(.noFolderAccessTime) {
+                clear.insert(.noFolderAccessTime)
+            }
         }
         keepsLocked = spec.linux.has(.user)
         (recursiveSet, recursiveClear) = (options.recursiveSet, options.recursiveClear)

@@ -150,7 +150,8 @@ extension LaunchStep {
         var mask = [UInt8](repeating: 0, count: 8)
         for part in list.split(separator: ",") {
             let ends = part.split(separator: "-", maxSplits: 1).map { Int($0.drop(while: \.isWhitespace)) }
-            guard let first = ends.first.flatMap({ $0 }), let last = ends.last.flatMap({ $0 }), first <= last, last < 8192
+            guard let first = ends.first.flatMap({ $0 }), let last = ends.last.flatMap({ $0 }), first <= last,
+                last < 8192
             else { throw EngineError(.invalid, "\(place): \"\(list)\" is no list such as 0-3,6") }
             while mask.count * 8 <= last { mask += [UInt8](repeating: 0, count: 8) }
             for number in first...last { mask[number / 8] |= 1 << UInt8(number % 8) }

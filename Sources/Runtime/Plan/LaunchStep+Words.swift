@@ -6,7 +6,8 @@ extension LaunchStep: CustomStringConvertible {
             "cloning a process into new namespaces (\(flags.names.joined(separator: ", ")))"
                 + (cgroup.map { " and cgroup \($0)" } ?? "")
         case .hide: "hiding from the container's processes"
-        case .idMap(let map, _): "making an id map (users \(Self.oneLine(map.users)); groups \(Self.oneLine(map.groups)))"
+        case .idMap(let map, _):
+            "making an id map (users \(Self.oneLine(map.users)); groups \(Self.oneLine(map.groups)))"
         case .openTree(let bind, _, let idMap):
             "opening mount source \(bind.source)"
                 + Self.parentheses(bind.words + (idMap == nil ? [] : [bind.mapRecursive ? "ridmap" : "idmap"]))

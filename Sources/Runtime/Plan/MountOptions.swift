@@ -77,7 +77,8 @@ package struct MountOptions: Equatable, Sendable {
         case "copy-symlink": ownLink = true
         case "sync", "dirsync", "lazytime", "mand": superblock.append(option)
         // The opposites of the above are what a new mount has; the rest says nothing to a new mount.
-        case "async", "nolazytime", "nomand": superblock.removeAll { "no\($0)" == option || option == "async" && $0 == "sync" }
+        case "async", "nolazytime", "nomand":
+            superblock.removeAll { "no\($0)" == option || option == "async" && $0 == "sync" }
         case "defaults", "loud", "silent", "iversion", "noiversion", "rnorelatime", "rnostrictatime", "norelatime",
             "nostrictatime", "":
             break
