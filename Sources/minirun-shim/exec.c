@@ -41,32 +41,43 @@ static const char *value_of(char **entries, const char *name) {
     return value;
 }
 
-// The home of our user in a passwd(5) file: the sixth of its fields separated by colons. False where there is none.
-static bool find_home(int file, uid_t uid, char *home, size_t size) {
+// The field of a line of passwd(5), which has colons between its fields; NULL where it has not as many.
+static const char *field_of(const char *line, int number) {
+    for (; line && number > 0; number--) line = strchr(line, ':') ? strchr(line, ':') + 1 : NULL;
+    return line;
+}
+
+// Whether a line of passwd(5) is our user's, whose home is its sixth field.
+static bool is_home_of(const char *line, uid_t uid, char *home, size_t size) {
+    const char *field = field_of(line, 2);
+    char *end;
+    if (!field || *field < '0' || *field > '9' || strtoul(field, &end, 10) != uid || *end != ':') return false;
+    field = field_of(line, 5);
+    if (field && *field && *field != ':') snprintf(home, size, "%.*s", (int)strcspn(field, ":"), field);
+    return true;
+}
+
+// Looks for our user's home in a passwd(5) file, whose last line may have no end.
+static void find_home(int file, uid_t uid, char *home, size_t size) {
     char line[1024], block[4096];
     size_t used = 0;
     bool skipping = false;
-    for (ssize_t count; (count = read(file, block, sizeof block)) > 0;)
-        for (ssize_t i = 0; i < count; i++) {
+    ssize_t count;
+    do {
+        count = read(file, block, sizeof block);
+        if (count <= 0) block[0] = '\n';
+        for (ssize_t i = 0; i < (count > 0 ? count : 1); i++) {
             if (block[i] != '\n') {
                 if (used == sizeof line - 1) skipping = true; // a line that is too long is nobody's
                 if (!skipping) line[used++] = block[i];
                 continue;
             }
             line[used] = 0;
-            char *field = line;
-            for (int number = 0; field && number < 2; number++) field = strchr(field, ':') ? strchr(field, ':') + 1 : NULL;
-            char *end;
-            if (!skipping && field && *field >= '0' && *field <= '9' && strtoul(field, &end, 10) == uid && *end == ':') {
-                for (int number = 0; field && number < 3; number++) field = strchr(field, ':') ? strchr(field, ':') + 1 : NULL;
-                if (!field) return false;
-                snprintf(home, size, "%.*s", (int)strcspn(field, ":"), field);
-                return *home != 0;
-            }
+            if (!skipping && is_home_of(line, uid, home, size)) return;
             used = 0;
             skipping = false;
         }
-    return false;
+    } while (count > 0);
 }
 
 // Looked up in the container, whose /etc/passwd may come with a volume; a FIFO there must not hold us up.

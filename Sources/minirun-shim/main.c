@@ -289,7 +289,7 @@ static _Noreturn void monitor(struct shim *shim, uint64_t flags, const char *cgr
 }
 
 int main(int count, char **words) {
-    static struct shim shim = {.root = -1, .barrier = -1, .phase = 1, .wanted_umask = 022};
+    static struct shim shim = {.root = -1, .barrier = -1, .mask = -1, .phase = 1, .wanted_umask = 022};
     if (count < 3) _exit(255);
     shim.control = atoi(words[1]);
     // The engine may be killed at any moment. From here on that kills this process too, and with it the container; if it has

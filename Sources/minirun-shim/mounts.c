@@ -270,13 +270,12 @@ int step_mask(struct shim *shim, const struct lp_step *step) {
     if (fstat(target, &status) != 0) return close_keeping_errno(target, -1);
     int cover;
     if (S_ISDIR(status.st_mode)) {
-        // One empty file system for all of them; the first is kept open when it is in place, and the others are its clones.
-        static int empty = -1;
-        if (empty < 0) {
+        // One empty file system for all of them; the first is kept open as far as the pivot, and the others are its clones.
+        if (shim->mask < 0) {
             cover = make_file_system("tmpfs", "tmpfs", "nr_inodes=1,size=4k", MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
-            empty = cover < 0 ? -1 : fcntl(cover, F_DUPFD_CLOEXEC, 3);
+            shim->mask = cover < 0 ? -1 : fcntl(cover, F_DUPFD_CLOEXEC, 3);
         } else {
-            cover = open_tree(empty, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+            cover = open_tree(shim->mask, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
         }
     } else {
         // The container's own /dev/null, which must be the real one: an image or a volume could have put a link or a file
@@ -326,6 +325,8 @@ static int move_root(const struct shim *shim) {
 }
 
 int step_pivot_root(struct shim *shim, const struct lp_step *step) {
+    if (shim->mask >= 0) close(shim->mask);
+    shim->mask = -1;
     int old = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (old < 0 || fchdir(shim->root) != 0) return -1;
     if (step->number[0] == LP_ROOT_MOVE) {

@@ -31,6 +31,7 @@ struct shim {
     int control;                // the socket to the engine; its number is also the first that no caller's descriptor has
     int root;                   // O_PATH descriptor of the new root, -1 before it is mounted
     int barrier;                // this side's end of the socket pair between monitor and child; -1 where no monitor stays
+    int mask;                   // the file system that covers masked folders, as far as the pivot; -1 where there is none
     int layers[512];            // descriptors of LP_LAYER
     uint32_t layer_count;
     int descriptors[LP_DESCRIPTORS]; // those that came with the plan

@@ -292,7 +292,7 @@ import Testing
         let notified = SeccompConfiguration.Rule(names: ["write"], action: .notify)
         #expect(
             message(SeccompConfiguration(defaultAction: .allow, listenerPath: "/x", syscalls: [notified]))
-                == "invalid seccomp profile: SCMP_ACT_NOTIFY for the system call write"
+                == "invalid seccomp profile: SCMP_ACT_NOTIFY cannot be used for the write syscall"
         )
         #expect(
             message(SeccompConfiguration(defaultAction: .allow, flags: [.waitKillableRecv]))

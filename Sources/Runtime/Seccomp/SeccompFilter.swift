@@ -101,7 +101,7 @@ package struct SeccompFilter: Equatable, Sendable {
         }
         // Sending the listener's descriptor to the agent takes a write that nobody could answer yet.
         if notified.contains(where: { $0.names.contains("write") }) {
-            throw EngineError(.invalid, "invalid seccomp profile: SCMP_ACT_NOTIFY for the system call write")
+            throw EngineError(.invalid, "invalid seccomp profile: SCMP_ACT_NOTIFY cannot be used for the write syscall")
         }
         if !notified.isEmpty, configuration.listenerPath == nil {
             throw EngineError(.invalid, "invalid seccomp profile: SCMP_ACT_NOTIFY without \"listenerPath\"")

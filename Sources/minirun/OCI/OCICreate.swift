@@ -37,6 +37,9 @@ enum OCICreate {
     static func request(_ call: OCICall) throws -> CreateRequest {
         let arguments = call.arguments
         let descriptors = try InheritedDescriptors(call)
+        if call.globals.wantsNoCgroup {
+            call.log.warn("--cgroup-manager disabled: the container gets a cgroup all the same")
+        }
         let pidFile = call.path("pid-file")
         let bundle = call.path("bundle") ?? call.directory
         try Files.enter(bundle)

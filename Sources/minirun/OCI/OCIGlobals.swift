@@ -13,6 +13,8 @@ struct OCIGlobals: Sendable, Equatable {
     var logFormat = OCILog.Format.text
     var debug = false
     var usesSystemd = false
+    /// `--cgroup-manager disabled`: the caller wants no cgroup.
+    var wantsNoCgroup = false
 
     static let options: [Option] = [
         .flag("debug", "enable debug logging"),
@@ -51,7 +53,8 @@ struct OCIGlobals: Sendable, Equatable {
         debug = parsed.flag("debug") || parsed.value("log-level") == "debug"
         usesSystemd = parsed.flag("systemd-cgroup")
         switch parsed.value("cgroup-manager") ?? "" {
-        case "", "cgroupfs", "disabled": break
+        case "", "cgroupfs": break
+        case "disabled": wantsNoCgroup = true
         case "systemd": usesSystemd = true
         case let other: throw EngineError(.invalid, "unknown cgroup manager: \(other)")
         }
