@@ -11,6 +11,7 @@ extension ContainerRuntime {
         context.findsProgram = true
         context.unbindsProcessors = true
         context.clearsAttributes = true
+        context.opensSources = Process.isRoot
         context.setsGroups = UserNamespace.setsGroups(spec)
         context.labels = try LinuxSecurityModule.labels(spec.process)
         context.seccomp = try filter(spec)

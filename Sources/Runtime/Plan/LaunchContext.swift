@@ -38,6 +38,8 @@ package struct LaunchContext: Sendable {
     package var findsProgram = false
     /// A caller that is bound to processors does not bind the container: what its cgroup allows is the container's.
     package var unbindsProcessors = false
+    /// The caller may open mount sources for a container before its namespaces are made, as root may.
+    package var opensSources = true
     /// A bind with any attribute has no other, as mount(2) has it; else those that the source has stay.
     package var clearsAttributes = false
     /// The state for the standard input of hooks, while the container is being created, and when it is started.

@@ -98,6 +98,8 @@ extension RuntimeSpec.Mount {
         guard isBind else { return false }
         if !uidMappings.isEmpty || options.contains("idmap") || options.contains("ridmap") { return true }
         if case .folder(let root) = context.root, source.hasPrefix(root + "/") { return false }
+        // Nobody else may do that, and need not: the container's ids are the caller's own there.
+        if !context.opensSources { return false }
         return spec.linux.has(.user) || spec.linux.namespaces.contains { $0.type == .mount && $0.path != nil }
     }
 }
