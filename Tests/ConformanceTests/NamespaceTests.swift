@@ -113,17 +113,6 @@ import Testing
         #expect(try HostProcesses.status(bundle.pid(), "Gid")?.split(separator: "\t").first == "101001")
     }
 
-    @Test(
-        .must(
-            "config-linux.md#user-namespace-mappings",
-            "A user namespace without mappings is an error, also mappings without one."
-        )
-    )
-    func mappingsAndNamespaceGoTogether() throws {
-        bundle.config.append("linux.namespaces", ["type": "user"])
-        try known(.crun, because: "makes up a mapping of its own") { expectError(try bundle.create()) }
-    }
-
     // MARK: time
 
     @Test(

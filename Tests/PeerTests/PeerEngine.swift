@@ -19,7 +19,7 @@ final class PeerEngine: Sendable {
     private let script: pid_t
     private let input: CInt
 
-    /// Returns when the engine answers.
+    /// Returns when the engine answers. Throws with what it said where it does not, and leaves nothing then.
     init(_ kind: Kind) throws {
         self.kind = kind
         let folder = try TemporaryFolder.make()
@@ -42,8 +42,11 @@ final class PeerEngine: Sendable {
         var byte: UInt8 = 0
         let count = try retrying("reading") { read(answer.raw, &byte, 1) }
         if count != 1 {
-            _ = try? Subprocess.wait(for: script)
-            throw EngineError(.failed, "\(kind) does not start: \(tail("script.log", lines: 60))")
+            close(input)
+            _ = try Subprocess.wait(for: script)
+            let said = tail("script.log", lines: 60)
+            try Files.removeTree(folder)
+            throw EngineError(.failed, "\(kind) does not start: \(said)")
         }
     }
 

@@ -58,7 +58,7 @@ extension PodmanTests {
         @Test func devicesAreAllowedOneByOne() throws {
             let outcome = try podman(
                 """
-                run --rm --network none --device /dev/loop-control:/dev/mine:r --cap-add MKNOD busybox sh -c \
+                run --rm --network none --device /dev/kmsg:/dev/mine:r --cap-add MKNOD,SYSLOG busybox sh -c \
                 'exec 3< /dev/mine && echo opened; echo x > /dev/mine; mknod /tmp/mem c 1 1; cat /tmp/mem'
                 """
             )
