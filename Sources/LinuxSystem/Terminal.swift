@@ -45,13 +45,6 @@ package enum Terminal {
         try retrying("changing a terminal's settings") { tcsetattr(descriptor, TCSADRAIN, &value) }
     }
 
-    /// A program's line feeds come out of the terminal's master without a carriage return (ONLCR).
-    package static func keepLineFeeds(_ descriptor: CInt) throws(SystemError) {
-        var settings = try settings(descriptor)
-        settings.value.c_oflag &= ~tcflag_t(ONLCR)
-        try apply(settings, to: descriptor)
-    }
-
     /// Every byte goes through unchanged, Ctrl-C too: cfmakeraw(3). The result restores what was before.
     ///
     /// - Parameter showsLines: of what is written a line feed still begins a new line (OPOST).

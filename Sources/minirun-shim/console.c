@@ -10,6 +10,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <termios.h>
 #include <sys/vfs.h>
 #include <termios.h>
 #include <unistd.h>
@@ -64,6 +65,12 @@ int step_console(struct shim *shim, const struct lp_step *step) {
     if (terminal < 0) return -1;
     struct winsize size = {.ws_col = (unsigned short)step->number[0], .ws_row = (unsigned short)step->number[1]};
     if (size.ws_col && ioctl(terminal, TIOCSWINSZ, &size) != 0) return -1;
+    struct termios settings;
+    if (step->number[4]) {
+        if (tcgetattr(terminal, &settings) != 0) return -1;
+        settings.c_oflag &= ~(tcflag_t)ONLCR;
+        if (tcsetattr(terminal, TCSANOW, &settings) != 0) return -1;
+    }
     // In a user namespace without the id, or where nobody may chown, the terminal stays root's: it works all the same.
     if (fchown(terminal, (uid_t)step->number[2], (gid_t)-1) != 0 && errno != EINVAL && errno != EPERM) return -1;
     if (step->number[3] && bind_console(shim, terminal) != 0) return -1;

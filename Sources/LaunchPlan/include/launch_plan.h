@@ -117,7 +117,8 @@ enum lp_operation {
     LP_DEVICE,            // t0: path, n0: S_IFCHR… and mode, n1: major, n2: minor, n3: uid, n4: gid
     LP_OWN_STREAMS,       // 0 to 2 that are files or devices of the host become the container's own, or read-only;
                           // n0: 1 leaves what has no counterpart in the container as it is (the caller of `oci` vouches for it)
-    LP_CONSOLE,           // n0: columns, n1: rows, n2: uid of the terminal, n3: 1 for /dev/console; a pty becomes 0 to 2
+    LP_CONSOLE,           // n0: columns, n1: rows, n2: uid of the terminal, n3: 1 for /dev/console, n4: 1 where line feeds
+                          // stay as they are (no ONLCR); a pty becomes 0 to 2
     LP_BARRIER,           // wait until the engine says go, n0: 1 tells it that we wait
     LP_HOOK,              // t0: path, t1: list of arguments, t2: list of environment entries, n0: timeout in ms or 0,
                           // n2: 1 where the entries are the process's, blob: the state for its standard input

@@ -118,6 +118,7 @@ extension ContainerRuntime {
         context.preservedDescriptors = request.preserved
         context.cgroupIsReady = true
         context.startDescriptor = 0
+        if !request.detached { context.adoptCallerTerminal() }
         // A mount of the root's must never show up on the host, and none whose parent hands mounts on can become the root.
         if let propagation = try spec.linux.propagation {
             let keepsMounts = propagation.kind == .slave || propagation.kind == .private
@@ -309,7 +310,6 @@ private struct Creation: ~Copyable {
         if let path = request.consoleSocket {
             try CallerSocket.hand(master, named: "/dev/ptmx", to: path)
         } else {
-            try ForegroundProcess.prepare(master)
             console = consume master
         }
     }

@@ -118,6 +118,7 @@ private struct Execution: ~Copyable {
         var spec = spec
         var context = try runtime.context(for: &spec, id: state.id)
         context.preservedDescriptors = request.preserved
+        if !request.detached { context.adoptCallerTerminal() }
         self.spec = spec
         self.context = context
         launched = nil
@@ -192,7 +193,6 @@ private struct Execution: ~Copyable {
             if let path = request.consoleSocket {
                 try CallerSocket.hand(master, named: "/dev/ptmx", to: path)
             } else {
-                try ForegroundProcess.prepare(master)
                 console = consume master
             }
         case .listener(let listener):

@@ -30,14 +30,6 @@ package struct ForegroundProcess: ~Copyable {
         self.notify = notify
     }
 
-    /// Before the program runs: its terminal keeps line feeds as they are, as with runc, whose callers read them from pipes, and
-    /// has the caller's size.
-    static func prepare(_ console: borrowing FileDescriptor) throws(SystemError) {
-        try Terminal.keepLineFeeds(console.raw)
-        guard let size = Terminal.size(1) ?? Terminal.size(0) else { return }
-        try Terminal.setSize(console.raw, columns: size.columns, rows: size.rows)
-    }
-
     private static func relay(_ console: consuming FileDescriptor?) throws -> TerminalRelay? {
         guard let console = consume console else { return nil }
         let relay = try TerminalRelay(master: console, input: 0, output: 1, showsLines: true)
@@ -99,6 +91,16 @@ package struct ForegroundProcess: ~Copyable {
             poll(&polls, 1, 1000)
             outputReady = polls[0].revents != 0
             if !outputReady { return }
+        }
+    }
+}
+
+extension LaunchContext {
+    /// For a process whose terminal will be joined with the caller's.
+    mutating func adoptCallerTerminal() {
+        keepsLineFeeds = true
+        callerSize = (Terminal.size(1) ?? Terminal.size(0)).map {
+            (UInt16(clamping: $0.columns), UInt16(clamping: $0.rows))
         }
     }
 }

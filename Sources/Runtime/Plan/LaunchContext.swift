@@ -28,6 +28,11 @@ package struct LaunchContext: Sendable {
     /// The caller of `oci` answers for what it hands on as standard streams.
     package var inheritsStreams = false
     package var newKeyring = true
+    /// The program's line feeds come out of its terminal as they are: the caller's terminal makes new lines of them, as with runc,
+    /// and callers that read from a pipe see no carriage returns.
+    package var keepsLineFeeds = false
+    /// The caller's terminal, where the configuration has no size.
+    package var callerSize: (width: UInt16, height: UInt16)?
     /// How many of the caller's descriptors, from 3 on, the program gets.
     package var preservedDescriptors = 0
     /// The index of the listening socket on which the process waits for `start`; it comes with the plan.

@@ -85,10 +85,7 @@ extension LaunchPlan {
 
     private mutating func appendStreams(_ spec: RuntimeSpec, _ context: LaunchContext) {
         if spec.process.terminal {
-            let size = spec.process.consoleSize ?? (0, 0)
-            steps.append(
-                .console(columns: size.width, rows: size.height, uid: spec.process.user.uid, device: true)
-            )
+            appendConsole(spec.process, context, device: true)
         } else {
             // After the devices, which take the place of the host's; before the pivot, while /proc is the host's.
             steps.append(.ownStreams(inherits: context.inheritsStreams))

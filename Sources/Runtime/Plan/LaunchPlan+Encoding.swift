@@ -134,8 +134,11 @@ extension LaunchStep {
     private func processRecord(_ texts: inout TextTable) -> lp_step {
         switch self {
         case .ownStreams(let inherits): .make(LP_OWN_STREAMS, numbers: [inherits ? 1 : 0])
-        case .console(let columns, let rows, let uid, let device):
-            .make(LP_CONSOLE, numbers: [UInt64(columns), UInt64(rows), UInt64(uid), device ? 1 : 0])
+        case .console(let columns, let rows, let uid, let device, let keepsLineFeeds):
+            .make(
+                LP_CONSOLE,
+                numbers: [UInt64(columns), UInt64(rows), UInt64(uid), device ? 1 : 0, keepsLineFeeds ? 1 : 0]
+            )
         case .resourceLimit(let type, _, let soft, let hard): .make(LP_RLIMIT, numbers: [UInt64(type), soft, hard])
         case .ownPipes(let uid, let gid): .make(LP_OWN_PIPES, numbers: [UInt64(uid), UInt64(gid)])
         case .workingFolder(let path): .make(LP_WORKING_FOLDER, [texts.add(path)])

@@ -77,16 +77,29 @@ extension LaunchPlan {
         if context.newKeyring { steps.append(.keyring) }
         steps += cgroups.enumerated().map { .enterCgroup(.descriptor($0, name: $1)) }
         if inUserNamespace { steps.append(.becomeRoot(setsGroups: context.setsGroups)) }
-        if process.terminal {
-            let size = process.consoleSize ?? (0, 0)
-            steps.append(.console(columns: size.width, rows: size.height, uid: process.user.uid, device: false))
-        }
+        if process.terminal { appendConsole(process, context, device: false) }
         if let list = process.execCPUAffinity?.final, !list.isEmpty {
             steps.append(try .affinity(list: list))
         } else if process.execCPUAffinity?.initial == nil, context.unbindsProcessors {
             steps.append(.allProcessors)
         }
         try appendProcess(spec, context)
+    }
+}
+
+extension LaunchPlan {
+    /// - Parameter device: it is /dev/console as well.
+    mutating func appendConsole(_ process: RuntimeSpec.Process, _ context: LaunchContext, device: Bool) {
+        let size = process.consoleSize ?? context.callerSize ?? (0, 0)
+        steps.append(
+            .console(
+                columns: size.width,
+                rows: size.height,
+                uid: process.user.uid,
+                device: device,
+                keepsLineFeeds: context.keepsLineFeeds
+            )
+        )
     }
 }
 

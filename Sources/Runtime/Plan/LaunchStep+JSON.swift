@@ -13,7 +13,8 @@ extension LaunchStep {
                 ("createSource", .bool(bind.makeSource)),
             ]
         case .hook(let hook): members += [("args", .strings(hook.arguments)), ("env", .strings(hook.environment))]
-        case .console(let columns, let rows, _, _): members += [("columns", .number(columns)), ("rows", .number(rows))]
+        case .console(let columns, let rows, _, _, _):
+            members += [("columns", .number(columns)), ("rows", .number(rows))]
         case .ids(_, _, _, let umask, _): members += [("umask", umask.map { .string(String($0, radix: 8)) } ?? .null)]
         case .execute(let arguments, let environment, _):
             members += [("args", .strings(arguments)), ("env", .strings(environment))]

@@ -36,7 +36,7 @@ package enum LaunchStep: Equatable, Sendable {
     case device(path: String, kind: UInt32, mode: UInt32, major: UInt32, minor: UInt32, uid: UInt32, gid: UInt32)
     /// Standard streams that are the host's files or devices become the container's own; others are refused, or inherited.
     case ownStreams(inherits: Bool)
-    case console(columns: UInt16, rows: UInt16, uid: UInt32, device: Bool)
+    case console(columns: UInt16, rows: UInt16, uid: UInt32, device: Bool, keepsLineFeeds: Bool)
     case barrier(announced: Bool)
     case hook(ContainerHook)
     case enterCgroup(CgroupDoor)
