@@ -140,7 +140,7 @@ private struct Execution: ~Copyable {
 
     /// Until its program is executed. Returns the master of its terminal, where no console socket took it.
     mutating func begin(_ container: borrowing FileDescriptor) throws -> FileDescriptor? {
-        let doors = try ExecCgroups(state, request.cgroups, initial: runtime.cgroup(of: state))
+        let doors = try ExecCgroups(state, request.cgroups, initial: runtime.cgroup(of: state), joined: joined)
         let preparation = try LaunchPlan(
             joining: joined,
             of: "container \(state.id)",
@@ -230,7 +230,12 @@ private final class ExecCgroups {
     private var files: [NamespaceFiles.OpenFile] = []
     var descriptors: [CInt] { files.map { $0.descriptor.raw } }
 
-    init(_ state: ContainerState, _ wanted: [(controllers: [String], path: String)], initial cgroup: Cgroup) throws {
+    init(
+        _ state: ContainerState,
+        _ wanted: [(controllers: [String], path: String)],
+        initial cgroup: Cgroup,
+        joined: NamespaceFlags
+    ) throws {
         let hierarchy = cgroup.hierarchy
         let known = Set(hierarchy.mounts.keys.map(\.rawValue)).union(hierarchy.named.keys)
         if let unknown = wanted.flatMap(\.controllers).first(where: { !known.contains($0) }) {
@@ -266,6 +271,15 @@ private final class ExecCgroups {
             let root = hierarchy.unified?.directory
         {
             unified = root + line.dropFirst(3)
+        }
+        // The clone comes after the joining. In the container's mount namespace the folder has no name, and out of its cgroup
+        // namespace no process may be moved, not even by a birth, where v2 is mounted with `nsdelegate` (cgroups(7)), as
+        // systemd does. A file that was opened in our own namespaces is still good for it.
+        if let directory = unified, !joined.isDisjoint(with: [.mount, .cgroup]) {
+            let name = "\(directory)/cgroup.procs"
+            names.append(name)
+            files.append(NamespaceFiles.OpenFile(try FileDescriptor.open(name, O_WRONLY)))
+            unified = nil
         }
         self.unified = unified
     }
