@@ -98,6 +98,9 @@ import Testing
 
         let next = try minirun("run", "--rm", Fixtures.guest, "echo", "works")
         #expect(next.out == "works\n" && next.err == "", "\(comment): \(next)")
+        // A child that the engine had cloned a moment before holds its lock until it is executed: then the command after this
+        // one cleans up.
+        if !minirun.active.isEmpty { _ = try minirun("run", "--rm", Fixtures.guest, "exit", "0") }
         for id in ids { #expect(HostProcesses.cgroups(of: id).isEmpty, "\(comment): a control group is left") }
         #expect(minirun.active.isEmpty, "\(comment): \(minirun.active)")
         if program.first == "--rm" {

@@ -166,12 +166,22 @@ import Testing
     }
 
     @Test func aProgramWithoutItsTerminalCostsNothing() throws {
-        let session = try session(["-it"], [Fixtures.busybox, "sh", "-c", "exec sleep 2 <&- >&- 2>&-"])
-        usleep(1_500_000)
-        let fields = try Files.readText("/proc/\(session.pid)/stat").split(separator: " ").compactMap { Int($0) }
-        // utime and stime in hundredths of a second: the start, not a loop.
-        #expect(fields.count > 12 && fields[10] + fields[11] < 50, "\(fields)")
+        let script = "echo ready; exec sleep 3 <&- >&- 2>&-"
+        let session = try session(["-it"], [Fixtures.busybox, "sh", "-c", script])
+        session.expect("ready")
+        usleep(500_000)
+        let before = try processorTime(session.pid)
+        usleep(1_000_000)
+        // A loop would take most of it.
+        let taken = try processorTime(session.pid) - before
+        #expect(taken < 30, "\(taken) hundredths of a second")
         #expect(try session.wait() == .exited(0))
+    }
+
+    /// Both kinds of it, in hundredths of a second (proc(5), stat).
+    private func processorTime(_ pid: pid_t) throws -> Int {
+        let fields = try Files.readText("/proc/\(pid)/stat").split(separator: " ")
+        return try #require(Int(fields[13])) + #require(Int(fields[14]))
     }
 
     @Test func theCallersTerminalIsOutOfReach() throws {
