@@ -151,8 +151,15 @@ import Testing
         }
         bundle.config.set("linux.maskedPaths", ["/secret"])
         bundle.config.set("linux.readonlyPaths", ["/secret"])
-        _ = try bundle.run()
+        bundle.config.set("process.args", ["/guest", "report"])
+        let outcome = try bundle.run()
         #expect(try Files.list(bundle.path("victim")).isEmpty)
+        // What was asked for at the link's place is somewhere in the root, not on the host's side of it.
+        let type = ["dev/pts": "devpts", "dev/shm": "tmpfs"][name]
+        if outcome.code == 0, let type {
+            let mounts = try GuestReport(outcome)["mounts"].array ?? []
+            #expect(mounts.contains { $0["type"]?.string == type && $0["mountpoint"]?.string != "/dev" }, "\(name)")
+        }
         #expect(HostProcesses.mounts(below: bundle.folder).isEmpty)
     }
 

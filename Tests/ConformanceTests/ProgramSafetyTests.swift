@@ -30,6 +30,34 @@ import Testing
         return Outcome(status: status, out: launched.outText, err: launched.errText)
     }
 
+    /// Gives the image the libraries of a dynamically linked runtime, and one more that the loader is told to load first: it
+    /// takes the running program and has the guest overwrite it.
+    private func preload(_ programs: [String], in bundle: Bundle) throws {
+        let source = """
+            #include <fcntl.h>
+            #include <stdio.h>
+            #include <unistd.h>
+            __attribute__((constructor)) static void take(void)
+            {
+                char number[16];
+                snprintf(number, sizeof number, "%d", open("/proc/self/exe", O_RDONLY));
+                execl("/guest", "/guest", "overwrite", number, (char *)0);
+            }
+            """
+        try bundle.write("take.c", source)
+        try tool("gcc", "-shared", "-fPIC", "-o", bundle.path("rootfs/take.so"), bundle.path("take.c"))
+        bundle.config.append("process.env", "LD_PRELOAD=/take.so")
+        for program in programs {
+            // A static program has none.
+            let lines = (try? tool("ldd", program)) ?? ""
+            for file in lines.split(whereSeparator: \.isWhitespace) where file.hasPrefix("/") {
+                let folder = Files.parent(of: "rootfs\(file)")
+                try bundle.makeFolder(folder)
+                try tool("cp", "-L", String(file), bundle.path(folder))
+            }
+        }
+    }
+
     @Test(
         .must(
             "CVE-2019-5736",
@@ -40,17 +68,11 @@ import Testing
     func theRuntimeIsNotOverwrittenFromAnEntrypoint(how: String) throws {
         let (bundle, programs) = try copiedBundle()
         let before = try tool("sha256sum", programs[0], programs.last ?? "")
-        // The loader that a dynamically linked program asks for is the image's: it is the attacker's program.
-        for folder in ["lib", "lib64"] {
-            try bundle.makeFolder("rootfs/\(folder)")
-            for loader in ["ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1"] {
-                try tool("cp", bundle.path("rootfs/guest"), bundle.path("rootfs/\(folder)/\(loader)"))
-            }
-        }
+        try preload(programs, in: bundle)
         try bundle.write("rootfs/overwrite", "#!/proc/self/exe\n", mode: 0o755)
         bundle.config.set(
             "process.args",
-            how == "script" ? ["/overwrite", "own"] : ["/proc/self/exe", "overwrite", "own"]
+            how == "script" ? ["/overwrite"] : ["/proc/self/exe", "init"]
         )
         try bundle.writeConfiguration()
         let outcome = try copied(bundle, programs, ["run", "--bundle", bundle.folder, bundle.id])
@@ -138,8 +160,8 @@ import Testing
         let launched = try Launched([GuestProgram.path, "with-key", key, "/usr/bin/env"] + bundle.command(words))
         launched.closeInput()
         try launched.wait()
-        known(.crun, because: "exec keeps the caller's keyring", if: verb == "exec", sometimes: true) {
-            #expect(launched.outText.contains("session: ENOKEY"), "\(launched.outText)\(launched.errText)")
+        known(.crun, because: "exec keeps the caller's keyring", if: verb == "exec") {
+            #expect(launched.outText.hasPrefix("session: ENOKEY\n"), "\(launched.outText)\(launched.errText)")
         }
     }
 }

@@ -130,17 +130,6 @@ static int overwrite(int program)
     return print_result(-1);
 }
 
-// The program that this process itself runs: the runtime's, where an image names /proc/self/exe as its program. A child does
-// it, with the guest's own program, since a program that runs cannot be written to.
-static int overwrite_own(void)
-{
-    char number[16];
-    int program = open("/proc/self/exe", O_RDONLY);
-    snprintf(number, sizeof number, "%d", program);
-    execl("/guest", "/guest", "overwrite", number, NULL);
-    return print_result(-1);
-}
-
 // Every program that some process comes along with and that is neither ours nor "/bin/busybox", until standard input ends.
 static int overwrite_all(void)
 {
@@ -174,7 +163,6 @@ static int overwrite_all(void)
 int try_overwrite(int argc, char **argv)
 {
     (void)argc;
-    if (strcmp(argv[1], "own") == 0) return overwrite_own();
     return strcmp(argv[1], "all") == 0 ? overwrite_all() : overwrite(atoi(argv[1]));
 }
 

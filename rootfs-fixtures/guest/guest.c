@@ -29,7 +29,7 @@ static const struct {
     {"open", try_open, 1, "PATH"},
     {"mknod", try_mknod, 4, "PATH c|b MAJOR MINOR"},
     {"syscall", try_syscall, 1, "NAME|NUMBER [ARGUMENT...]"},
-    {"overwrite", try_overwrite, 1, "own|all|DESCRIPTOR"},
+    {"overwrite", try_overwrite, 1, "all|DESCRIPTOR"},
     {"keyring", try_keyring, 1, "NAME"},
     {"with-key", try_with_key, 2, "NAME PROGRAM [ARGUMENT...]"},
     {"exchange", try_exchange, 2, "PATH PATH"},
