@@ -11,8 +11,8 @@ struct Leftovers {
     /// The kernel takes down a process that was killed in its own time: what is there only for a moment is none.
     init(of ids: [String], in folder: String, waiting milliseconds: Int = 2000) {
         _ = eventually(milliseconds) {
-            processes = Self.processes(ids)
             groups = ids.flatMap { Self.groups(named: $0) }
+            processes = Self.processes(ids, in: groups)
             mounts = HostProcesses.mounts(below: folder)
             return processes.isEmpty && groups.isEmpty && mounts.isEmpty
         }
@@ -29,8 +29,13 @@ struct Leftovers {
         _ = eventually(2000) { groups.allSatisfy { rmdir($0) == 0 || errno == ENOENT } }
     }
 
-    private static func processes(_ ids: [String]) -> [pid_t] {
-        ids.flatMap { HostProcesses.marked("MARK=\($0)") }.filter { !HostProcesses.hasEnded($0) }
+    /// By the mark in their environment, or by their group: what was created and never started has no environment yet.
+    private static func processes(_ ids: [String], in groups: [String]) -> [pid_t] {
+        let members = groups.flatMap { group in
+            ((try? Files.readText("\(group)/cgroup.procs")) ?? "").split(separator: "\n").compactMap { pid_t($0) }
+        }
+        let marked = ids.flatMap { HostProcesses.marked("MARK=\($0)") }
+        return Set(members + marked).filter { !HostProcesses.hasEnded($0) }.sorted()
     }
 
     /// The control groups of a name in every hierarchy, and those below them, deepest first. Only of a name that a bundle
