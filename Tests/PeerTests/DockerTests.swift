@@ -22,8 +22,10 @@ extension DockerTests {
         @Test(arguments: [("/nosuch", Int32(127)), ("nosuch", 127), ("/etc/passwd", 126), ("/etc", 126)])
         func aCommandThatCannotStart(command: String, code: Int32) throws {
             let outcome = try docker("run --rm --network none --name refused busybox \(command)")
-            // docker takes the code from runc's words, in small letters; crun has others.
-            #expect(outcome.code == code || docker.runtime == "crun" && outcome.code == 125, "\(outcome)")
+            // docker takes the code from runc's words, in small letters; crun has others, and of a folder newer runcs say what
+            // only a newer docker understands.
+            let isUnknown = docker.runtime == "crun" || outcome.err.contains("is a directory")
+            #expect(outcome.code == code || isUnknown && outcome.code == 125, "\(outcome)")
             #expect(outcome.err.contains("OCI runtime create failed"), "\(outcome)")
             #expect(try eventually { try docker("inspect refused").code == 1 })
         }
