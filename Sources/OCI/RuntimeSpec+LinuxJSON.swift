@@ -78,10 +78,10 @@ extension RuntimeSpec.Linux {
         return (type, path)
     }
 
-    /// A filter without a default action and without rules stands for none, as with docker and runc.
+    /// An empty object stands for no filter, as with docker.
     private static func seccomp(_ reader: JSONReader) throws(EngineError) -> SeccompConfiguration? {
         guard let member = try reader.member("seccomp") else { return nil }
-        if try member.text("defaultAction") == nil, try member.list("syscalls").isEmpty { return nil }
+        if member.json.object?.isEmpty ?? true { return nil }
         return try SeccompConfiguration(member)
     }
 }

@@ -57,6 +57,14 @@ package struct RuntimeSpec: Sendable {
             self.options = options
         }
 
+        /// What may be mounted below /proc: what describes the machine, as lxcfs does. Anything else would make programs, and the
+        /// runtime's own writes, take something for the kernel's that is not (CVE-2019-16884, CVE-2025-52881).
+        package static let allowedInProc: Set<String> = [
+            "/proc/cpuinfo", "/proc/diskstats", "/proc/meminfo", "/proc/stat", "/proc/swaps", "/proc/uptime",
+            "/proc/loadavg", "/proc/slabinfo", "/proc/net/dev", "/proc/sys/kernel/ns_last_pid",
+            "/proc/sys/crypto/fips_enabled",
+        ]
+
         /// Whether it shows a part of the host's tree instead of a file system of its own.
         package var isBind: Bool { type == "bind" || options.contains { $0 == "bind" || $0 == "rbind" } }
     }

@@ -165,7 +165,9 @@ extension SeccompConfiguration {
 
 extension SeccompConfiguration.Rule {
     package init(_ reader: JSONReader) throws(EngineError) {
-        try self.init(reader, names: try reader.strings("names") ?? [])
+        let names = try reader.strings("names") ?? []
+        if names.isEmpty { throw reader.error("\"names\" is empty or missing") }
+        try self.init(reader, names: names)
     }
 
     /// Reads everything but the names.

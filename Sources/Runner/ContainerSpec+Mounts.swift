@@ -55,12 +55,7 @@ extension ContainerSpec {
         }
         let path = "/" + parts.joined(separator: "/")
         if path == "/" { throw EngineError(.invalid, "invalid specification: destination can't be '/'") }
-        let allowed = [
-            "/proc/cpuinfo", "/proc/diskstats", "/proc/meminfo", "/proc/stat", "/proc/swaps", "/proc/uptime",
-            "/proc/loadavg",
-            "/proc/slabinfo", "/proc/sys/kernel/ns_last_pid", "/proc/sys/crypto/fips_enabled",
-        ]
-        if path == "/proc" || path.hasPrefix("/proc/") && !allowed.contains(path) {
+        if path == "/proc" || path.hasPrefix("/proc/") && !RuntimeSpec.Mount.allowedInProc.contains(path) {
             throw EngineError(.invalid, "\"\(path)\" cannot be mounted because it is inside /proc")
         }
         return path

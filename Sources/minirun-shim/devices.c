@@ -43,14 +43,17 @@ int step_device(struct shim *shim, const struct lp_step *step) {
 // (CVE-2025-52881).
 int step_sysctl(struct shim *shim, const struct lp_step *step) {
     char path[512];
-    if (snprintf(path, sizeof path, "proc/sys/%s", text_of(shim, step, 0)) >= (int)sizeof path)
+    if (snprintf(path, sizeof path, "sys/%s", text_of(shim, step, 0)) >= (int)sizeof path)
         return fail_with(ENAMETOOLONG, "sysctl");
     struct open_how how = {
         .flags = O_WRONLY | O_CLOEXEC,
-        .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
+        .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV,
     };
-    int file = (int)syscall(SYS_openat2, shim->root, path, &how, sizeof how);
-    if (file < 0) return -1;
+    int proc = open_in_root(shim, "/proc", O_PATH | O_DIRECTORY | O_NOFOLLOW);
+    if (proc < 0) return -1;
+    // Not beyond that mount: another file of a procfs may lie over it, sysrq-trigger for one.
+    int file = (int)syscall(SYS_openat2, proc, path, &how, sizeof how);
+    if (close_keeping_errno(proc, file) < 0) return -1;
     struct statfs status;
     if (fstatfs(file, &status) != 0 || status.f_type != PROC_SUPER_MAGIC) {
         close(file);

@@ -7,10 +7,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <linux/openat2.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 int open_in_root(const struct shim *shim, const char *path, int flags) {
@@ -47,6 +49,9 @@ int open_target(const struct shim *shim, const char *path, bool folder) { return
 // A link that leads nowhere is followed by its text, inside the root: what it leads to is what is made.
 static int open_link_target(const struct shim *shim, int parent, const char *path, const char *name, bool folder, int links) {
     char text[PATH_MAX], joined[PATH_MAX];
+    struct statfs status;
+    // The text of procfs's own links is the kernel's word for a file, and no way to it.
+    if (fstatfs(parent, &status) != 0 || status.f_type == PROC_SUPER_MAGIC) return fail_with(ENOENT, path);
     ssize_t length = readlinkat(parent, name, text, sizeof text - 1);
     if (length < 0 || links == 40) return fail_with(length < 0 ? ENOENT : ELOOP, path); // ENOENT: a racing container
     text[length] = 0;

@@ -278,7 +278,8 @@ private struct Creation: ~Copyable {
 
     private mutating func carryOut() throws {
         guard let state else { return }
-        context.hookStates = (state.hookDocument(.creating), state.hookDocument(.created))
+        let inner = try Creation.innerPID(of: state.process.pid)
+        context.hookStates = (state.hookDocument(.creating, pid: inner), state.hookDocument(.created, pid: inner))
         let plan = try LaunchPlan(spec, in: context)
         try launched?.carryOut(plan, descriptors: [listener.raw])
         runtime.debug("child process in init(): it got its plan of \(plan.steps.count) steps")
@@ -297,6 +298,13 @@ private struct Creation: ~Copyable {
             case .closed: throw EngineError(.failed, "the process ended before it was created")
             }
         }
+    }
+
+    /// The process's number in its own pid namespace: what the hooks there know it by.
+    private static func innerPID(of pid: pid_t) throws -> pid_t {
+        let lines = try Files.readText("/proc/\(pid)/status").split(separator: "\n")
+        let numbers = lines.first { $0.hasPrefix("NSpid:") }?.split(whereSeparator: \.isWhitespace)
+        return numbers?.last.flatMap { pid_t($0) } ?? pid
     }
 
     private func next() throws -> PreparedLaunch.Event {
@@ -319,14 +327,13 @@ private struct Creation: ~Copyable {
         let (hooks, warn) = (spec.hooks, runtime.warn)
         if !hooks.poststop.isEmpty {
             undo.arm {
-                do throws(EngineError) {
-                    try RuntimeHooks.run(
-                        hooks.poststop,
-                        kind: "poststop",
-                        state: state.hookDocument(.stopped),
-                        bundle: state.bundle
-                    )
-                } catch { warn(error.message) }
+                RuntimeHooks.runAll(
+                    hooks.poststop,
+                    kind: "poststop",
+                    state: state.hookDocument(.stopped),
+                    bundle: state.bundle,
+                    warn: warn
+                )
             }
         }
         let document = state.hookDocument(.creating)

@@ -94,13 +94,12 @@ extension ContainerRuntime {
         try folder.remove()
         guard let hooks = spec?.hooks.poststop else { return }
         // The container is gone whatever they say (runtime.md#lifecycle): a failure is a warning.
-        do throws(EngineError) {
-            try RuntimeHooks.run(
-                hooks,
-                kind: "poststop",
-                state: state.hookDocument(.stopped),
-                bundle: state.bundle
-            )
-        } catch { warn(error.message) }
+        RuntimeHooks.runAll(
+            hooks,
+            kind: "poststop",
+            state: state.hookDocument(.stopped),
+            bundle: state.bundle,
+            warn: warn
+        )
     }
 }

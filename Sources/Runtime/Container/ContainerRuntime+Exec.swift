@@ -84,6 +84,7 @@ extension ContainerRuntime {
         if spec.process.scheduler == nil { spec.process.scheduler = first.scheduler }
         if spec.process.ioPriority == nil { spec.process.ioPriority = first.ioPriority }
         if spec.process.execCPUAffinity == nil { spec.process.execCPUAffinity = first.execCPUAffinity }
+        if spec.process.oomScoreAdj == nil { spec.process.oomScoreAdj = first.oomScoreAdj }
         if spec.process.user.umask == nil { spec.process.user.umask = first.user.umask }
         spec.hooks = RuntimeSpec.Hooks()
         if spec.linux.has(.user), spec.linux.uidMappings.isEmpty, joined.contains(.user) {
@@ -160,6 +161,8 @@ private struct Execution: ~Copyable {
         let pid = launch.pid
         runtime.debug("nsexec container setup: process \(pid) was cloned")
         if joined.contains(.user) { try raiseLimits(of: pid) }
+        // From outside, where the right to lower it may be.
+        if let score = spec.process.oomScoreAdj { try Files.overwrite("/proc/\(pid)/oom_score_adj", "\(score)") }
         let plan = try LaunchPlan(
             executing: spec,
             in: context,

@@ -115,11 +115,13 @@ extension ContainerState {
     }
 
     /// For hooks, whose state has only what the specification names.
-    package func hookDocument(_ status: ContainerStatus) -> [UInt8] {
+    ///
+    /// - Parameter pid: the process's number where the hook runs, if that is not here.
+    package func hookDocument(_ status: ContainerStatus, pid: pid_t? = nil) -> [UInt8] {
         var members: [(key: String, value: JSON)] = [
             ("ociVersion", .string(ociVersion)), ("id", .string(id)), ("status", .string(status.rawValue)),
         ]
-        if status != .stopped { members.append(("pid", .number(process.pid))) }
+        if status != .stopped { members.append(("pid", .number(pid ?? process.pid))) }
         members.append(("bundle", .string(bundle)))
         if !annotations.isEmpty { members.append(("annotations", .sortedStrings(annotations))) }
         return JSON.object(members).bytes()

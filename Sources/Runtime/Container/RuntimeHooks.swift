@@ -8,23 +8,44 @@ enum RuntimeHooks {
     /// that fails.
     static func run(_ hooks: [RuntimeSpec.Hook], kind: String, state: [UInt8], bundle: String) throws(EngineError) {
         for (index, hook) in hooks.enumerated() {
-            let reason: String
-            do throws(SystemError) {
-                let result = try Subprocess.run(
-                    hook.args.isEmpty ? [hook.path] : hook.args,
-                    program: hook.path,
-                    environment: hook.env.isEmpty ? nil : hook.env,
-                    directory: bundle,
-                    input: state,
-                    timeout: hook.timeout.map { $0 * 1000 }
-                )
-                if result.status == .exited(0) { continue }
-                reason = text(of: result, hook)
-            } catch {
-                reason = "\(error)"
-            }
-            throw EngineError(.failed, "error running \(kind) hook #\(index): \(reason)")
+            try run(hook, index, kind: kind, state: state, bundle: bundle)
         }
+    }
+
+    /// The same where a failure is only a warning, and the next one runs all the same.
+    static func runAll(
+        _ hooks: [RuntimeSpec.Hook],
+        kind: String,
+        state: [UInt8],
+        bundle: String,
+        warn: (String) -> Void
+    ) {
+        for (index, hook) in hooks.enumerated() {
+            do throws(EngineError) { try run(hook, index, kind: kind, state: state, bundle: bundle) } catch {
+                warn(error.message)
+            }
+        }
+    }
+
+    private static func run(_ hook: RuntimeSpec.Hook, _ index: Int, kind: String, state: [UInt8], bundle: String)
+        throws(EngineError)
+    {
+        let reason: String
+        do throws(SystemError) {
+            let result = try Subprocess.run(
+                hook.args.isEmpty ? [hook.path] : hook.args,
+                program: hook.path,
+                environment: hook.env.isEmpty ? nil : hook.env,
+                directory: bundle,
+                input: state,
+                timeout: hook.timeout.map { $0 * 1000 }
+            )
+            if result.status == .exited(0) { return }
+            reason = text(of: result, hook)
+        } catch {
+            reason = "\(error)"
+        }
+        throw EngineError(.failed, "error running \(kind) hook #\(index): \(reason)")
     }
 
     private static func text(of result: Subprocess.Result, _ hook: RuntimeSpec.Hook) -> String {

@@ -80,26 +80,38 @@ package struct CgroupFileSystem: Equatable, Sendable {
 extension CgroupFileSystem {
     /// What a container sees below /sys/fs/cgroup: the hierarchies in which it has a folder of its own, and no other, which
     /// would be the host's.
-    package static func all(in hierarchy: CgroupHierarchy, roots: [String], name: CgroupName) -> [CgroupFileSystem] {
+    package static func all(in hierarchy: CgroupHierarchy, roots: [String], name place: CgroupName)
+        -> [CgroupFileSystem]
+    {
         if hierarchy.mode == .unified {
             return [
                 CgroupFileSystem(
                     type: "cgroup2",
                     name: "",
                     options: "",
-                    folder: hierarchy.unified.map { name.directory(in: $0.directory) }
+                    folder: hierarchy.unified.map { place.directory(in: $0.directory) }
                 )
             ]
         }
         return roots.compactMap { root in
+            guard let mount = root.split(separator: "/").last.map(String.init) else { return nil }
+            // A hierarchy without controllers, systemd's, goes by its name.
+            if let name = hierarchy.named.first(where: { $0.value == root })?.key {
+                return CgroupFileSystem(
+                    type: "cgroup",
+                    name: mount,
+                    options: "none,name=\(name)",
+                    folder: place.directory(in: root)
+                )
+            }
             let controllers = hierarchy.mounts.filter { $0.value == root }.map(\.key.rawValue).sorted()
-            guard !controllers.isEmpty, let mount = root.split(separator: "/").last.map(String.init) else { return nil }
+            guard !controllers.isEmpty else { return nil }
             return CgroupFileSystem(
                 type: "cgroup",
                 name: mount,
                 options: controllers.joined(separator: ","),
                 links: controllers.filter { $0 != mount },
-                folder: name.directory(in: root)
+                folder: place.directory(in: root)
             )
         }
     }

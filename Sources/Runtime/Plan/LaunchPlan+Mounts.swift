@@ -5,6 +5,9 @@ extension LaunchPlan {
         throws(EngineError)
     {
         let options = try MountOptions(mount.options)
+        guard mount.isAllowedPlace else {
+            throw EngineError(.invalid, "\"\(mount.destination)\" cannot be mounted because it is inside /proc")
+        }
         if mount.type == "cgroup" || mount.type == "cgroup2", !mount.isBind {
             return try appendCgroup(mount, spec, context)
         }
@@ -90,6 +93,13 @@ extension LaunchPlan {
 }
 
 extension RuntimeSpec.Mount {
+    /// A procfs as a whole shows nothing else than the kernel's; a part of one at another part's place does.
+    var isAllowedPlace: Bool {
+        guard destination == "/proc" || destination.hasPrefix("/proc/") else { return true }
+        if destination == "/proc", type == "proc" || source == "/proc" { return true }
+        return RuntimeSpec.Mount.allowedInProc.contains(destination)
+    }
+
     /// Whether its source is opened on the host before the container is cloned: where the container's root may not reach it,
     /// or its ids are mapped, which only the host's root may do.
     ///
