@@ -78,10 +78,10 @@ extension RuntimeSpec.Linux {
         return (type, path)
     }
 
-    /// An empty object stands for no filter, as with docker.
+    /// An object without a default action and without a list of rules stands for no filter: what Go writes of an empty one.
     private static func seccomp(_ reader: JSONReader) throws(EngineError) -> SeccompConfiguration? {
         guard let member = try reader.member("seccomp") else { return nil }
-        if member.json.object?.isEmpty ?? true { return nil }
+        if try member.text("defaultAction") == nil, member.json["syscalls"]?.isNull ?? true { return nil }
         return try SeccompConfiguration(member)
     }
 }
