@@ -257,7 +257,8 @@ private struct Creation: ~Copyable {
         try folder.write(state, in: hierarchy)
         if spec.linux.has(.user) {
             if spec.linux.isNew(.user) { try UserNamespace.map(spec, of: pid) }
-            try raiseLimits(of: pid)
+            try UserNamespace.raiseLimits(spec.process, of: pid)
+            if let score = spec.process.oomScoreAdj { try Files.overwrite("/proc/\(pid)/oom_score_adj", "\(score)") }
             if spec.ownsCgroup, let owner = UserNamespace.host(0, spec.linux.uidMappings) {
                 try placed?.cgroup.giveTo(uid: owner)
             }
@@ -265,15 +266,6 @@ private struct Creation: ~Copyable {
         state.resctrlGroup = try ResourceControl.place(spec, id: request.id, pid: pid, undo)
         try folder.write(state, in: hierarchy)
         self.state = state
-    }
-
-    /// The root of a user namespace has no CAP_SYS_RESOURCE over us: what it may not raise itself is raised for it.
-    private func raiseLimits(of pid: pid_t) throws {
-        if let score = spec.process.oomScoreAdj { try Files.overwrite("/proc/\(pid)/oom_score_adj", "\(score)") }
-        for limit in spec.process.rlimits {
-            guard let type = LaunchPlan.limits[limit.type] else { continue }
-            try retrying("raising \(limit.type)") { linux_raise_hard_limit(pid, CInt(type), limit.hard) }
-        }
     }
 
     private mutating func carryOut() throws {

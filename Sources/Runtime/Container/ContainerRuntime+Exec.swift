@@ -160,7 +160,7 @@ private struct Execution: ~Copyable {
         )
         let pid = launch.pid
         runtime.debug("nsexec container setup: process \(pid) was cloned")
-        if joined.contains(.user) { try raiseLimits(of: pid) }
+        if joined.contains(.user) { try UserNamespace.raiseLimits(spec.process, of: pid) }
         // From outside, where the right to lower it may be.
         if let score = spec.process.oomScoreAdj { try Files.overwrite("/proc/\(pid)/oom_score_adj", "\(score)") }
         let plan = try LaunchPlan(
@@ -208,13 +208,6 @@ private struct Execution: ~Copyable {
         case .created: throw EngineError(.failed, "the process said something unexpected")
         }
         return true
-    }
-
-    private func raiseLimits(of pid: pid_t) throws {
-        for limit in spec.process.rlimits {
-            guard let type = LaunchPlan.limits[limit.type] else { continue }
-            try retrying("raising \(limit.type)") { linux_raise_hard_limit(pid, CInt(type), limit.hard) }
-        }
     }
 
     func kill() {

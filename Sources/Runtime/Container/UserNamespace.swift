@@ -25,6 +25,15 @@ enum UserNamespace {
         return !isOwnOnly(spec.linux.gidMappings, getegid())
     }
 
+    /// The root of a user namespace has no CAP_SYS_RESOURCE over us: what it may not raise itself is raised for it, before it sets
+    /// its limits.
+    static func raiseLimits(_ process: RuntimeSpec.Process, of pid: pid_t) throws(SystemError) {
+        for limit in process.rlimits {
+            guard let type = LaunchPlan.limits[limit.type] else { continue }
+            try retrying("raising \(limit.type)") { linux_raise_hard_limit(pid, CInt(type), limit.hard) }
+        }
+    }
+
     private static func map(
         _ mappings: [RuntimeSpec.IDMapping],
         of pid: pid_t,
