@@ -89,3 +89,39 @@ def bring_up(bench, name):
     bench.notes.append(f"{name}: {failure}")
     print(f"  {name}: {failure}")
     return []
+
+
+MONITORS = """%s > /dev/null 2>&1
+for process in /proc/[0-9]*; do
+    read -r name < $process/comm
+    case $name in conmon | containerd-shim* | minirun*) echo "$name $(awk '/^Pss:/ { print $2 }' $process/smaps_rollup)" ;; esac
+done 2> /dev/null
+%s > /dev/null 2>&1"""
+
+
+def monitors(bench, scripts):
+    """Prints what each engine keeps beside one detached container that sleeps, with minirun as the runtime of all."""
+    bench.section("beside a detached container (PSS of its monitor, KiB)")
+    link = os.path.join(os.path.dirname(bench.minirun), "minirun-oci")
+    if not os.path.exists(link):
+        print(f"  {link} is missing: Scripts/build makes it")
+        return
+    bundle, root = bench.places.path("detached"), bench.places.state_path("detached")
+    peers.bare_bundle(peers.find("runc") or peers.find("crun"), bundle, bench.root, ["sleep", "1000"])
+    identity = f"{bench.places.cgroup}-detached"
+    alone = [MONITORS % (f"{link} --root {root} run -d --bundle {bundle} {identity} < /dev/null",
+                         f"{link} --root {root} delete -f {identity}")]
+    image = "docker.io/library/busybox:latest"
+    for name, argv in (
+        ("minirun oci run -d", ["unshare", "--pid", "--fork", "--mount-proc", "sh", "-c", *alone]),
+        ("podman", [f"{scripts}/peers", "--runtime", link, "podman", "sh", "-c", MONITORS % (
+            f"podman run -d --network none --name x localhost/busybox sleep 1000", "podman rm -f -t 0 x")]),
+        ("containerd", [f"{scripts}/peers", "--runtime", link, "containerd", "sh", "-c", MONITORS % (
+            f"ctr run -d --null-io --runc-binary {link} {image} x sleep 1000", "ctr task rm -f x")]),
+    ):
+        try:
+            lines = peers.call(*argv, env=dict(os.environ)).splitlines()
+        except (RuntimeError, OSError) as error:
+            print(f"  {name:<22}{error}")
+            continue
+        print(f"  {name:<22}{sum(int(line.split()[-1]) for line in lines):>8}   ({', '.join(lines) or 'nothing'})")

@@ -98,14 +98,14 @@ def same_bundle(spec, folder, root, cgroup):
     return added
 
 
-def bare_bundle(runtime, folder, root):
-    """The runtime's own `spec`, except that it runs `true`, without a terminal, on a root that can be written."""
+def bare_bundle(runtime, folder, root, command=("true",)):
+    """The runtime's own `spec`, except that it runs `true`, or what is given, without a terminal, on a root that can be written."""
     os.makedirs(folder)
     call(runtime, "spec", cwd=folder)
     path = os.path.join(folder, "config.json")
     with open(path) as file:
         spec = json.load(file)
-    spec["process"].update(terminal=False, args=["true"])
+    spec["process"].update(terminal=False, args=list(command))
     spec["root"] = {"path": root, "readonly": False}
     with open(path, "w") as file:
         json.dump(spec, file)
