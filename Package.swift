@@ -104,3 +104,17 @@ let package = Package(
     ],
     swiftLanguageModes: [.v6]
 )
+
+// libFuzzer's program (Scripts/fuzz): its `main` is the fuzzer's, so that an ordinary build could not link it.
+if Context.environment["MINIRUN_FUZZ"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "minirun-fuzz",
+            dependencies: ["Build", "Images", "OCI", "CLinux"],
+            path: "Tests/Fuzz",
+            exclude: ["corpora"],
+            swiftSettings: swift + [.unsafeFlags(["-parse-as-library"])]
+        )
+    )
+    package.products.append(.executable(name: "minirun-fuzz", targets: ["minirun-fuzz"]))
+}
