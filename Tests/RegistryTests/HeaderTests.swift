@@ -125,7 +125,7 @@ import Testing
     ])
     func next(_ value: String, _ target: String) { #expect(LinkHeader.next([value]) == target) }
 
-    @Test(arguments: ["", "<", "<a", "<a>", "<a>; rel", #"<a>; rel="prev""#, "a; rel=next", ";;;", "<a>;;rel=next;"])
+    @Test(arguments: ["", "<", "<a", "<a>", "<a>; rel", #"<a>; rel="prev""#, "a; rel=next", ";;;", "<a>;;rel;next;"])
     func none(_ value: String) { #expect(LinkHeader.next([value]) == nil) }
 
     @Test func anything() {

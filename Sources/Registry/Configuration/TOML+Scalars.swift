@@ -118,8 +118,8 @@ enum TOMLDate {
     }
 
     static func isOne(_ bytes: [UInt8]) -> Bool {
-        if bytes.count == 10 { return isDate(bytes[...]) }
-        if bytes.count > 11, bytes[4] == UInt8(ascii: "-") {
+        if bytes.count > 4, bytes[4] == UInt8(ascii: "-") {
+            if bytes.count <= 11 { return isDate(bytes[...]) }
             guard isDate(bytes[..<10]), "Tt ".utf8.contains(bytes[10]) else { return false }
             return isTime(withoutOffset(bytes[11...]) ?? [])
         }

@@ -62,22 +62,25 @@ struct CredentialHelper: Sendable {
 
     /// The output; nil where the helper says that it has no such credential.
     private func run(_ action: String, input: String) throws(EngineError) -> String? {
-        let result: Subprocess.Result
-        do throws(SystemError) {
-            result = try Subprocess.run(
-                [program, action],
-                environment: user.map { HelperEnvironment.of($0, environment) },
-                as: user.map { Subprocess.Identity(uid: $0.uid, gid: $0.gid, groups: $0.groups) },
-                input: Array(input.utf8),
-                timeout: CredentialHelper.patience
-            )
-        } catch {
-            guard error.code == SystemError.notFound else { throw EngineError(.failed, "\(error)") }
+        guard let path = HelperEnvironment.find(program, in: environment) else {
             throw EngineError(
                 .failed,
                 "error getting credentials: \(program) was not found",
                 hint: "install it, or take it out of docker's config.json (credsStore, credHelpers)"
             )
+        }
+        let result: Subprocess.Result
+        do throws(SystemError) {
+            result = try Subprocess.run(
+                [program, action],
+                program: path,
+                environment: HelperEnvironment.of(user, environment),
+                as: user.map { Subprocess.Identity(uid: $0.uid, gid: $0.gid, groups: $0.groups) },
+                input: Array(input.utf8),
+                timeout: CredentialHelper.patience
+            )
+        } catch {
+            throw EngineError(.failed, "\(error)")
         }
         if result.timedOut { throw EngineError(.failed, "\(program) \(action) did not end within two minutes") }
         if result.status == .exited(0) { return result.outputText }
@@ -87,9 +90,20 @@ struct CredentialHelper: Sendable {
     }
 }
 
-/// The environment of a helper that runs as the user who called sudo: theirs, as far as it can be known.
 private enum HelperEnvironment {
-    static func of(_ user: HostUser, _ environment: [String: String]) -> [String] {
+    /// The first program of that name in the PATH. Only absolute folders count: a helper must not come from the folder that
+    /// somebody happens to stand in.
+    static func find(_ program: String, in environment: [String: String]) -> String? {
+        let folders = (environment["PATH"] ?? "/usr/local/bin:/usr/bin:/bin").split(separator: ":")
+        return folders.lazy.filter { $0.hasPrefix("/") }.map { "\($0)/\(program)" }.first { path in
+            guard let status = try? FileStatus.following(path) else { return false }
+            return status.kind == .file && status.mode & 0o111 != 0
+        }
+    }
+
+    /// Ours; of a helper that runs as the user who called sudo theirs, as far as it can be known.
+    static func of(_ user: HostUser?, _ environment: [String: String]) -> [String] {
+        guard let user else { return environment.map { "\($0.key)=\($0.value)" }.sorted() }
         var result = environment.filter { name, _ in
             !name.hasPrefix("XDG_") && !name.hasPrefix("SUDO_") && name != "DBUS_SESSION_BUS_ADDRESS" && name != "MAIL"
         }
