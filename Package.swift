@@ -47,6 +47,7 @@ let package = Package(
                 .linkedLibrary("z"), .linkedLibrary("zstd"), .linkedLibrary("bz2"), .linkedLibrary("lzma"),
             ]
         ),
+        .target(name: "Registry", dependencies: ["Images", "LinuxSystem", "OCI"], swiftSettings: swift),
         .target(name: "Runner", dependencies: ["Images", "Runtime", "OCI", "LinuxSystem"], swiftSettings: swift),
         .target(
             name: "Build",
@@ -55,7 +56,7 @@ let package = Package(
         ),
         .executableTarget(
             name: "minirun",
-            dependencies: ["Build", "Runner", "Images", "Runtime", "OCI", "LinuxSystem"],
+            dependencies: ["Build", "Runner", "Registry", "Images", "Runtime", "OCI", "LinuxSystem"],
             swiftSettings: swift
         ),
         .testTarget(name: "OCITests", dependencies: ["OCI"], swiftSettings: swift),
@@ -67,6 +68,7 @@ let package = Package(
         ),
         .testTarget(name: "RunnerTests", dependencies: ["Runner", "Runtime", "OCI"], swiftSettings: swift),
         .testTarget(name: "ImagesTests", dependencies: ["Images", "LinuxSystem", "OCI"], swiftSettings: swift),
+        .testTarget(name: "RegistryTests", dependencies: ["Registry", "LinuxSystem", "OCI"], swiftSettings: swift),
         .testTarget(
             name: "BuildTests",
             dependencies: ["Build", "Runner", "Images", "LinuxSystem", "OCI"],
