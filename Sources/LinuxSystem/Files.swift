@@ -166,3 +166,10 @@ package enum Files {
         return target
     }
 }
+
+extension Files {
+    /// lchown(2): a link's own owner, never its target's.
+    package static func changeOwner(_ path: String, _ owner: uid_t, _ group: gid_t) throws(SystemError) {
+        try retrying("changing the owner of", path) { lchown(path, owner, group) }
+    }
+}

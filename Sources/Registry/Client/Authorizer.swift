@@ -21,6 +21,9 @@ actor Authorizer {
         let expires: UInt64
     }
 
+    /// The credential for a registry's name and a repository. It may start a credential helper, and wait for it.
+    typealias CredentialLookup = @Sendable (_ host: String, _ repository: String) throws -> Credential?
+
     private let credentials: CredentialLookup
     private let fetch: Fetch
     private var challenges: [String: AuthenticationChallenge] = [:]

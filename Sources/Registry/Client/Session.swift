@@ -11,7 +11,7 @@ final class Session: Sendable {
     private let transport: Transport
     private let authorizer: Authorizer
 
-    init(_ configuration: RegistryConfiguration, credentials: @escaping CredentialLookup, _ options: RegistryOptions) {
+    init(_ configuration: RegistryConfiguration, credentials: @escaping Authorizer.CredentialLookup, _ options: RegistryOptions) {
         let transport = Transport(options)
         self.configuration = configuration
         self.options = options
@@ -126,8 +126,8 @@ final class Session: Sendable {
         let response = try await transport.send(
             request,
             to: url,
-            tls: isHome ? exchange.endpoint.tls : configuration.tls(for: url.place),
-            proxy: configuration.proxy(for: url)
+            tls: try isHome ? exchange.endpoint.tls : configuration.tls(for: url),
+            proxy: try configuration.proxy(for: url.scheme, host: url.place.host, port: url.place.port)
         )
         return Answer(
             status: Int(response.status.code),
@@ -159,8 +159,8 @@ final class Session: Sendable {
             let response = try await transport.send(
                 request,
                 to: url,
-                tls: configuration.tls(for: url.place),
-                proxy: configuration.proxy(for: url)
+                tls: try configuration.tls(for: url),
+                proxy: try configuration.proxy(for: url.scheme, host: url.place.host, port: url.place.port)
             )
             let answer = Answer(
                 status: Int(response.status.code),

@@ -15,7 +15,7 @@ actor Transport {
     private struct Place: Hashable {
         let origin: String
         let tls: TLSSettings
-        let proxy: ProxyServer?
+        let proxy: Proxy?
     }
 
     private struct Client: Hashable {
@@ -38,7 +38,7 @@ actor Transport {
     }
 
     /// - Throws: TransportFailure, or CancellationError.
-    func send(_ request: HTTPClientRequest, to url: WebURL, tls: TLSSettings, proxy: ProxyServer?) async throws
+    func send(_ request: HTTPClientRequest, to url: WebURL, tls: TLSSettings, proxy: Proxy?) async throws
         -> HTTPClientResponse
     {
         let named = "\(request.method.goName) \"\(url.shown)\""
@@ -88,7 +88,7 @@ actor Transport {
         configuration.httpVersion = .http1Only
         configuration.connectionPool.retryConnectionEstablishment = false
         if let proxy = key.place.proxy {
-            configuration.proxy = proxy.setting(address: key.address)
+            configuration.proxy = try proxy.setting(address: key.address)
         } else if key.address != url.place.host {
             configuration.dnsOverride = [url.place.host: key.address]
         }
@@ -143,6 +143,23 @@ actor Transport {
 extension HTTPMethod {
     /// "Get", as Go's clients begin their messages.
     fileprivate var goName: String { rawValue.prefix(1) + rawValue.dropFirst().lowercased() }
+}
+
+extension Proxy {
+    /// - Parameter address: the proxy's.
+    fileprivate func setting(address: String) throws(EngineError) -> HTTPClient.Configuration.Proxy {
+        switch scheme {
+        case .http:
+            guard let user else { return .server(host: address, port: port) }
+            return .server(host: address, port: port, authorization: .basic(username: user, password: password ?? ""))
+        case .socks5, .socks5h:
+            guard user == nil else {
+                throw EngineError(.unsupported, "the proxy \(host): user and password are not supported with SOCKS")
+            }
+            return .socksServer(host: address, port: port)
+        case .https: throw EngineError(.unsupported, "the proxy \(host): proxies that are spoken to by TLS are not supported")
+        }
+    }
 }
 
 extension TLSSettings {
