@@ -24,6 +24,26 @@ package struct SignalDescriptor: ~Copyable {
         return set
     }
 
+    /// The calling thread's set of blocked signals.
+    package struct Mask: @unchecked Sendable {
+        fileprivate var set = sigset_t()
+    }
+
+    /// Holds every signal back from the calling thread, and so from those that it starts meanwhile (pthread_sigmask(3)).
+    package static func holdAll() -> Mask {
+        var before = Mask()
+        var all = sigset_t()
+        sigfillset(&all)
+        pthread_sigmask(SIG_BLOCK, &all, &before.set)
+        return before
+    }
+
+    /// Undoes `holdAll`.
+    package static func restore(_ mask: Mask) {
+        var mask = mask
+        pthread_sigmask(SIG_SETMASK, &mask.set, nil)
+    }
+
     /// The next signal that has come, or nil.
     package func next() throws(SystemError) -> CInt? {
         var info = signalfd_siginfo()

@@ -65,4 +65,5 @@ extension SystemError {
     package static let exists = EEXIST
     package static let denied = EACCES
     package static let notPermitted = EPERM
+    package static let inputOutput = EIO
 }

@@ -8,6 +8,7 @@ import OCI
 /// version                   "1\n"
 /// images/                   an OCI image layout that other tools can read: oci-layout, index.json, blobs/sha256/HEX
 /// layers/dir/CHAINHEX/      fs/ (the layer in overlayfs form) and layer.json (LayerRecord)
+/// partial/HEX               blobs of which a part was fetched (PartialBlob); those of yesterday go with `collect`
 /// tmp/                      what is being made; emptied by `collect`
 /// lock                      StoreLease (shared), CollectionLease (exclusive)
 /// index.lock                held while index.json is changed
@@ -97,6 +98,7 @@ package struct ImageStore: Sendable, Equatable {
     var blobFolder: String { path("images/blobs/sha256") }
     var layerFolder: String { path("layers/dir") }
     var temporaryFolder: String { path("tmp") }
+    var partialFolder: String { path("partial") }
 }
 
 /// Keeps everything in the store while it lives: for content that no reference and no container's record holds yet,
