@@ -119,7 +119,7 @@ let package = Package(
         ),
         .testTarget(
             name: "CommandTests",
-            dependencies: ["minirun", "Build", "Runner", "LinuxSystem", "OCI"],
+            dependencies: ["minirun", "Build", "Runner", "Registry", "LinuxSystem", "OCI"],
             swiftSettings: swift
         ),
     ],
