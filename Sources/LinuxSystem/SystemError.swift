@@ -67,4 +67,5 @@ extension SystemError {
     package static let readOnly = EROFS
     package static let denied = EACCES
     package static let notPermitted = EPERM
+    package static let inputOutput = EIO
 }

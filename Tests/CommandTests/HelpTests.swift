@@ -101,6 +101,7 @@ import Testing
                   ps          List containers
                   build       Build an image from a Dockerfile
                   images      List images
+                  logout      Log out from a registry
                   version     Show the version information
                   info        Display system-wide information
 

@@ -8,6 +8,7 @@ import OCI
 /// version                   "1\n"
 /// images/                   an OCI image layout that other tools can read: oci-layout, index.json, blobs/sha256/HEX
 /// layers/dir/CHAINHEX/      fs/ (the layer in overlayfs form) and layer.json (LayerRecord)
+/// partial/HEX               blobs of which a part was fetched (PartialBlob); those of yesterday go with `collect`
 /// tmp/                      what is being made; emptied by `collect`
 /// uncollected               there while removed content waits for a collection (`collectWhenFree`)
 /// limits.json               StoreLimits
@@ -107,6 +108,7 @@ package struct ImageStore: Sendable, Equatable {
     var temporaryFolder: String { path("tmp") }
     /// There while something was removed whose content is not collected yet.
     var uncollectedPath: String { path("uncollected") }
+    var partialFolder: String { path("partial") }
 }
 
 /// Keeps everything in the store while it lives: for content that no reference and no container's record holds yet,

@@ -1,7 +1,7 @@
 import OCI
 
 /// A proxy for requests.
-package struct Proxy: Equatable, Sendable {
+package struct Proxy: Hashable, Sendable {
     package enum Scheme: String, Sendable { case http, https, socks5, socks5h }
 
     package let scheme: Scheme

@@ -30,6 +30,23 @@ extension RegistryConfiguration {
         return result
     }
 
+    /// The registry itself, without mirrors and without a repository: for a login, and for what is above repositories. The
+    /// credentials of a registry are no business of its mirrors.
+    ///
+    /// - Parameter server: as it is typed for `login`: a host, its URL, or "" for Docker Hub.
+    package func endpoints(ofRegistry server: String) throws(EngineError) -> [Endpoint] {
+        let name = RegistryKey(server).host
+        guard let host = HostPort(name) else { throw EngineError(.invalid, "\(name) is no registry's name") }
+        let entry = ownEntry(name, "")
+        if let isBlocked = entry?.isBlocked ?? containers.registry(domain: name, path: "")?.isBlocked, isBlocked {
+            throw EngineError(.failed, "registry \(name) is blocked")
+        }
+        if let hosts = try folders.hostsFile(name), let place = try hosts.route(domain: name, path: "").registry {
+            return try settled(place)
+        }
+        return try settled(Route.Place(host: host, repository: ""))
+    }
+
     /// The entry of our own files with the longest name that matches; the user's file wins over the system's.
     private func ownEntry(_ domain: String, _ path: String) -> RegistriesFile.Entry? {
         for file in own {

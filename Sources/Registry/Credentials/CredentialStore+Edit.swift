@@ -7,6 +7,8 @@ package enum CredentialPlace: Equatable, Sendable {
     case helper(String)
     /// As plain text in this file.
     case file(String)
+    /// It was there already.
+    case unchanged
 }
 
 extension CredentialStore {
@@ -22,7 +24,8 @@ extension CredentialStore {
                 // docker leaves an empty entry, by which it knows where it is logged in.
                 return (file.json.settingAuth(key.name, [:]), .helper(name))
             }
-            return (file.json.settingAuth(key.name, credential.entry), .file(path))
+            let json = file.json.settingAuth(key.name, credential.entry)
+            return (json, json == file.json ? .unchanged : .file(path))
         }
     }
 

@@ -1,0 +1,34 @@
+import LinuxSystem
+import OCI
+import Registry
+
+/// The registries and credentials of who runs this program.
+enum RegistryAccess {
+    private static var home: String? {
+        let home = Process.environment("HOME") ?? ""
+        return home.isEmpty ? HostUser.with(uid: Process.effectiveUser)?.home : home
+    }
+
+    static func configuration() throws -> RegistryConfiguration {
+        try RegistryConfiguration.load(environment: Process.environment, home: home)
+    }
+
+    /// What is wrong with somebody's file is said once, and is no reason to give up.
+    static func credentials() throws -> CredentialStore {
+        let environment = Process.environment
+        let store = try CredentialStore.load(
+            environment: environment,
+            home: home,
+            invokingUser: HostUser.invoking(environment)
+        )
+        for warning in store.warnings { Console.complain("WARNING: \(warning)\n") }
+        return store
+    }
+
+    /// docker's words at `login` and `logout`.
+    static func warnOfVariable(_ store: CredentialStore, _ complain: (String) -> Void) {
+        guard store.usesEnvironment else { return }
+        let name = "DOCKER_AUTH_CONFIG"
+        complain("WARNING: \(name) is set and takes precedence.\nUnset \(name) to restore the CLI auth behaviour.\n")
+    }
+}
