@@ -202,7 +202,10 @@ private final class GrowingFile: @unchecked Sendable {
     /// Takes what the file holds as the beginning; more than `limit` bytes are nobody's beginning.
     init(_ file: consuming FileDescriptor, limit: Int64) throws {
         self.file = file
-        guard try self.file.status().size <= limit else { return try truncate() }
+        guard try self.file.status().size <= limit else {
+            try truncate()
+            return
+        }
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 16)
         defer { buffer.deallocate() }
         while true {

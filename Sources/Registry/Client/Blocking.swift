@@ -1,3 +1,4 @@
+import CLinux
 import LinuxSystem
 import NIOPosix
 
@@ -9,6 +10,24 @@ enum Blocking {
     /// Runs `body` to its end and returns what it gives. The calling thread waits meanwhile: never call it from a task.
     static func run<R: Sendable>(_ body: @escaping @Sendable () async throws -> R) throws -> R {
         try start(body).value()
+    }
+
+    /// The same; SIGINT, SIGTERM and SIGHUP cancel it, and end the process as they usually do once it has stopped.
+    static func untilSignal<R: Sendable>(_ body: @escaping @Sendable () async throws -> R) throws -> R {
+        let stopping = [SIGINT, SIGTERM, SIGHUP]
+        let signals = try SignalDescriptor(stopping)
+        let ended = try Pipe()
+        let writing = ended.writing.raw
+        let running = start {
+            defer { SignalDescriptor.tell(writing) }
+            return try await body()
+        }
+        if let signal = try signals.wait(orInput: ended.reading.raw) {
+            running.cancel()
+            SignalDescriptor.die(of: signal)
+        }
+        try signals.letGo(stopping)
+        return try running.value()
     }
 
     /// Starts `body` and returns at once.
@@ -39,10 +58,12 @@ enum Blocking {
         /// Waits for the end.
         func value() throws -> R { try result.wait().get() }
 
-        /// Asks it to stop, and waits until it has.
-        func cancel() {
+        /// Asks it to stop, and waits until it has. What it failed for is returned, if that was something else.
+        @discardableResult
+        func cancel() -> (any Error)? {
             task.cancel()
-            _ = result.wait()
+            guard case .failure(let error) = result.wait(), !(error is CancellationError) else { return nil }
+            return error
         }
 
         private final class Result: @unchecked Sendable {

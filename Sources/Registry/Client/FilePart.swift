@@ -39,6 +39,6 @@ struct FilePart: AsyncSequence, Sendable {
 
 /// A descriptor that copies of a value share.
 private final class SharedFile: Sendable {
-    let descriptor: FileDescriptor
-    init(_ path: String) throws { descriptor = try FileDescriptor.open(path) }
+    let descriptor: LinuxSystem.FileDescriptor
+    init(_ path: String) throws { descriptor = try LinuxSystem.FileDescriptor.open(path) }
 }
