@@ -9,8 +9,8 @@ enum Commands {
         ],
         verbs: [
             // The common ones, in the order in which the help shows them.
-            RunCommand.verb, PsCommand.verb, BuildCommand.verb, ImagesCommand.verb, LogoutCommand.verb,
-            VersionCommand.verb, InfoCommand.verb,
+            RunCommand.verb, PsCommand.verb, BuildCommand.verb, ImagesCommand.verb, LoginCommand.verb,
+            LogoutCommand.verb, SearchCommand.verb, VersionCommand.verb, InfoCommand.verb,
             // The others; the help sorts them.
             ContainerInspectCommand.verb, HistoryCommand.verb, ImageDiffCommand.verb, ImageInspectCommand.verb,
             ImagePruneCommand.verb, ImageVerifyCommand.verb, ImportCommand.verb, InspectCommand.verb, LoadCommand.verb,

@@ -101,7 +101,9 @@ import Testing
                   ps          List containers
                   build       Build an image from a Dockerfile
                   images      List images
+                  login       Authenticate to a registry
                   logout      Log out from a registry
+                  search      Search Docker Hub for images
                   version     Show the version information
                   info        Display system-wide information
 
