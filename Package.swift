@@ -52,6 +52,7 @@ let package = Package(
                 .linkedLibrary("z"), .linkedLibrary("zstd"), .linkedLibrary("bz2"), .linkedLibrary("lzma"),
             ]
         ),
+        .target(name: "Registry", dependencies: ["Images", "LinuxSystem", "OCI"], swiftSettings: swift),
         .target(name: "Runner", dependencies: ["Images", "Runtime", "OCI", "LinuxSystem"], swiftSettings: swift),
         .target(
             name: "Build",
@@ -60,7 +61,7 @@ let package = Package(
         ),
         .executableTarget(
             name: "minirun",
-            dependencies: ["Build", "Runner", "Images", "Runtime", "OCI", "LinuxSystem"],
+            dependencies: ["Build", "Runner", "Registry", "Images", "Runtime", "OCI", "LinuxSystem"],
             swiftSettings: swift
         ),
         .testTarget(name: "OCITests", dependencies: ["OCI"], swiftSettings: swift),
@@ -72,6 +73,7 @@ let package = Package(
         ),
         .testTarget(name: "RunnerTests", dependencies: ["Runner", "Runtime", "OCI"], swiftSettings: swift),
         .testTarget(name: "ImagesTests", dependencies: ["Images", "LinuxSystem", "OCI"], swiftSettings: swift),
+        .testTarget(name: "RegistryTests", dependencies: ["Registry", "LinuxSystem", "OCI"], swiftSettings: swift),
         .testTarget(
             name: "BuildTests",
             dependencies: ["Build", "Runner", "Images", "LinuxSystem", "OCI"],
@@ -109,3 +111,17 @@ let package = Package(
     ],
     swiftLanguageModes: [.v6]
 )
+
+// libFuzzer's program (Scripts/fuzz): its `main` is the fuzzer's, so that an ordinary build could not link it.
+if Context.environment["MINIRUN_FUZZ"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "minirun-fuzz",
+            dependencies: ["Build", "Images", "OCI", "CLinux"],
+            path: "Tests/Fuzz",
+            exclude: ["corpora"],
+            swiftSettings: swift + [.unsafeFlags(["-parse-as-library"])]
+        )
+    )
+    package.products.append(.executable(name: "minirun-fuzz", targets: ["minirun-fuzz"]))
+}

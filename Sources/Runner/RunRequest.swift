@@ -45,7 +45,9 @@ extension Engine {
         if let location = ImageLocation.parse(text) {
             image = .outside(try location.open(platform: platform, spool: images.root + "/tmp"))
         } else {
-            image = .stored(try images.resolve(text, platform: platform))
+            let stored = try images.resolve(text, platform: platform)
+            images.touch(stored)
+            image = .stored(stored)
         }
         // An index need not say what its only image is for.
         if let platform, !image.content.configuration.platform.serves(platform) {

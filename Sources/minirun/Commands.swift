@@ -12,9 +12,10 @@ enum Commands {
             RunCommand.verb, PsCommand.verb, BuildCommand.verb, ImagesCommand.verb, VersionCommand.verb,
             InfoCommand.verb,
             // The others; the help sorts them.
-            ContainerInspectCommand.verb, HistoryCommand.verb, ImageInspectCommand.verb, ImportCommand.verb,
-            InspectCommand.verb, LoadCommand.verb, OciCommand.verb, RmCommand.verb, RmiCommand.verb, SaveCommand.verb,
-            TagCommand.verb,
+            ContainerInspectCommand.verb, HistoryCommand.verb, ImageDiffCommand.verb, ImageInspectCommand.verb,
+            ImagePruneCommand.verb, ImageVerifyCommand.verb, ImportCommand.verb, InspectCommand.verb, LoadCommand.verb,
+            OciCommand.verb, RmCommand.verb, RmiCommand.verb, SaveCommand.verb, SystemCheckCommand.verb,
+            SystemDfCommand.verb, SystemLimitsCommand.verb, SystemPruneCommand.verb, TagCommand.verb,
         ]
     )
 }

@@ -1,3 +1,4 @@
+import OCI
 import Runner
 import Testing
 

@@ -99,6 +99,7 @@ final class BuildExecution {
         step.start()
         do {
             let image = try images.resolve(needed.reference.description, platform: needed.platform)
+            images.touch(image)
             baseImages[needed] = image
             step.complete()
             return image

@@ -35,6 +35,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/sysmacros.h>
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -86,6 +87,11 @@ void linux_ignore_signal(int number);
 
 /// environ, and POSIX_SPAWN_SETSID as a number.
 char **linux_environment(void);
+/// posix_spawnp(3) as another user, for root. The calling thread takes that user's ids for the length of the call: the child
+/// gets them, and at the exec it loses the saved uid of root and every capability. Other threads keep theirs.
+int linux_spawn_as(uid_t uid, gid_t gid, const gid_t *groups, size_t group_count, pid_t *pid, const char *file,
+                   const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attributes, char *const argv[],
+                   char *const environment[]);
 extern const int linux_spawn_setsid;
 
 /// The parts of a device number.

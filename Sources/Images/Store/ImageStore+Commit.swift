@@ -46,6 +46,7 @@ extension ImageStore {
             return (index.references(to: target.digest), before)
         }
         image.references = names
+        touch(image)
         return (
             image,
             before.compactMap { name, old in

@@ -9,6 +9,9 @@ import OCI
 /// images/                   an OCI image layout that other tools can read: oci-layout, index.json, blobs/sha256/HEX
 /// layers/dir/CHAINHEX/      fs/ (the layer in overlayfs form) and layer.json (LayerRecord)
 /// tmp/                      what is being made; emptied by `collect`
+/// uncollected               there while removed content waits for a collection (`collectWhenFree`)
+/// limits.json               StoreLimits
+/// quarantine/               damaged content that `system check --repair` took out
 /// lock                      StoreLease (shared), CollectionLease (exclusive)
 /// index.lock                held while index.json is changed
 /// ```
@@ -81,15 +84,20 @@ package struct ImageStore: Sendable, Equatable {
             try Files.makeDirectories(path(folder), mode: 0o700)
         }
         for folder in ["build", "containers"] { try Files.makeDirectories(path(folder), mode: 0o700) }
+        try writeLayoutFile()
+        if !FileStatus.exists(indexPath) {
+            try Files.replace(indexPath, with: ImageIndex().json.bytes(), durable: true)
+        }
+        try Files.replace(path("version"), with: Array(ImageStore.version.utf8), durable: true)
+    }
+
+    /// What makes `images/` an image layout (image-spec, image-layout.md).
+    func writeLayoutFile() throws {
         try Files.replace(
             path("images/oci-layout"),
             with: Array(#"{"imageLayoutVersion":"1.0.0"}"#.utf8),
             durable: true
         )
-        if !FileStatus.exists(indexPath) {
-            try Files.replace(indexPath, with: ImageIndex().json.bytes(), durable: true)
-        }
-        try Files.replace(path("version"), with: Array(ImageStore.version.utf8), durable: true)
     }
 
     func path(_ name: String) -> String { root + "/" + name }
@@ -97,6 +105,8 @@ package struct ImageStore: Sendable, Equatable {
     var blobFolder: String { path("images/blobs/sha256") }
     var layerFolder: String { path("layers/dir") }
     var temporaryFolder: String { path("tmp") }
+    /// There while something was removed whose content is not collected yet.
+    var uncollectedPath: String { path("uncollected") }
 }
 
 /// Keeps everything in the store while it lives: for content that no reference and no container's record holds yet,
@@ -119,6 +129,9 @@ extension FileLock {
 package struct CollectionLease: ~Copyable, Sendable {
     private let lock: FileLock
     fileprivate init(_ lock: consuming FileLock) { self.lock = lock }
+
+    /// Keeps the lease while `body` runs.
+    package func during<R>(_ body: () throws -> R) rethrows -> R { try lock.during(body) }
 }
 
 extension ImageStore {

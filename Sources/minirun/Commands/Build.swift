@@ -22,10 +22,13 @@ enum BuildCommand {
         let engine = try Installation.engine(parsed.globals)
         let isQuiet = parsed.flag("quiet")
         let mode = isQuiet ? ProgressMode.quiet : try ProgressMode(parsing: parsed.value("progress") ?? "auto")
+        let began = Clock.realtime
         let result: BuildResult
         do {
             result = try build(request, engine, mode)
+            try Installation.keepLimits(engine, since: began)
         } catch {
+            try? engine.settle()
             return fail(error, isQuiet: mode == .quiet)
         }
         if let file = parsed.value("iidfile") { try Files.writeUnlinked(file, Array(result.id.description.utf8)) }

@@ -1,3 +1,4 @@
+import Build
 import Images
 import LinuxSystem
 import OCI
@@ -42,6 +43,8 @@ enum RunCommand {
             )
         }
         request.image = try FolderImage.built(request.image, engine, parsed) ?? request.image
+        // Whoever removed an image while this run held its lease left the rest to it.
+        defer { try? engine.settle() }
         let outcome = try engine.run(
             request,
             created: { id in

@@ -62,6 +62,20 @@ enum ImageOptions {
         ]
     }
 
+    static func prune() -> [Option] {
+        [
+            .flag("all", short: "a", "Remove all unused images, not just dangling ones"),
+            .list("filter", .filter, "Provide filter values (e.g. \"until=<timestamp>\")"),
+            .flag("force", short: "f", "Do not prompt for confirmation"),
+        ]
+    }
+
+    static func verify() -> [Option] {
+        [.flag("all", short: "a", "Verify every image, blob and unpacked layer of the store")]
+    }
+
+    static func diff() -> [Option] { [.value("format", .text, FormatOptions.object)] }
+
     /// `import`.
     static func importing() -> [Option] {
         [
