@@ -2,15 +2,6 @@ import CLinux
 import LinuxSystem
 import OCI
 
-/// What happens while an image is made ready.
-package enum StoreEvent: Sendable {
-    /// A layer's turn has come. `layer` is its blob, of `size` bytes.
-    case unpacking(layer: Digest, size: Int64)
-    /// So many of the blob's bytes were read.
-    case progress(layer: Digest, bytes: Int64)
-    case unpacked(layer: Digest)
-}
-
 /// Unpacked layers: `layers/dir/CHAINHEX/fs`, in the form that overlayfs mounts. A layer's folder depends on those
 /// below it (a parent folder that it has no entry for keeps its owner and mode), hence the chain id as its name.
 extension ImageStore {
@@ -26,40 +17,6 @@ extension ImageStore {
             chain.append(SHA256Digest.of(Array("\(below) \(diffID)".utf8)))
         }
         return chain
-    }
-
-    /// The layers' folders, the top one first; those that are missing are unpacked. Each is unpacked once, whoever asks
-    /// at the same time, and only if its blob and its diff id are right.
-    ///
-    /// The caller holds a lease until something else protects the layers.
-    package func unpackedLayers(of image: some ImageContent, events: (StoreEvent) -> Void = { _ in }) throws
-        -> LayerStack
-    {
-        let chain = ImageStore.chainID(image.configuration.diffIDs)
-        let layers = try image.layers
-        var below: [String] = []
-        for (position, (blob, diffID)) in layers.enumerated() {
-            let record = LayerRecord(
-                diffID: diffID,
-                chainID: chain[position],
-                parent: position == 0 ? nil : chain[position - 1],
-                bytes: 0,
-                files: 0
-            )
-            if try usableLayer(record.chainID) == nil {
-                try unpack(record, over: LayerStack(directories: below)) { folder, lower in
-                    events(.unpacking(layer: blob.digest, size: blob.size))
-                    let summary = try self.unpack(image.open(layer: blob), record.diffID, into: folder, over: lower) {
-                        bytes in
-                        events(.progress(layer: blob.digest, bytes: bytes))
-                    }
-                    events(.unpacked(layer: blob.digest))
-                    return summary
-                }
-            }
-            below.insert(layerPath(record.chainID) + "/fs", at: 0)
-        }
-        return LayerStack(directories: below)
     }
 
     /// The layer's folder, which holds `fs` and `layer.json`.
@@ -123,23 +80,10 @@ extension ImageStore {
         }
     }
 
-    private func unpack(
-        _ record: LayerRecord,
-        over lower: LayerStack,
-        with unpack: (_ folder: String, _ lower: LayerStack) throws -> UnpackSummary
-    ) throws {
-        try place(record) { folder in
-            let root = folder + "/fs"
-            try retrying("creating folder", root) { mkdir(root, 0o755) }
-            try retrying("changing the mode of", root) { chmod(root, 0o755) }
-            return try unpack(root, lower)
-        }
-    }
-
     /// Builds a layer's folder under tmp/ and moves it into place, unless somebody else did meanwhile.
     ///
     /// The lock makes one name under tmp/ enough: what a killed process left there is removed by the next one.
-    private func place(_ record: LayerRecord, _ build: (_ folder: String) throws -> UnpackSummary?) throws {
+    func place(_ record: LayerRecord, _ build: (_ folder: String) throws -> UnpackSummary?) throws {
         let name = "\(temporaryFolder)/layer-\(record.chainID.hex)"
         try lease().during {
             try FileLock(name + ".lock", .exclusive).during {
@@ -174,42 +118,5 @@ extension ImageStore {
             throw SystemError("renaming", layerPath(chainID))
         }
         try Files.removeTree(old)
-    }
-
-    /// Unpacks a blob and reads it to its end, where its digest, and the diff id of what is in it, are verified.
-    private func unpack(
-        _ blob: any ByteSource,
-        _ diffID: Digest,
-        into folder: String,
-        over lower: LayerStack,
-        progress: (Int64) -> Void
-    ) throws -> UnpackSummary {
-        try withoutActuallyEscaping(progress) { progress in
-            let counted = CountingSource(blob, progress)
-            let tar = VerifiedSource(DecompressingSource(counted), digest: diffID, size: nil, subject: "layer")
-            let summary = try LayerUnpacker.unpack(tar, into: folder, over: lower)
-            try tar.drain()
-            try counted.drain()
-            return summary
-        }
-    }
-}
-
-/// Tells how far a source was read.
-private final class CountingSource: ByteSource {
-    private let inner: any ByteSource
-    private let report: (Int64) -> Void
-    private var count: Int64 = 0
-
-    init(_ inner: any ByteSource, _ report: @escaping (Int64) -> Void) {
-        self.inner = inner
-        self.report = report
-    }
-
-    func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
-        let count = try inner.read(into: buffer)
-        self.count += Int64(count)
-        if count > 0 { report(self.count) }
-        return count
     }
 }
