@@ -135,6 +135,13 @@ int linux_remove_contents(int directory, dev_t device);
 /// FICLONE: makes `destination` share `source`'s blocks where the file system can.
 int linux_clone_file(int source, int destination);
 
+/// LOOP_CTL_GET_FREE: the number of a loop device that nobody uses.
+int linux_free_loop(int control);
+
+/// LOOP_CONFIGURE: shows `file` through a loop device, read-only, with direct input and output where the file's file system can,
+/// until nobody uses the device any more.
+int linux_configure_loop(int device, int file);
+
 /// The WIF* and W* macros, which Swift cannot import.
 int linux_exit_code(int wait_status);
 int linux_term_signal(int wait_status);
