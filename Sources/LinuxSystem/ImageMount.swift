@@ -41,6 +41,22 @@ package enum ImageMount {
         }
     }
 
+    /// The numbers by which statfs(2) tells file systems apart.
+    package static let erofsMagic = 0xe0f5_e1e2
+
+    /// Whether a file system of this kind is mounted exactly here (statfs(2)). The folder's own must be another.
+    package static func isMounted(at folder: String, magic: Int) -> Bool {
+        var status = statfs()
+        return statfs(folder, &status) == 0 && Int(status.f_type) == magic
+    }
+
+    /// Whether the kernel knows the file system; a module is loaded for it.
+    package static func isKnown(_ type: String) -> Bool {
+        let context = fsopen(type, UInt32(FSOPEN_CLOEXEC))
+        if context >= 0 { close(context) }
+        return context >= 0
+    }
+
     /// umount2(2): EBUSY while somebody uses it. False where nothing is mounted.
     @discardableResult
     package static func unmount(_ folder: String) throws(SystemError) -> Bool {

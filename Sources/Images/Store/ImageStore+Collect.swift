@@ -107,8 +107,7 @@ extension ImageStore {
     }
 
     private func sweepLayers(_ marked: Marked, _ summary: inout CollectionSummary) throws {
-        for name in try Files.list(layerFolder) {
-            guard let chainID = Digest(hex: name), !marked.layers.contains(chainID) else { continue }
+        for chainID in try storedLayers() where !marked.layers.contains(chainID) {
             summary.bytes += (try? LayerRecord.read(in: layerPath(chainID)))?.bytes ?? 0
             try discardLayer(chainID)
             summary.layers += 1
