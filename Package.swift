@@ -103,7 +103,7 @@ let package = Package(
         ),
         .testTarget(
             name: "CommandTests",
-            dependencies: ["minirun", "Build", "Runner", "LinuxSystem", "OCI"],
+            dependencies: ["minirun", "Build", "Runner", "Images", "LinuxSystem", "OCI"],
             swiftSettings: swift
         ),
     ],

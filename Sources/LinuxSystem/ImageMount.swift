@@ -57,10 +57,10 @@ package enum ImageMount {
         return context >= 0
     }
 
-    /// umount2(2): EBUSY while somebody uses it. False where nothing is mounted.
+    /// umount2(2): EBUSY while somebody uses it, unless it is only to be detached. False where nothing is mounted.
     @discardableResult
-    package static func unmount(_ folder: String) throws(SystemError) -> Bool {
-        if umount2(folder, CInt(UMOUNT_NOFOLLOW)) == 0 { return true }
+    package static func unmount(_ folder: String, detaching: Bool = false) throws(SystemError) -> Bool {
+        if umount2(folder, CInt(UMOUNT_NOFOLLOW) | (detaching ? CInt(MNT_DETACH) : 0)) == 0 { return true }
         guard errno == EINVAL || errno == ENOENT else { throw SystemError("unmounting", folder) }
         return false
     }

@@ -120,7 +120,8 @@ final class ErofsForm: LayerForm {
         throws
     {
         var inode = inode
-        inode.mode |= 0o777
+        // A link has no mode of its own.
+        inode.mode = UInt16(S_IFLNK) | 0o777
         inode.size = Int64(target.count)
         var isRead = false
         let number = try target.withUnsafeBytes { bytes in

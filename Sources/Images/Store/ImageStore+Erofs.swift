@@ -24,10 +24,15 @@ extension ImageStore {
         return point
     }
 
-    /// Takes a layer's mount away. Containers that run on it do not notice: an overlay has mounts of its own.
+    /// Takes a layer's mount away. Containers that run on it do not notice: an overlay has mounts of its own. Where
+    /// somebody stands in it the name goes now, and the rest with the last who does.
     func unmountLayer(_ chainID: Digest) throws {
         let point = mountPoint(chainID)
-        try ImageMount.unmount(point)
+        guard FileStatus.exists(point) else { return }
+        do throws(SystemError) { try ImageMount.unmount(point) } catch {
+            guard error.code == EBUSY else { throw error }
+            try ImageMount.unmount(point, detaching: true)
+        }
         rmdir(point)
     }
 
