@@ -28,12 +28,21 @@ package struct UnpackSummary: Equatable, Sendable {
 /// It needs root: owners, device nodes and trusted attributes are part of a layer.
 package struct LayerUnpacker {
     /// Unpacks a plain tar and reads `tar` to its end, so that a `VerifiedSource` below it is verified.
-    /// - Parameters: - directory: an empty folder, which becomes the layer. After an error it holds a part of it:
-    ///   remove it. Nothing
+    /// - Parameters:
+    ///   - directory: an empty folder, which becomes the layer. After an error it holds a part of it: remove it. Nothing
     ///     outside of it is ever changed.
     ///   - lower: the layers below this one.
     package static func unpack(
         _ tar: any ByteSource,
+        into directory: String,
+        over lower: LayerStack,
+        limits: UnpackLimits = .default
+    ) throws -> UnpackSummary {
+        try unpack(BufferedPieces(tar), into: directory, over: lower, limits: limits)
+    }
+
+    static func unpack(
+        _ tar: any PieceSource,
         into directory: String,
         over lower: LayerStack,
         limits: UnpackLimits = .default
@@ -52,12 +61,22 @@ package struct LayerUnpacker {
         over lower: LayerStack,
         limits: UnpackLimits = .default
     ) throws -> UnpackSummary {
+        try write(BufferedPieces(tar), image: image, uuid: uuid, over: lower, limits: limits)
+    }
+
+    static func write(
+        _ tar: any PieceSource,
+        image: consuming FileDescriptor,
+        uuid: [UInt8],
+        over lower: LayerStack,
+        limits: UnpackLimits = .default
+    ) throws -> UnpackSummary {
         let form = ErofsForm(image, uuid: uuid)
         return try unpack(tar, over: lower, limits) { form }
     }
 
     private static func unpack(
-        _ tar: any ByteSource,
+        _ tar: any PieceSource,
         over lower: LayerStack,
         _ limits: UnpackLimits,
         into form: () throws -> any LayerForm

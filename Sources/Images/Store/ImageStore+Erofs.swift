@@ -15,7 +15,7 @@ extension ImageStore {
         let point = mountPoint(chainID)
         if ImageMount.isMounted(at: point, magic: ImageMount.erofsMagic) { return point }
         try Files.makeDirectories(mounts, mode: 0o700)
-        try layerLock(chainID).during {
+        try FileLock(mountLock, .exclusive).during {
             if ImageMount.isMounted(at: point, magic: ImageMount.erofsMagic) { return }
             try Files.makeDirectories(point, mode: 0o700)
             let image = layerPath(chainID, .erofs) + "/" + ImageStore.imageName
@@ -23,6 +23,31 @@ extension ImageStore {
         }
         return point
     }
+
+    private var mountLock: String { mounts + ".lock" }
+
+    /// Holds off new mounts, so that a mount namespace which is made meanwhile has all that `readyLayers` finds; nil where
+    /// no layer was mounted yet, and nothing is held off. Let it go before calling anything that mounts.
+    package func holdMounts() throws -> FileLock? {
+        FileStatus.exists(mounts) ? try FileLock(mountLock, .shared) : nil
+    }
+
+    /// `unpackedLayers` where there is nothing to do for it, neither to unpack nor to mount; else nil.
+    package func readyLayers(of image: some ImageContent) throws -> LayerStack? {
+        var below: [String] = []
+        for chainID in ImageStore.chainID(image.configuration.diffIDs) {
+            guard try usableLayer(chainID) != nil else { return nil }
+            let files = layerFiles(chainID)
+            if isMountPoint(files), !ImageMount.isMounted(at: files, magic: ImageMount.erofsMagic) { return nil }
+            below.insert(files, at: 0)
+        }
+        return LayerStack(directories: below)
+    }
+
+    /// Whether one of the layers is mounted rather than a folder of the store.
+    package func hasMounts(_ layers: LayerStack) -> Bool { layers.directories.contains(where: isMountPoint) }
+
+    private func isMountPoint(_ path: String) -> Bool { path.hasPrefix(mounts + "/") }
 
     /// Takes a layer's mount away. Containers that run on it do not notice: an overlay has mounts of its own. Where
     /// somebody stands in it the name goes now, and the rest with the last who does.
@@ -46,20 +71,14 @@ extension ImageStore {
 
     /// Writes a layer's image into a folder. It is not synced: as with folders, a layer counts within the boot that made
     /// it; after that its digest tells whether it reached the disk.
-    func writeImage(_ tar: any ByteSource, in folder: String, _ record: inout LayerRecord, over lower: LayerStack)
-        throws
+    func writeImage(_ tar: any PieceSource, of chainID: Digest, in folder: String, over lower: LayerStack) throws
+        -> (UnpackSummary, LayerRecord.Image)
     {
         let path = folder + "/" + ImageStore.imageName
         let file = try FileDescriptor.open(path, O_RDWR | O_CREAT | O_EXCL, mode: 0o600)
-        let summary = try LayerUnpacker.write(
-            tar,
-            image: file.duplicate(),
-            uuid: ImageStore.uuid(of: record.chainID),
-            over: lower
-        )
-        record.bytes = summary.bytes
-        record.files = summary.files
-        record.image = LayerRecord.Image(digest: try ErofsDigest.of(file), size: try file.status().size)
+        let uuid = ImageStore.uuid(of: chainID)
+        let summary = try LayerUnpacker.write(tar, image: file.duplicate(), uuid: uuid, over: lower)
+        return (summary, LayerRecord.Image(digest: try ErofsDigest.of(file), size: try file.status().size))
     }
 
     /// The first half of a chain id: the same layer has the same everywhere.

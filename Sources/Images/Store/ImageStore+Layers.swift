@@ -2,15 +2,6 @@ import CLinux
 import LinuxSystem
 import OCI
 
-/// What happens while an image is made ready.
-package enum StoreEvent: Sendable {
-    /// A layer's turn has come. `layer` is its blob, of `size` bytes.
-    case unpacking(layer: Digest, size: Int64)
-    /// So many of the blob's bytes were read.
-    case progress(layer: Digest, bytes: Int64)
-    case unpacked(layer: Digest)
-}
-
 /// Unpacked layers: `layers/dir/CHAINHEX/fs`, in the form that overlayfs mounts, or `layers/erofs/CHAINHEX/layer.erofs`, an
 /// image of the same. A layer depends on those below it (a parent folder that it has no entry for keeps its owner and
 /// mode), hence the chain id as its name.
@@ -27,39 +18,6 @@ extension ImageStore {
             chain.append(SHA256Digest.of(Array("\(below) \(diffID)".utf8)))
         }
         return chain
-    }
-
-    /// The layers' folders, the top one first; those that are missing are unpacked. Each is unpacked once, whoever asks
-    /// at the same time, and only if its blob and its diff id are right.
-    ///
-    /// The caller holds a lease until something else protects the layers.
-    package func unpackedLayers(of image: some ImageContent, events: (StoreEvent) -> Void = { _ in }) throws
-        -> LayerStack
-    {
-        let chain = ImageStore.chainID(image.configuration.diffIDs)
-        let layers = try image.layers
-        var below: [String] = []
-        for (position, (blob, diffID)) in layers.enumerated() {
-            let record = LayerRecord(
-                diffID: diffID,
-                chainID: chain[position],
-                parent: position == 0 ? nil : chain[position - 1],
-                bytes: 0,
-                files: 0
-            )
-            if try usableLayer(record.chainID) == nil {
-                try place(record, driver) { folder, record in
-                    events(.unpacking(layer: blob.digest, size: blob.size))
-                    let lower = LayerStack(directories: below)
-                    try self.unpack(image.open(layer: blob), into: folder, &record, over: lower) { bytes in
-                        events(.progress(layer: blob.digest, bytes: bytes))
-                    }
-                    events(.unpacked(layer: blob.digest))
-                }
-            }
-            below.insert(try layerContent(record.chainID), at: 0)
-        }
-        return LayerStack(directories: below)
     }
 
     func layerFolder(_ driver: StorageDriver) -> String { path("layers/\(driver.rawValue)") }
@@ -81,7 +39,7 @@ extension ImageStore {
     }
 
     /// The folder with a usable layer's files, mounted if need be. The caller holds a lease.
-    private func layerContent(_ chainID: Digest) throws -> String {
+    func layerContent(_ chainID: Digest) throws -> String {
         let path = layerPath(chainID)
         return path == layerPath(chainID, .erofs) ? try mountLayer(chainID) : path + "/fs"
     }
@@ -161,7 +119,7 @@ extension ImageStore {
     /// Builds a layer's folder under tmp/ and moves it into place, unless somebody else did meanwhile.
     ///
     /// The lock makes one name under tmp/ enough: what a killed process left there is removed by the next one.
-    private func place(
+    func place(
         _ record: LayerRecord,
         _ driver: StorageDriver,
         _ build: (_ folder: String, _ record: inout LayerRecord) throws -> Void
@@ -209,63 +167,5 @@ extension ImageStore {
             }
             try Files.removeTree(old)
         }
-    }
-
-    /// Unpacks a blob and reads it to its end, where its digest, and the diff id of what is in it, are verified.
-    private func unpack(
-        _ blob: any ByteSource,
-        into folder: String,
-        _ record: inout LayerRecord,
-        over lower: LayerStack,
-        progress: (Int64) -> Void
-    ) throws {
-        try withoutActuallyEscaping(progress) { progress in
-            let counted = CountingSource(blob, progress)
-            let tar = VerifiedSource(
-                DecompressingSource(counted),
-                digest: record.diffID,
-                size: nil,
-                subject: "layer"
-            )
-            switch driver {
-            case .dir: try unpackFolder(tar, in: folder, &record, over: lower)
-            case .erofs: try writeImage(tar, in: folder, &record, over: lower)
-            }
-            try tar.drain()
-            try counted.drain()
-        }
-    }
-
-    private func unpackFolder(
-        _ tar: any ByteSource,
-        in folder: String,
-        _ record: inout LayerRecord,
-        over lower: LayerStack
-    ) throws {
-        let root = folder + "/fs"
-        try retrying("creating folder", root) { mkdir(root, 0o755) }
-        try retrying("changing the mode of", root) { chmod(root, 0o755) }
-        let summary = try LayerUnpacker.unpack(tar, into: root, over: lower)
-        record.bytes = summary.bytes
-        record.files = summary.files
-    }
-}
-
-/// Tells how far a source was read.
-private final class CountingSource: ByteSource {
-    private let inner: any ByteSource
-    private let report: (Int64) -> Void
-    private var count: Int64 = 0
-
-    init(_ inner: any ByteSource, _ report: @escaping (Int64) -> Void) {
-        self.inner = inner
-        self.report = report
-    }
-
-    func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
-        let count = try inner.read(into: buffer)
-        self.count += Int64(count)
-        if count > 0 { report(self.count) }
-        return count
     }
 }

@@ -33,7 +33,11 @@ package final class TarReader {
     private var padding: Int64 = 0
     private var expansion = SparseExpansion(segments: nil, size: 0)
 
-    package init(_ source: any ByteSource, limits: TarLimits = .default) {
+    package convenience init(_ source: any ByteSource, limits: TarLimits = .default) {
+        self.init(BufferedPieces(source), limits: limits)
+    }
+
+    init(_ source: any PieceSource, limits: TarLimits) {
         input = TarInput(source)
         self.limits = limits
     }
