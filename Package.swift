@@ -124,7 +124,7 @@ let package = Package(
         ),
         .testTarget(
             name: "CommandTests",
-            dependencies: ["minirun", "Build", "Runner", "Registry", "LinuxSystem", "OCI"],
+            dependencies: ["minirun", "Build", "Runner", "Registry", "Images", "LinuxSystem", "OCI"],
             swiftSettings: swift
         ),
     ],

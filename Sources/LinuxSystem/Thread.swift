@@ -55,6 +55,13 @@ package final class Monitor<State>: @unchecked Sendable {
         mutex.deallocate()
     }
 
+    /// Looks at the value while no other thread has it.
+    package func locked<R>(_ body: (State) throws -> R) rethrows -> R {
+        pthread_mutex_lock(mutex)
+        defer { pthread_mutex_unlock(mutex) }
+        return try body(state)
+    }
+
     /// Runs `body` while no other thread does, and wakes all that wait.
     package func update<R>(_ body: (inout State) throws -> R) rethrows -> R {
         pthread_mutex_lock(mutex)

@@ -27,14 +27,23 @@ extension Engine {
         let streams = try StandardStreams(interactive: request.options.interactive, null: null.raw)
         // The namespaces depend on options alone: they are made while this process looks for the image. On cgroup v2 the
         // process is born into its cgroup, which is known only later.
-        var early: Execution? = hierarchy.mode == .unified ? nil : try execution(request, streams, cgroup: nil)
+        var early: Execution?
+        var mountHold: FileLock?
+        if hierarchy.mode != .unified {
+            mountHold = try images.holdMounts()
+            early = try execution(request, streams, cgroup: nil)
+        }
 
         try recover()
         let id = try ContainerName.newID()
         // Held until the container's record names its layers: nothing is collected in between.
         let lease = Held(try images.lease())
         let image = try image(request.image, platform: request.platform)
-        let layers = try images.unpackedLayers(of: image.content, events: events)
+        let ready = mountHold == nil ? nil : try images.readyLayers(of: image.content)
+        mountHold = nil
+        let layers = try ready ?? images.unpackedLayers(of: image.content, events: events)
+        // The namespaces that were made early do not have what was mounted since.
+        if ready == nil, images.hasMounts(layers) { early = nil }
         let prepared = try prepare(request, image, layers, id: id, hierarchy: hierarchy)
 
         // Where the shim has not begun yet nothing holds signals back, and one would leave the claim to the next command.

@@ -19,9 +19,18 @@ package struct Engine: Sendable {
     package var warn: @Sendable (String) -> Void = { _ in }
 
     /// Opens the store, creating it the first time.
-    package init(root: String = standardRoot, state: String = standardState, shim: String) throws {
-        images = try ImageStore(root: root)
+    ///
+    /// - Parameter driver: what new layers become.
+    package init(
+        root: String = standardRoot,
+        state: String = standardState,
+        shim: String,
+        driver: StorageDriver = .dir
+    ) throws {
         self.state = Files.absolute(state)
+        var images = try ImageStore(root: root, mounts: "\(self.state)/layers")
+        images.driver = driver
+        self.images = images
         containers = ContainerStore(root: images.root, state: self.state)
         self.shim = shim
     }

@@ -23,6 +23,8 @@ final class Minirun: Sendable {
     deinit {
         // A test that killed an engine leaves its cleaning up to the next command: this is one.
         if !active.isEmpty { _ = try? invoke(["rm", "-f", "nothing"], timeout: 30) }
+        let layers = "\(state)/layers"
+        for name in (try? Files.list(layers)) ?? [] { _ = try? ImageMount.unmount("\(layers)/\(name)") }
         // Never through a mount: what a failed test left mounted is not ours to empty.
         try? Files.removeTree(folder)
     }

@@ -16,8 +16,9 @@ import Testing
         return String(decoding: output ?? [], as: UTF8.self).split(separator: "\n").map { String($0.dropFirst(2)) }
     }()
 
-    @Test(arguments: files) func staysInside(_ file: String) throws {
-        let fixture = try LayerFixture()
+    @Test(arguments: files, LayerFixture.Form.allCases) func staysInside(_ file: String, form: LayerFixture.Form) throws
+    {
+        let fixture = try LayerFixture(form)
         let folder = fixture.folder
         let victim = try folder.folder("victim")
         try Files.makeDirectories(victim + "/folder")

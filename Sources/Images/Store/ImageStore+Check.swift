@@ -154,7 +154,7 @@ extension ImageStore {
     /// Packs an unpacked layer whose diff id is the wanted blob's digest: a plain tar is the same again.
     private func rederive(_ digest: Digest) throws -> Bool {
         for entry in try layerEntries() {
-            guard entry.form == .dir, let record = try? LayerRecord.read(in: entry.path), record.isTrusted,
+            guard entry.driver == .dir, let record = try? LayerRecord.read(in: entry.path), record.isTrusted,
                 record.diffID == digest
             else { continue }
             let writer = try blobWriter()

@@ -30,12 +30,12 @@ extension ImageStore {
             let parent = position == 0 ? nil : chain[position - 1]
             let record = LayerRecord(diffID: diffID, chainID: chain[position], parent: parent, bytes: 0, files: 0)
             let isUsable = try usableLayer(record.chainID) != nil
-            jobs.append(LayerJob(record: record, blob: blob, path: layerPath(record.chainID) + "/fs", isDone: isUsable))
+            jobs.append(LayerJob(record: record, blob: blob, isDone: isUsable))
         }
         if jobs.contains(where: { !$0.isDone }) {
             try LayerWork(self, jobs) { try image.open(layer: $0) }.run(events)
         }
-        return LayerStack(directories: jobs.reversed().map(\.path))
+        return LayerStack(directories: try jobs.reversed().map { try layerContent($0.record.chainID) })
     }
 
     /// Makes one layer, unless somebody else does meanwhile.
@@ -50,33 +50,43 @@ extension ImageStore {
         open: () throws -> any ByteSource,
         events: @escaping @Sendable (StoreEvent) throws -> Void
     ) throws {
-        try place(record) { folder in
+        try place(record, driver) { folder, record in
             try events(.unpacking(layer: blob.digest, size: blob.size))
-            let root = folder + "/fs"
-            try retrying("creating folder", root) { mkdir(root, 0o755) }
-            try retrying("changing the mode of", root) { chmod(root, 0o755) }
             let counted = CountingSource(try open()) { try events(.progress(layer: blob.digest, bytes: $0)) }
-            let summary = try fill(root, from: counted, blob.digest, record.diffID, over: lower)
+            let summary = try fill(folder, &record, from: counted, blob.digest, over: lower)
+            record.bytes = summary.bytes
+            record.files = summary.files
             try events(.unpacked(layer: blob.digest))
-            return summary
         }
     }
 
     /// Turns a layer's blob into an empty folder's content: here, and only here, is it decided what form a layer has.
     private func fill(
-        _ root: String,
+        _ folder: String,
+        _ record: inout LayerRecord,
         from blob: any ByteSource,
         _ digest: Digest,
-        _ diffID: Digest,
         over lower: LowerLayers
     ) throws -> UnpackSummary {
         let lower = try lower.finished()
+        var image: LayerRecord.Image?
         func unpack(_ tar: any PieceSource) throws -> UnpackSummary {
-            try LayerUnpacker.unpack(tar, into: root, over: lower)
+            switch driver {
+            case .dir:
+                let root = folder + "/fs"
+                try retrying("creating folder", root) { mkdir(root, 0o755) }
+                try retrying("changing the mode of", root) { chmod(root, 0o755) }
+                return try LayerUnpacker.unpack(tar, into: root, over: lower)
+            case .erofs:
+                let (summary, written) = try writeImage(tar, of: record.chainID, in: folder, over: lower)
+                image = written
+                return summary
+            }
         }
+        defer { record.image = image }
         // The same digest says that there is no compression, and is verified by the blob's source.
-        if digest == diffID { return try LayerPipeline.plain(blob, unpack) }
-        return try LayerPipeline.run(blob, diffID: diffID, unpack).result
+        if digest == record.diffID { return try LayerPipeline.plain(blob, unpack) }
+        return try LayerPipeline.run(blob, diffID: record.diffID, unpack).result
     }
 }
 

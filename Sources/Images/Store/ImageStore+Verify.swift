@@ -107,7 +107,7 @@ package final class StoreVerification {
         var below: [String] = []
         for (position, blob) in manifest.layers.enumerated() {
             let chainID = chain[position]
-            let folder = store.layerPath(chainID) + "/fs"
+            let folder = (try? store.layerContent(chainID)) ?? store.layerFiles(chainID)
             if right[position], layers.insert(chainID).inserted {
                 counts.layers += 1
                 do { try verify(blob, diffIDs[position], chainID, over: below, subject) } catch {
@@ -131,12 +131,14 @@ package final class StoreVerification {
     )
         throws
     {
-        let isUnpacked = try store.usableLayer(chainID) != nil && below.allSatisfy(FileStatus.exists)
-        guard isUnpacked, geteuid() == 0 else {
+        let record = try store.usableLayer(chainID)
+        guard let record, below.allSatisfy(FileStatus.exists), geteuid() == 0 else {
             let tar = VerifiedSource(try open(blob), digest: diffID, size: nil, subject: "diff id")
             try tar.drain()
             return
         }
+        try store.verifyLayer(record)
+        let files = try store.layerContent(chainID)
         let scratch = try store.scratchFolder()
         defer { try? Files.removeTree(scratch) }
         let expected = scratch + "/fs"
@@ -144,13 +146,10 @@ package final class StoreVerification {
         let tar = VerifiedSource(try open(blob), digest: diffID, size: nil, subject: "diff id")
         _ = try LayerUnpacker.unpack(tar, into: expected, over: LayerStack(directories: below))
         try tar.drain()
-        let comparison = try TreeComparison.compare(store.layerPath(chainID) + "/fs", with: expected)
+        let comparison = try TreeComparison.compare(files, with: expected)
         counts.files += comparison.count
         for difference in comparison.differences {
-            fault(
-                subject,
-                "layer \(blob.digest): \(difference.path): \(difference.what) (\(store.layerPath(chainID))/fs)"
-            )
+            fault(subject, "layer \(blob.digest): \(difference.path): \(difference.what) (\(files))")
         }
     }
 
@@ -201,11 +200,9 @@ extension ImageStore {
     /// is therefore made anew when it is needed.
     func fault(of entry: LayerEntry) throws -> String? {
         guard let chainID = entry.chainID else { return "is no layer" }
-        switch entry.form {
-        case .dir:
-            guard let record = try? LayerRecord.read(in: entry.path) else { return "has no record that can be read" }
-            if record.chainID != chainID { return "has the record of \(record.chainID)" }
-            return FileStatus.exists(entry.path + "/fs") ? nil : "has a record but no files"
-        }
+        guard let record = try? LayerRecord.read(in: entry.path) else { return "has no record that can be read" }
+        if record.chainID != chainID { return "has the record of \(record.chainID)" }
+        let content = entry.driver == .dir ? "fs" : ImageStore.imageName
+        return FileStatus.exists("\(entry.path)/\(content)") ? nil : "has a record but no \(content)"
     }
 }

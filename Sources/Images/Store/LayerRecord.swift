@@ -16,6 +16,15 @@ package struct LayerRecord: Equatable, Sendable {
     /// Of file content, unpacked.
     package var bytes: Int64
     package var files: Int
+    /// Of a layer that is an image.
+    package var image: Image?
+
+    package struct Image: Equatable, Sendable {
+        /// As `ErofsDigest` counts it.
+        package var digest: Digest
+        /// Of the file, in bytes.
+        package var size: Int64
+    }
 
     static let name = "layer.json"
     private static let version = 1
@@ -51,6 +60,9 @@ package struct LayerRecord: Equatable, Sendable {
         isSynced = json["synced"]?.bool ?? false
         bytes = Int64(json["bytes"]?.int ?? 0)
         files = json["files"]?.int ?? 0
+        image = json["image"]?["digest"]?.string.flatMap { try? Digest($0) }.map {
+            Image(digest: $0, size: Int64(json["image"]?["size"]?.int ?? 0))
+        }
     }
 
     var json: JSON {
@@ -58,6 +70,7 @@ package struct LayerRecord: Equatable, Sendable {
             "version": .number(LayerRecord.version), "diffID": .string(diffID.description),
             "chainID": .string(chainID.description), "parent": parent.map { .string($0.description) } ?? .null,
             "bootID": .string(bootID), "synced": .bool(isSynced), "bytes": .number(bytes), "files": .number(files),
+            "image": image.map { ["digest": .string($0.digest.description), "size": .number($0.size)] } ?? .null,
         ]
     }
 

@@ -5,8 +5,6 @@ import OCI
 struct LayerJob: Sendable {
     let record: LayerRecord
     let blob: Descriptor
-    /// Where its files will be.
-    let path: String
     var isDone: Bool
 }
 
@@ -98,11 +96,12 @@ final class LayerWork: Sendable {
     private func make(_ index: Int) throws {
         let job = jobs[index]
         let lower = LowerLayers { [self] in
-            try state.wait { state throws -> LayerStack? in
+            try state.wait { state throws -> Void? in
                 try LayerWork.check(state, below: index)
-                guard state.isDone[..<index].allSatisfy({ $0 }) else { return nil }
-                return LayerStack(directories: jobs[..<index].reversed().map(\.path))
+                return state.isDone[..<index].allSatisfy { $0 } ? () : nil
             }
+            let below = jobs[..<index].reversed()
+            return LayerStack(directories: try below.map { try store.layerContent($0.record.chainID) })
         }
         try store.unpack(job.record, job.blob, over: lower, open: { try open(job.blob) }) { [self] event in
             try state.update { state in

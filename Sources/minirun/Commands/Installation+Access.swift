@@ -7,7 +7,9 @@ extension Installation {
     /// of root says what to do about it.
     static func withEngine<R>(_ globals: GlobalOptions, _ work: (Engine) throws -> R) throws -> R {
         do {
-            return try work(Engine(root: root(globals), state: globals.state ?? Engine.standardState, shim: ""))
+            return try work(
+                Engine(root: root(globals), state: state(globals), shim: "", driver: driver(globals))
+            )
         } catch let error as SystemError where error.code == SystemError.denied && !Process.isRoot {
             throw EngineError(.failed, "\(error)", hint: "minirun needs root for this: try again with sudo")
         }

@@ -68,7 +68,10 @@ enum RunCommand {
                 store: nil
             )
         } else {
-            let store = try ImageStore(root: Installation.root(globals))
+            let store = try ImageStore(
+                root: Installation.root(globals),
+                mounts: "\(Installation.state(globals))/layers"
+            )
             let image = try store.resolve(request.image, platform: request.platform)
             prepared = try Engine.explain(request, image: .stored(image), store: store)
         }

@@ -1,16 +1,10 @@
 import LinuxSystem
 import OCI
 
-/// The forms in which the store keeps unpacked layers. Whatever looks at all of them (collection, sizes, checks) goes through
-/// `ImageStore.layerEntries`.
-enum LayerForm: String, CaseIterable, Sendable {
-    /// `layers/dir/CHAINHEX/fs`: a folder that overlayfs mounts.
-    case dir
-}
-
-/// What stands below `layers/FORM/` under one name.
+/// What stands below `layers/DRIVER/` under one name. Whatever looks at all unpacked layers (collection, sizes, checks) goes
+/// through `ImageStore.layerEntries`.
 struct LayerEntry: Sendable {
-    let form: LayerForm
+    let driver: StorageDriver
     /// nil for a name that is no chain id.
     let chainID: Digest?
     let path: String
@@ -20,15 +14,15 @@ extension ImageStore {
     /// Every unpacked layer, and whatever else lies where only those belong.
     func layerEntries() throws -> [LayerEntry] {
         var entries: [LayerEntry] = []
-        for form in LayerForm.allCases {
-            let folder = path("layers/\(form.rawValue)")
+        for driver in StorageDriver.allCases {
+            let folder = layerFolder(driver)
             let names: [String]
             do throws(SystemError) { names = try Files.list(folder) } catch {
                 if error.code == SystemError.notFound { continue }
                 throw error
             }
             for name in names.sorted() {
-                entries.append(LayerEntry(form: form, chainID: Digest(hex: name), path: "\(folder)/\(name)"))
+                entries.append(LayerEntry(driver: driver, chainID: Digest(hex: name), path: "\(folder)/\(name)"))
             }
         }
         return entries
@@ -36,9 +30,6 @@ extension ImageStore {
 
     /// Removes a layer in two steps, so that no part of one is ever taken for a whole.
     func discard(_ entry: LayerEntry) throws {
-        switch entry.form {
-        case .dir:
-            if let chainID = entry.chainID { try discardLayer(chainID) } else { try Files.removeTree(entry.path) }
-        }
+        if let chainID = entry.chainID { try discardLayer(chainID) } else { try Files.removeTree(entry.path) }
     }
 }
