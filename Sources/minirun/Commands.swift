@@ -5,15 +5,18 @@ enum Commands {
         summary: "Builds, stores and runs container images, without a daemon",
         groups: [
             VerbGroup("builder", "Manage builds"), VerbGroup("container", "Manage containers"),
-            VerbGroup("image", "Manage images"), VerbGroup("system", "Manage minirun"),
+            VerbGroup("image", "Manage images"),
+            VerbGroup("manifest", "Show image manifests"), VerbGroup("system", "Manage minirun"),
         ],
         verbs: [
             // The common ones, in the order in which the help shows them.
-            RunCommand.verb, PsCommand.verb, BuildCommand.verb, ImagesCommand.verb, LogoutCommand.verb,
+            RunCommand.verb, PsCommand.verb, BuildCommand.verb, PullCommand.verb, PushCommand.verb, ImagesCommand.verb,
+            LoginCommand.verb(verify: RegistryAccess.verify), LogoutCommand.verb,
+            SearchCommand.verb(fetch: RegistryAccess.search),
             VersionCommand.verb, InfoCommand.verb,
             // The others; the help sorts them.
             ContainerInspectCommand.verb, HistoryCommand.verb, ImageInspectCommand.verb, ImportCommand.verb,
-            InspectCommand.verb, LoadCommand.verb, OciCommand.verb, RmCommand.verb, RmiCommand.verb,
+            InspectCommand.verb, LoadCommand.verb, ManifestInspectCommand.verb, OciCommand.verb, RmCommand.verb, RmiCommand.verb,
             SaveCommand.verb,
             TagCommand.verb,
         ]

@@ -23,13 +23,13 @@ actor Transport {
         let address: String
     }
 
-    private let options: RegistryOptions
+    private let options: TransferOptions
     private var clients: [Client: HTTPClient] = [:]
     /// The address that answered last.
     private var working: [Place: String] = [:]
     private var looked: [String: [String]] = [:]
 
-    init(_ options: RegistryOptions) { self.options = options }
+    init(_ options: TransferOptions) { self.options = options }
 
     /// Closes every connection. Nothing may be sent afterwards.
     func shutdown() async {

@@ -25,6 +25,26 @@ enum RegistryAccess {
         return store
     }
 
+    /// The client that commands use.
+    static func client() throws -> RegistryClient {
+        let store = try credentials()
+        var options = try TransferOptions.fromEnvironment()
+        options.userAgent = "minirun/\(Version.number)"
+        return RegistryClient(
+            configuration: try configuration(),
+            credentials: { host, repository in try store.credential(for: host, repository: repository) },
+            options: options
+        )
+    }
+
+    @Sendable static func verify(_ server: LoginServer, _ credential: Credential) throws -> LoginAnswer {
+        try client().verifyLogin(server.typed, credential)
+    }
+
+    @Sendable static func search(_ search: RepositorySearch, _ credential: Credential?) throws -> [UInt8] {
+        try client().search(search, credential)
+    }
+
     /// docker's words at `login` and `logout`.
     static func warnOfVariable(_ store: CredentialStore, _ complain: (String) -> Void) {
         guard store.usesEnvironment else { return }
