@@ -15,10 +15,12 @@ extension Engine {
     ///
     /// - Parameters:
     ///   - events: what the store does first, if layers have to be unpacked.
+    ///   - missing: called before an image is pulled because it is not here.
     ///   - created: called with the id before anything of the image is executed; where it throws there is no container.
     package func run(
         _ request: RunRequest,
         events: (StoreEvent) -> Void = { _ in },
+        missing: (ImageReference) -> Void = { _ in },
         created: (String) throws -> Void = { _ in }
     ) throws -> RunOutcome {
         let report = RunReport(began: Clock.monotonic)
@@ -33,7 +35,7 @@ extension Engine {
         let id = try ContainerName.newID()
         // Held until the container's record names its layers: nothing is collected in between.
         let lease = Held(try images.lease())
-        let image = try image(request.image, platform: request.platform)
+        let image = try image(request.image, platform: request.platform, pull: request.pull, missing: missing)
         let layers = try images.unpackedLayers(of: image.content, events: events)
         let prepared = try prepare(request, image, layers, id: id, hierarchy: hierarchy)
 

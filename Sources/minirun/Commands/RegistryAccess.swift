@@ -1,6 +1,7 @@
 import LinuxSystem
 import OCI
 import Registry
+import Runner
 
 /// The registries and credentials of who runs this program.
 enum RegistryAccess {
@@ -35,6 +36,25 @@ enum RegistryAccess {
             credentials: { host, repository in try store.credential(for: host, repository: repository) },
             options: options
         )
+    }
+
+    /// Pulls for `run` and `build`. The display appears on a descriptor; nil shows nothing.
+    static func puller(showing descriptor: Int32?) -> Engine.Puller {
+        { reference, platform, store, events in
+            let display = events == nil ? descriptor.map { TransferDisplay($0) } : nil
+            do {
+                let result = try client().pull(
+                    reference,
+                    into: store,
+                    platform: platform,
+                    events: events ?? { event in display?.handle(event) }
+                )
+                display?.finish(result)
+                return result
+            } catch let error as EngineError {
+                throw EngineError(error.kind, "Error response from daemon: \(error.message)", hint: error.hint)
+            }
+        }
     }
 
     @Sendable static func verify(_ server: LoginServer, _ credential: Credential) throws -> LoginAnswer {
