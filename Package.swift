@@ -68,10 +68,14 @@ let package = Package(
             ],
             swiftSettings: swift
         ),
-        .target(name: "Runner", dependencies: ["Images", "Runtime", "OCI", "LinuxSystem"], swiftSettings: swift),
+        .target(
+            name: "Runner",
+            dependencies: ["Registry", "Images", "Runtime", "OCI", "LinuxSystem"],
+            swiftSettings: swift
+        ),
         .target(
             name: "Build",
-            dependencies: ["Runner", "Images", "Runtime", "OCI", "LinuxSystem"],
+            dependencies: ["Runner", "Registry", "Images", "Runtime", "OCI", "LinuxSystem"],
             swiftSettings: swift
         ),
         .executableTarget(

@@ -8,13 +8,13 @@ import OCI
 /// Nothing is kept between calls but the configuration: neither threads' work nor connections nor tokens.
 package struct RegistryClient: Sendable {
     package let configuration: RegistryConfiguration
-    package let options: RegistryOptions
+    package let options: TransferOptions
     let credentials: Authorizer.CredentialLookup
 
     package init(
         configuration: RegistryConfiguration,
         credentials: @escaping @Sendable (_ host: String, _ repository: String) throws -> Credential?,
-        options: RegistryOptions = RegistryOptions()
+        options: TransferOptions = TransferOptions()
     ) {
         self.configuration = configuration
         self.credentials = credentials
@@ -68,23 +68,40 @@ package struct RegistryClient: Sendable {
         try asking(reference) { try await $0.blob(descriptor, limit: 8 << 20) }
     }
 
-    /// Asks a registry's version check with a credential: fails where the registry does not take it.
+    /// Asks a registry's version check with a credential.
     ///
-    /// - Parameter host: the registry's name in image references.
-    package func verifyLogin(_ host: String, _ credential: Credential) throws {
-        let reference = try ImageReference("\(host)/login")
+    /// - Parameter server: as it is typed for `login`; "" for Docker Hub.
+    package func verifyLogin(_ server: String, _ credential: Credential) throws -> LoginAnswer {
         let client = RegistryClient(configuration: configuration, credentials: { _, _ in credential }, options: options)
-        try client.blocking { session in
-            let choice = try RepositoryChoice(session, reference, .push)
-            _ = try await choice.first(with: []) { repository in
+        return try client.blocking { session in
+            let choice = RepositoryChoice(session, try session.configuration.endpoints(ofRegistry: server), .pull)
+            return try await choice.first(with: []) { repository in
                 let exchange = Exchange(.GET, try WebURL(repository.endpoint.apiURL("")), repository.endpoint, scopes: [])
-                _ = try await session.fetch(exchange, limit: 1 << 20)
-                return true
-            }
+                do {
+                    _ = try await session.fetch(exchange, limit: 1 << 20)
+                    return LoginAnswer.accepted(identityToken: nil)
+                } catch let failure as RegistryFailure where failure.status == 401 || failure.status == 403 {
+                    return .refused("Get \"\(exchange.url)\": \(failure)")
+                }
+            }.0
         }
     }
 
-    /// Any document of the web, without credentials: Docker Hub's search.
+    /// The body of a search's answer.
+    package func search(_ search: RepositorySearch, _ credential: Credential?) throws -> [UInt8] {
+        var headers = [(name: "X-Docker-Token", value: "true")]
+        if case .basic(let user, let password) = credential {
+            headers.append(("Authorization", Authorizer.basic(user, password)))
+        }
+        let answer = try get("https://\(search.host)\(search.path)", headers: headers)
+        guard answer.status == 200 else {
+            throw EngineError(.failed, "Unexpected status code \(answer.status) from \(search.host)")
+        }
+        return answer.body
+    }
+
+    /// Any document of the web, with no other credentials than the headers hold. They are not sent to another place where
+    /// the answer is a redirection.
     package func get(_ url: String, headers: [(name: String, value: String)] = [], limit: Int = 8 << 20) throws
         -> (status: Int, body: [UInt8])
     {

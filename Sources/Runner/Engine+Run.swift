@@ -15,10 +15,12 @@ extension Engine {
     ///
     /// - Parameters:
     ///   - events: what the store does first, if layers have to be unpacked.
+    ///   - missing: called before an image is pulled because it is not here.
     ///   - created: called with the id before anything of the image is executed; where it throws there is no container.
     package func run(
         _ request: RunRequest,
         events: (StoreEvent) -> Void = { _ in },
+        missing: (ImageReference) -> Void = { _ in },
         created: (String) throws -> Void = { _ in }
     ) throws -> RunOutcome {
         let report = RunReport(began: Clock.monotonic)
@@ -28,9 +30,8 @@ extension Engine {
         // The namespaces depend on options alone: they are made while this process looks for the image. On cgroup v2 the
         // process is born into its cgroup, which is known only later.
         var early: Execution?
-        var mountHold: FileLock?
+        let mountHold = Held(hierarchy.mode == .unified ? nil : try images.holdMounts())
         if hierarchy.mode != .unified {
-            mountHold = try images.holdMounts()
             early = try execution(request, streams, cgroup: nil)
         }
 
@@ -38,9 +39,14 @@ extension Engine {
         let id = try ContainerName.newID()
         // Held until the container's record names its layers: nothing is collected in between.
         let lease = Held(try images.lease())
-        let image = try image(request.image, platform: request.platform)
-        let ready = mountHold == nil ? nil : try images.readyLayers(of: image.content)
-        mountHold = nil
+        // A pull mounts what it unpacks, and would wait for our own hold for ever.
+        if request.pull == .always { mountHold.release() }
+        let image = try image(request.image, platform: request.platform, pull: request.pull) { reference in
+            mountHold.release()
+            missing(reference)
+        }
+        let ready = mountHold.isHeld ? try images.readyLayers(of: image.content) : nil
+        mountHold.release()
         let layers = try ready ?? images.unpackedLayers(of: image.content, events: events)
         // The namespaces that were made early do not have what was mounted since.
         if ready == nil, images.hasMounts(layers) { early = nil }
@@ -153,11 +159,12 @@ extension Engine {
     }
 }
 
-/// A lease that one of several hands lets go: a closure may not consume what it captures.
-private final class Held {
-    private var lease: StoreLease?
-    init(_ lease: consuming StoreLease) { self.lease = consume lease }
-    func release() { lease = nil }
+/// A lease or a lock that one of several hands lets go: a closure may not consume what it captures.
+private final class Held<Lock: ~Copyable> {
+    private var lock: Lock?
+    init(_ lock: consuming Lock?) { self.lock = consume lock }
+    var isHeld: Bool { lock != nil }
+    func release() { lock = nil }
 }
 
 extension CgroupPlan {

@@ -18,6 +18,9 @@ package struct Engine: Sendable {
     /// Told what did not work and did not keep a command from its work.
     package var warn: @Sendable (String) -> Void = { _ in }
 
+    /// Where images come from that are not here; nil where none may be asked for.
+    package var puller: Puller?
+
     /// Opens the store, creating it the first time.
     ///
     /// - Parameter driver: what new layers become.

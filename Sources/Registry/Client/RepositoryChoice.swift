@@ -5,9 +5,11 @@ struct RepositoryChoice: Sendable {
     let repositories: [Repository]
 
     init(_ session: Session, _ reference: ImageReference, _ operation: RegistryOperation) throws {
-        repositories = try session.configuration.endpoints(for: reference, operation).map {
-            Repository(session: session, endpoint: $0, operation: operation)
-        }
+        self.init(session, try session.configuration.endpoints(for: reference, operation), operation)
+    }
+
+    init(_ session: Session, _ endpoints: [Endpoint], _ operation: RegistryOperation) {
+        repositories = endpoints.map { Repository(session: session, endpoint: $0, operation: operation) }
     }
 
     /// Asks each endpoint with the capability.

@@ -7,11 +7,11 @@ import OCI
 /// Requests with all that is around them: credentials, redirections, further tries.
 final class Session: Sendable {
     let configuration: RegistryConfiguration
-    let options: RegistryOptions
+    let options: TransferOptions
     private let transport: Transport
     private let authorizer: Authorizer
 
-    init(_ configuration: RegistryConfiguration, credentials: @escaping Authorizer.CredentialLookup, _ options: RegistryOptions) {
+    init(_ configuration: RegistryConfiguration, credentials: @escaping Authorizer.CredentialLookup, _ options: TransferOptions) {
         let transport = Transport(options)
         self.configuration = configuration
         self.options = options
@@ -113,7 +113,9 @@ final class Session: Sendable {
         request.method = exchange.method
         request.headers.add(name: "User-Agent", value: options.userAgent)
         request.headers.add(name: "Accept-Encoding", value: "identity")
-        for header in exchange.headers { request.headers.add(name: header.name, value: header.value) }
+        for header in exchange.headers where isHome || header.name != "Authorization" {
+            request.headers.add(name: header.name, value: header.value)
+        }
         if isHome {
             for header in exchange.endpoint.headers { request.headers.replaceOrAdd(name: header.name, value: header.value) }
         }
@@ -144,7 +146,7 @@ final class Session: Sendable {
         _ form: String?,
         _ transport: Transport,
         _ configuration: RegistryConfiguration,
-        _ options: RegistryOptions
+        _ options: TransferOptions
     ) async throws -> (status: Int, body: [UInt8]) {
         var request = HTTPClientRequest(url: url.description)
         request.headers.add(name: "User-Agent", value: options.userAgent)

@@ -1,4 +1,5 @@
 import AsyncHTTPClient
+import CLinux
 import LinuxSystem
 import NIOCore
 import NIOHTTP1
@@ -23,13 +24,13 @@ actor Transport {
         let address: String
     }
 
-    private let options: RegistryOptions
+    private let options: TransferOptions
     private var clients: [Client: HTTPClient] = [:]
     /// The address that answered last.
     private var working: [Place: String] = [:]
     private var looked: [String: [String]] = [:]
 
-    init(_ options: RegistryOptions) { self.options = options }
+    init(_ options: TransferOptions) { self.options = options }
 
     /// Closes every connection. Nothing may be sent afterwards.
     func shutdown() async {
@@ -99,7 +100,7 @@ actor Transport {
 
     /// Whether the request cannot have been sent, so that another address may be tried.
     private static func isRefusal(_ error: any Error) -> Bool {
-        if error is NIOConnectionError || error is IOError { return true }
+        if error is NIOConnectionError || ((error as? IOError)?.isRefusal ?? false) { return true }
         return (error as? HTTPClientError) == .connectTimeout
     }
 
@@ -116,7 +117,9 @@ actor Transport {
         case let error as NIOSSLError: return failure(.connect, "tls: \(error)")
         case let error as NIOSSLExtraError: return failure(.connect, "tls: \(error)")
         case let error as BoringSSLError: return failure(.connect, "tls: \(error)")
-        case let error as IOError: return failure(.exchange, SystemError.text(error.errnoCode))
+        case let error as IOError:
+            let text = SystemError.text(error.errnoCode).lowercased()
+            return error.isRefusal ? failure(.connect, "connect: \(text)") : failure(.exchange, text)
         case let error as HTTPClientError:
             switch error {
             case .connectTimeout, .tlsHandshakeTimeout, .httpProxyHandshakeTimeout, .socksHandshakeTimeout:
@@ -137,6 +140,13 @@ actor Transport {
         let front = text[..<end.lowerBound]
         guard let colon = front.lastIndex(of: ":") else { return String(front) }
         return front[front.index(after: colon)...].trimmingPrefix(" ").lowercased()
+    }
+}
+
+extension IOError {
+    /// No connection came about.
+    fileprivate var isRefusal: Bool {
+        [ECONNREFUSED, EHOSTUNREACH, ENETUNREACH, ETIMEDOUT, EADDRNOTAVAIL].contains(errnoCode)
     }
 }
 

@@ -19,8 +19,6 @@ package enum PullEvent: Sendable {
     case extracting(Digest, bytes: Int64, size: Int64)
     /// The layer is ready.
     case complete(Digest)
-    case retrying(Digest, seconds: Int)
-    case warning(String)
 }
 
 /// What came of a pull.

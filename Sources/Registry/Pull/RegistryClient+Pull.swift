@@ -34,11 +34,11 @@ extension RegistryClient {
         _ unpacking: Bool,
         _ events: @escaping @Sendable (PullEvent) -> Void
     ) throws -> PullResult {
-        events(.pulling(reference: reference.digest?.description ?? reference.tag ?? "latest", from: reference.path))
         let before = try? store.resolve(reference.description, platform: platform)
         let found = try Blocking.run {
             try await ImageResolver(session: session, reference: reference, platform: platform, store: store).resolve()
         }
+        events(.pulling(reference: reference.digest?.description ?? reference.tag ?? "latest", from: reference.path))
         let fetch = LayerFetch(session: session, store: store, resolution: found, events: events)
         if unpacking { try fetch.unpacking() } else { try fetch.fetchOnly() }
 

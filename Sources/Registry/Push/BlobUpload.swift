@@ -10,6 +10,7 @@ struct BlobUpload: Sendable {
     let path: String
     /// Repositories of the registry that have the blob, as far as is known here.
     let mountSources: [String]
+    /// Nobody is told of configurations, as with docker.
     let events: @Sendable (PushEvent) -> Void
 
     private var session: Session { repository.session }

@@ -32,18 +32,21 @@ struct ImagePush: Sendable {
     }
 
     private func upload(to repository: Repository) async throws {
-        for blob in content.blobs { events(.preparing(blob.digest)) }
-        for blob in content.blobs.dropFirst(session.options.parallel) { events(.waiting(blob.digest)) }
+        for blob in content.blobs where !blob.isSilent { events(.preparing(blob.digest)) }
+        for blob in content.blobs.dropFirst(session.options.parallel) where !blob.isSilent {
+            events(.waiting(blob.digest))
+        }
         for blob in content.skipped { events(.skipped(blob.digest)) }
         try await withThrowingTaskGroup(of: Void.self) { group in
             for (position, blob) in content.blobs.enumerated() {
                 if position >= session.options.parallel { try await group.next() }
+                let silence: @Sendable (PushEvent) -> Void = { _ in }
                 let upload = BlobUpload(
                     repository: repository,
                     descriptor: blob,
                     path: store.blobPath(blob.digest),
                     mountSources: content.mountSources[blob.digest] ?? [],
-                    events: events
+                    events: blob.isSilent ? silence : events
                 )
                 group.addTask { try await upload.run() }
             }
@@ -63,6 +66,11 @@ struct ImagePush: Sendable {
             throw EngineError(.corrupt, "\(answer.request): the registry stored \(text) instead of \(manifest.digest)")
         }
     }
+}
+
+extension Descriptor {
+    /// Whether docker shows no line for it: a configuration.
+    fileprivate var isSilent: Bool { mediaType.isImageConfiguration }
 }
 
 /// What belongs to an image that is pushed.

@@ -1,6 +1,7 @@
 import LinuxSystem
 import OCI
 import Registry
+import Runner
 
 /// The registries and credentials of who runs this program.
 enum RegistryAccess {
@@ -23,6 +24,37 @@ enum RegistryAccess {
         )
         for warning in store.warnings { Console.complain("WARNING: \(warning)\n") }
         return store
+    }
+
+    /// The client that commands use.
+    static func client() throws -> RegistryClient {
+        let store = try credentials()
+        var options = try TransferOptions.fromEnvironment()
+        options.userAgent = "minirun/\(Version.number)"
+        return RegistryClient(
+            configuration: try configuration(),
+            credentials: { host, repository in try store.credential(for: host, repository: repository) },
+            options: options
+        )
+    }
+
+    /// Pulls for `run` and `build`. The display appears on a descriptor; nil shows nothing.
+    static func puller(showing descriptor: Int32?) -> Engine.Puller {
+        { reference, platform, store, events in
+            let display = events == nil ? descriptor.map { TransferDisplay($0) } : nil
+            do {
+                let result = try client().pull(
+                    reference,
+                    into: store,
+                    platform: platform,
+                    events: events ?? { event in display?.handle(event) }
+                )
+                display?.finish(result)
+                return result
+            } catch let error as EngineError {
+                throw EngineError(error.kind, "Error response from daemon: \(error.message)", hint: error.hint)
+            }
+        }
     }
 
     /// docker's words at `login` and `logout`.

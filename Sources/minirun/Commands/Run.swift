@@ -32,9 +32,10 @@ enum RunCommand {
         guard Process.isRoot else {
             throw EngineError(.failed, "run needs root", hint: "try again with sudo")
         }
-        let pull = try PullOption(parsing: parsed.value("pull") ?? "missing")
-        if pull == .always { throw EngineError(.unsupported, "--pull always: registries are not supported yet") }
-        let engine = try Installation.engine(parsed.globals)
+        request.pull = try PullPolicy(parsing: parsed.value("pull") ?? "missing")
+        var engine = try Installation.engine(parsed.globals)
+        let isQuiet = parsed.flag("quiet")
+        engine.puller = RegistryAccess.puller(showing: isQuiet ? nil : 2)
         let cidfile = parsed.value("cidfile")
         if let cidfile, FileStatus.exists(cidfile) {
             throw EngineError(
@@ -47,6 +48,9 @@ enum RunCommand {
         defer { try? engine.settle() }
         let outcome = try engine.run(
             request,
+            missing: { name in
+                if !isQuiet { Console.complain("Unable to find image '\(name.familiar)' locally\n") }
+            },
             created: { id in
                 if let cidfile { try Files.create(cidfile, Array(id.utf8)) }
             }

@@ -2,7 +2,7 @@ import LinuxSystem
 import OCI
 
 /// How patient the client is, and how much it does at once.
-package struct RegistryOptions: Sendable {
+package struct TransferOptions: Sendable {
     /// What the registry is told of who asks.
     package var userAgent = "minirun"
     /// Blobs that are fetched or sent at the same time.
@@ -24,8 +24,8 @@ package struct RegistryOptions: Sendable {
 
     /// With what the environment says: MINIRUN_PARALLEL (layers at once), MINIRUN_IDLE_TIMEOUT, MINIRUN_RETRY_DELAY (both in
     /// milliseconds) and MINIRUN_CHUNK_SIZE (bytes).
-    package static func fromEnvironment() throws(EngineError) -> RegistryOptions {
-        var options = RegistryOptions()
+    package static func fromEnvironment() throws(EngineError) -> TransferOptions {
+        var options = TransferOptions()
         func number(_ name: String, _ range: ClosedRange<Int64>) throws(EngineError) -> Int64? {
             guard let text = Process.environment(name), !text.isEmpty else { return nil }
             guard let value = Int64(text), range.contains(value) else {
