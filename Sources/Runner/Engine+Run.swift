@@ -26,7 +26,7 @@ extension Engine {
         let report = RunReport(began: Clock.monotonic)
         let hierarchy = try CgroupHierarchy.current()
         let null = try FileDescriptor.open("/dev/null", O_RDWR)
-        let streams = try StandardStreams(interactive: request.options.interactive, null: null.raw)
+        var streams = try StandardStreams(interactive: request.options.interactive, null: null.raw)
         // The namespaces depend on options alone: they are made while this process looks for the image. On cgroup v2 the
         // process is born into its cgroup, which is known only later.
         var early: Execution?
@@ -49,7 +49,10 @@ extension Engine {
         mountHold.release()
         let layers = try ready ?? images.unpackedLayers(of: image.content, events: events)
         // The namespaces that were made early do not have what was mounted since.
-        if ready == nil, images.hasMounts(layers) { early = nil }
+        if ready == nil, images.hasMounts(layers), early != nil {
+            early = nil
+            streams = try StandardStreams(interactive: request.options.interactive, null: null.raw)
+        }
         let prepared = try prepare(request, image, layers, id: id, hierarchy: hierarchy)
 
         // Where the shim has not begun yet nothing holds signals back, and one would leave the claim to the next command.
