@@ -37,9 +37,11 @@ extension ImageStore {
         let source = try SniffedSource(source)
         // bzip2 and xz have no media type of their own.
         let isKept = source.format != .bzip2 && source.format != .xz
-        let blob = TeeSource(isKept ? source : DecompressingSource(source), writer)
-        let tar = HashingSource(isKept ? DecompressingSource(blob) : blob)
-        let reader = TarReader(tar)
+        let metered = MeteredSource(source)
+        let blob = TeeSource(isKept ? metered : DecompressingSource(metered), writer)
+        let plain = LimitedSource(isKept ? DecompressingSource(blob) : blob, unpackLimits.expansion) { metered.count }
+        let tar = HashingSource(plain)
+        let reader = TarReader(tar, limits: unpackLimits.tar)
         guard try reader.next() != nil else { throw EngineError(.invalid, "the archive to import is empty") }
         while try reader.next() != nil {}
         try reader.drain()

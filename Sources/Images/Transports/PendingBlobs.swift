@@ -54,9 +54,9 @@ struct PendingBlobs {
         if let diffID, let known = layers[diffID], expected == nil || expected?.digest == known.digest { return known }
         let isStored = expected.map { store.hasBlob($0.digest, size: $0.size) } ?? false
         let writer = isStored ? nil : try store.blobWriter()
-        let blob = TeeSource(source, writer)
+        let blob = MeteredSource(TeeSource(source, writer))
         let decompressing = DecompressingSource(blob)
-        let tar = HashingSource(decompressing)
+        let tar = HashingSource(LimitedSource(decompressing, store.unpackLimits.expansion) { blob.count })
         try tar.drain()
         try blob.drain()
         if let diffID, tar.digest != diffID {
