@@ -186,8 +186,9 @@ extension ImageStore {
     ) throws -> UnpackSummary {
         try withoutActuallyEscaping(progress) { progress in
             let counted = CountingSource(blob, progress)
-            let tar = VerifiedSource(DecompressingSource(counted), digest: diffID, size: nil, subject: "layer")
-            let summary = try LayerUnpacker.unpack(tar, into: folder, over: lower)
+            let plain = LimitedSource(DecompressingSource(counted), unpackLimits.expansion) { counted.count }
+            let tar = VerifiedSource(plain, digest: diffID, size: nil, subject: "layer")
+            let summary = try LayerUnpacker.unpack(tar, into: folder, over: lower, limits: unpackLimits)
             try tar.drain()
             try counted.drain()
             return summary
@@ -199,7 +200,7 @@ extension ImageStore {
 private final class CountingSource: ByteSource {
     private let inner: any ByteSource
     private let report: (Int64) -> Void
-    private var count: Int64 = 0
+    fileprivate private(set) var count: Int64 = 0
 
     init(_ inner: any ByteSource, _ report: @escaping (Int64) -> Void) {
         self.inner = inner

@@ -21,6 +21,8 @@ import OCI
 package struct ImageStore: Sendable, Equatable {
     /// An absolute path.
     package let root: String
+    /// What a layer may hold.
+    package var unpackLimits = UnpackLimits.default
 
     /// The format of the folders below the root. Another one is refused.
     static let version = "1\n"
@@ -122,7 +124,7 @@ package struct StoreLease: ~Copyable, Sendable {
 extension FileLock {
     /// Keeps the lock while `body` runs. Without the extension an optimized build lets a lock go after its last use, and
     /// that is before `body`.
-    func during<R>(_ body: () throws -> R) rethrows -> R { try withExtendedLifetime(self, body) }
+    package func during<R>(_ body: () throws -> R) rethrows -> R { try withExtendedLifetime(self, body) }
 }
 
 /// The right to remove content: nobody has a `StoreLease` while it lives, and whoever wants one waits.

@@ -1,3 +1,4 @@
+import Images
 import LinuxSystem
 import OCI
 import Runner
@@ -8,6 +9,7 @@ enum Installation {
     static func engine(_ globals: GlobalOptions) throws -> Engine {
         do {
             var engine = try Engine(root: root(globals), state: globals.state ?? Engine.standardState, shim: shim())
+            engine.images.unpackLimits = try unpackLimits()
             engine.warn = { Console.complain("WARNING: \($0)\n") }
             return engine
         } catch let error as SystemError where error.code == SystemError.denied {
