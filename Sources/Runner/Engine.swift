@@ -9,7 +9,7 @@ package struct Engine: Sendable {
     package static let standardRoot = "/var/lib/minirun"
     package static let standardState = "/run/minirun"
 
-    package let images: ImageStore
+    package var images: ImageStore
     package let containers: ContainerStore
     /// The folder for what a reboot ends.
     package let state: String

@@ -52,7 +52,12 @@ package struct BuildCache: Sendable {
             "empty": .bool(record.isEmpty),
             "inputs": key.json,
         ]
-        try Files.replace("\(folder)/\(key.digest.hex)", with: json.bytes(), mode: 0o600)
+        let file = "\(folder)/\(key.digest.hex)"
+        // Alone, so that of several builds of one step each but the last knows that nobody needs its layer.
+        try FileLock("\(images.root)/build/lock", .exclusive).during {
+            if let old = entry(key.digest.hex), old.layer != record.layer.digest { images.awaitCollection() }
+            try Files.replace(file, with: json.bytes(), mode: 0o600)
+        }
     }
 
     /// What a collection has to keep so that cached steps stay cached.

@@ -3,8 +3,10 @@ import LinuxSystem
 import OCI
 
 /// What an unpacked layer may hold.
-package struct UnpackLimits: Sendable {
+package struct UnpackLimits: Equatable, Sendable {
     package var tar = TarLimits.default
+    /// Of the layer's compressed form; whoever decompresses it sees to this.
+    package var expansion = ExpansionLimits.default
     package static let `default` = UnpackLimits()
     package init() {}
 }

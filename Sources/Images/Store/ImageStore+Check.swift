@@ -17,7 +17,7 @@ extension ImageStore {
             return problems
         }
         problems += try blobProblems(readsBlobs: readsBlobs)
-        problems += try index.manifests.flatMap { try entryProblems($0) }
+        problems += try index.manifests.flatMap(entryProblems)
         problems += try layerProblems()
         problems += try partialProblems()
         if isAlone {
@@ -25,6 +25,14 @@ extension ImageStore {
             problems += try looseProblems(roots)
         }
         return problems
+    }
+
+    /// What is in a folder, sorted; nothing where the folder itself is missing.
+    private func names(in folder: String) throws -> [String] {
+        do throws(SystemError) { return try Files.list(folder).sorted() } catch {
+            if error.code == SystemError.notFound { return [] }
+            throw error
+        }
     }
 
     // MARK: The store's own files
@@ -75,7 +83,7 @@ extension ImageStore {
 
     /// The manifests of whole images among the blobs.
     private func storedManifests() throws -> [Descriptor] {
-        try Files.list(blobFolder).sorted().compactMap { name in
+        try names(in: blobFolder).compactMap { name in
             guard let digest = Digest(hex: name), let status = try? FileStatus.of(blobPath(digest)),
                 status.size <= 1 << 20, let bytes = try? Files.read(blobPath(digest), limit: 1 << 20),
                 SHA256Digest.of(bytes) == digest, let json = try? JSON.parse(bytes),
@@ -91,7 +99,7 @@ extension ImageStore {
 
     private func blobProblems(readsBlobs: Bool) throws -> [StoreProblem] {
         var problems: [StoreProblem] = []
-        for name in try Files.list(blobFolder).sorted() {
+        for name in try names(in: blobFolder) {
             let file = "\(blobFolder)/\(name)"
             guard let digest = Digest(hex: name) else {
                 problems.append(
@@ -118,37 +126,37 @@ extension ImageStore {
         return source.digest
     }
 
-    /// An entry of index.json whose image is not whole. A layer's blob that is a plain tar may be packed anew.
-    private func entryProblems(_ entry: Descriptor) throws -> [StoreProblem] {
-        let subject = entry.reference?.familiar ?? entry.digest.short
-        guard entry.mediaType.isManifest || entry.mediaType.isIndex else {
-            return hasBlob(entry.digest, size: entry.size) ? [] : [without(entry, subject, entry.digest)]
-        }
-        guard hasBlob(entry.digest, size: entry.size), (try? readBlob(entry)) != nil else {
-            return [without(entry, subject, entry.digest)]
-        }
-        let manifests = manifests(of: entry)
-        if manifests.isEmpty, entry.mediaType.isIndex { return [without(entry, subject, entry.digest)] }
-        for (_, manifest) in manifests {
-            for blob in [manifest.configuration] + manifest.layers where !hasBlob(blob.digest, size: blob.size) {
-                return [without(entry, subject, blob.digest)]
+    /// An entry of index.json whose image is not whole.
+    private func entryProblems(_ entry: Descriptor) -> [StoreProblem] {
+        let missing = missingBlobs(of: entry)
+        guard let first = missing.first else { return [] }
+        return [
+            StoreProblem(
+                entry.reference?.familiar ?? entry.digest.short,
+                "blob \(first) is not in the store, or is damaged"
+                    + (missing.count > 1 ? ", and so are \(missing.count - 1) others" : ""),
+                remedy: "made anew of the unpacked layer, or the image's entry moved to quarantine"
+            ) {
+                // A layer's blob that is a plain tar may be packed anew.
+                for blob in missing { guard try rederive(blob) else { break } }
+                if missingBlobs(of: entry).isEmpty { return }
+                try Files.makeDirectories(path("quarantine"), mode: 0o700)
+                let name = "entry-\(entry.digest.hex.prefix(12))-\(String(try Random.number(), radix: 16)).json"
+                try Files.replace("\(path("quarantine"))/\(name)", with: entry.json.bytes(), durable: true)
+                try updateIndex { $0.manifests.removeAll { $0 == entry } }
             }
-        }
-        return []
+        ]
     }
 
-    private func without(_ entry: Descriptor, _ subject: String, _ blob: Digest) -> StoreProblem {
-        StoreProblem(
-            subject,
-            "blob \(blob) is not in the store, or is damaged",
-            remedy: "made anew of the unpacked layer, or the image's entry moved to quarantine"
-        ) {
-            if try rederive(blob), try entryProblems(entry).isEmpty { return }
-            try Files.makeDirectories(path("quarantine"), mode: 0o700)
-            let file = "\(path("quarantine"))/entry-\(entry.digest.hex.prefix(12))-\(try Random.number()).json"
-            try Files.replace(file, with: entry.json.bytes(), durable: true)
-            try updateIndex { $0.manifests.removeAll { $0 == entry } }
-        }
+    private func missingBlobs(of entry: Descriptor) -> [Digest] {
+        guard hasBlob(entry.digest, size: entry.size) else { return [entry.digest] }
+        // Something else that another tool put into index.json.
+        guard entry.mediaType.isManifest || entry.mediaType.isIndex else { return [] }
+        guard (try? readBlob(entry)) != nil else { return [entry.digest] }
+        let manifests = manifests(of: entry)
+        if manifests.isEmpty, entry.mediaType.isIndex { return [entry.digest] }
+        return manifests.flatMap { [$0.manifest.configuration] + $0.manifest.layers }
+            .filter { !hasBlob($0.digest, size: $0.size) }.map(\.digest)
     }
 
     /// Packs an unpacked layer whose diff id is the wanted blob's digest: a plain tar is the same again.
@@ -194,7 +202,7 @@ extension ImageStore {
     }
 
     private func temporaryProblems() throws -> [StoreProblem] {
-        var problems = try Files.list(temporaryFolder).sorted().compactMap { name -> StoreProblem? in
+        var problems = try names(in: temporaryFolder).compactMap { name -> StoreProblem? in
             // A lock on such a file goes with its holder; the file stays until the next collection.
             if name.hasSuffix(".lock") { return nil }
             let file = "\(temporaryFolder)/\(name)"
@@ -213,7 +221,7 @@ extension ImageStore {
     private func looseProblems(_ roots: CollectionRoots) throws -> [StoreProblem] {
         guard var marked = try? marked(from: index().distinctTargets) else { return [] }
         try mark(roots, &marked)
-        return try Files.list(blobFolder).sorted().compactMap { name in
+        return try names(in: blobFolder).compactMap { name in
             guard let digest = Digest(hex: name), !marked.blobs.contains(digest) else { return nil }
             return StoreProblem(blobPath(digest), "is a blob that nothing needs", remedy: "removed") {
                 try Files.remove(blobPath(digest))

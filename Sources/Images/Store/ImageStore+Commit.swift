@@ -40,6 +40,7 @@ extension ImageStore {
                 // The same image packed otherwise: nobody needs the old packing's blobs for the image's sake.
                 if Set(manifests(of: old).map(\.manifest.configuration.digest)) == [image.id] {
                     index.removeNameless(old.digest)
+                    awaitCollection()
                 }
             }
             if references.isEmpty { index.keep(plain) }

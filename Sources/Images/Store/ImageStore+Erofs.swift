@@ -77,7 +77,7 @@ extension ImageStore {
         let path = folder + "/" + ImageStore.imageName
         let file = try FileDescriptor.open(path, O_RDWR | O_CREAT | O_EXCL, mode: 0o600)
         let uuid = ImageStore.uuid(of: chainID)
-        let summary = try LayerUnpacker.write(tar, image: file.duplicate(), uuid: uuid, over: lower)
+        let summary = try LayerUnpacker.write(tar, image: file.duplicate(), uuid: uuid, over: lower, limits: unpackLimits)
         return (summary, LayerRecord.Image(digest: try ErofsDigest.of(file), size: try file.status().size))
     }
 

@@ -76,7 +76,7 @@ extension ImageStore {
                 let root = folder + "/fs"
                 try retrying("creating folder", root) { mkdir(root, 0o755) }
                 try retrying("changing the mode of", root) { chmod(root, 0o755) }
-                return try LayerUnpacker.unpack(tar, into: root, over: lower)
+                return try LayerUnpacker.unpack(tar, into: root, over: lower, limits: unpackLimits)
             case .erofs:
                 let (summary, written) = try writeImage(tar, of: record.chainID, in: folder, over: lower)
                 image = written
@@ -85,8 +85,11 @@ extension ImageStore {
         }
         defer { record.image = image }
         // The same digest says that there is no compression, and is verified by the blob's source.
-        if digest == record.diffID { return try LayerPipeline.plain(blob, unpack) }
-        return try LayerPipeline.run(blob, diffID: record.diffID, unpack).result
+        let expansion = unpackLimits.expansion
+        if digest == record.diffID {
+            return try LayerPipeline.plain(LimitedSource(blob, expansion) { .max }, unpack)
+        }
+        return try LayerPipeline.run(blob, diffID: record.diffID, expansion: expansion, unpack).result
     }
 }
 

@@ -144,7 +144,13 @@ package final class StoreVerification {
         let expected = scratch + "/fs"
         try retrying("creating folder", expected) { mkdir(expected, 0o755) }
         let tar = VerifiedSource(try open(blob), digest: diffID, size: nil, subject: "diff id")
-        _ = try LayerUnpacker.unpack(tar, into: expected, over: LayerStack(directories: below))
+        // What was let in once is no bomb now.
+        _ = try LayerUnpacker.unpack(
+            tar,
+            into: expected,
+            over: LayerStack(directories: below),
+            limits: store.unpackLimits
+        )
         try tar.drain()
         let comparison = try TreeComparison.compare(files, with: expected)
         counts.files += comparison.count

@@ -28,6 +28,8 @@ package struct ImageStore: Sendable, Equatable {
     package let mounts: String
     /// What layers become when they are unpacked. Those that are unpacked already stay what they are.
     package var driver = StorageDriver.dir
+    /// What a layer may hold.
+    package var unpackLimits = UnpackLimits.default
 
     /// The format of the folders below the root. Another one is refused.
     static let version = "1\n"
@@ -132,7 +134,7 @@ package struct StoreLease: ~Copyable, Sendable {
 extension FileLock {
     /// Keeps the lock while `body` runs. Without the extension an optimized build lets a lock go after its last use, and
     /// that is before `body`.
-    func during<R>(_ body: () throws -> R) rethrows -> R { try withExtendedLifetime(self, body) }
+    package func during<R>(_ body: () throws -> R) rethrows -> R { try withExtendedLifetime(self, body) }
 }
 
 /// The right to remove content: nobody has a `StoreLease` while it lives, and whoever wants one waits.

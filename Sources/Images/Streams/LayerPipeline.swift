@@ -17,17 +17,21 @@ enum LayerPipeline {
     ///   - diffID: what the tar must be; nil takes any. `body` is not told the end of the tar before it is known to be right,
     ///     so it must read to the end, and must not let anything out before.
     ///   - formats: how `blob` may be compressed.
+    ///   - expansion: how large the tar may be beside it.
     /// - Throws: what went wrong first. No thread is left behind; one that waits inside of `blob` is waited for.
     static func run<R>(
         _ blob: any ByteSource,
         diffID: Digest?,
         formats: Set<CompressionFormat> = .all,
+        expansion: ExpansionLimits,
         _ body: (_ tar: any PieceSource) throws -> R
     ) throws -> (result: R, tar: TarFacts) {
         let compressed = try ReadAhead(blob)
         defer { compressed.stop() }
-        let decompressing = DecompressingSource(compressed.reader(), formats: formats)
-        let tar = try ReadAhead(decompressing, readers: 2)
+        // Counted on the thread that decompresses.
+        let metered = MeteredSource(compressed.reader())
+        let decompressing = DecompressingSource(metered, formats: formats)
+        let tar = try ReadAhead(LimitedSource(decompressing, expansion) { metered.count }, readers: 2)
         // A thread inside of a stage ends only when the stage before it does.
         defer {
             compressed.cancel()

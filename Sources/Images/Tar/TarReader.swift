@@ -1,10 +1,11 @@
 import OCI
 
 /// What a reader puts up with.
-package struct TarLimits: Sendable {
+package struct TarLimits: Equatable, Sendable {
     /// Bytes of one extension header: GNU long names, PAX records, sparse maps.
     package var header = 1 << 20
-    package var entries = 10_000_000
+    /// Headers. The largest images have some hundred thousand files; each takes an inode.
+    package var entries = 5_000_000
     /// Bytes of a name or link target (PATH_MAX), and components of a name.
     package var path = 4096
     package var depth = 512
@@ -55,7 +56,11 @@ package final class TarReader {
             let header = try TarHeader(block)
             entries += 1
             if entries > limits.entries {
-                throw EngineError(.invalid, "the archive has more than \(limits.entries) entries")
+                throw EngineError(
+                    .invalid,
+                    "the archive has more than \(limits.entries) entries",
+                    hint: "if it is no tar bomb, allow it with --max-layer-entries or MINIRUN_MAX_LAYER_ENTRIES"
+                )
             }
             if try !readExtension(header, into: &extensions) { return try entry(header, extensions) }
         }

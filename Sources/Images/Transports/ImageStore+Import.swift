@@ -38,8 +38,14 @@ extension ImageStore {
         // bzip2 and xz have no media type of their own.
         let isKept = source.format != .bzip2 && source.format != .xz
         let blob = TeeSource(isKept ? source : DecompressingSource(source), writer)
-        let (_, tar) = try LayerPipeline.run(blob, diffID: nil, formats: isKept ? .all : [.none]) { pieces in
-            let reader = TarReader(pieces, limits: .default)
+        let limits = unpackLimits
+        let (_, tar) = try LayerPipeline.run(
+            blob,
+            diffID: nil,
+            formats: isKept ? .all : [.none],
+            expansion: limits.expansion
+        ) { pieces in
+            let reader = TarReader(pieces, limits: limits.tar)
             guard try reader.next() != nil else { throw EngineError(.invalid, "the archive to import is empty") }
             while try reader.next() != nil {}
             try reader.drain()

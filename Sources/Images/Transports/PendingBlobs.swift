@@ -54,7 +54,8 @@ struct PendingBlobs {
         if let diffID, let known = layers[diffID], expected == nil || expected?.digest == known.digest { return known }
         let isStored = expected.map { store.hasBlob($0.digest, size: $0.size) } ?? false
         let writer = isStored ? nil : try store.blobWriter()
-        let (_, tar) = try LayerPipeline.run(TeeSource(source, writer), diffID: nil) { pieces in
+        let expansion = store.unpackLimits.expansion
+        let (_, tar) = try LayerPipeline.run(TeeSource(source, writer), diffID: nil, expansion: expansion) { pieces in
             while try !pieces.next().isEmpty {}
         }
         if let diffID, tar.digest != diffID {

@@ -10,7 +10,7 @@ package enum RegistryLogin {
         _ server: String,
         _ credential: Credential,
         _ configuration: RegistryConfiguration,
-        _ options: RegistryOptions
+        _ options: TransferOptions
     ) throws -> LoginAnswer {
         let endpoints = try configuration.endpoints(ofRegistry: server)
         return try Blocking.run {
@@ -31,7 +31,7 @@ extension RepositorySearch {
     package func fetch(
         _ configuration: RegistryConfiguration,
         credentials: @escaping @Sendable (_ host: String, _ repository: String) throws -> Credential?,
-        _ options: RegistryOptions
+        _ options: TransferOptions
     ) throws -> [UInt8] {
         var endpoints = try configuration.endpoints(ofRegistry: registry)
         if registry == "docker.io" { for place in endpoints.indices { endpoints[place].host = host } }

@@ -29,7 +29,8 @@ enum BuildCommand {
             result = try build(request, engine, mode)
             try Installation.keepLimits(engine, since: began)
         } catch {
-            try? engine.settle()
+            // What the step that failed had stored.
+            _ = try? engine.collect(keeping: BuildCache(engine.images).roots)
             return fail(error, isQuiet: mode == .quiet)
         }
         if let file = parsed.value("iidfile") { try Files.writeUnlinked(file, Array(result.id.description.utf8)) }

@@ -1,3 +1,4 @@
+import Build
 import Images
 import LinuxSystem
 import OCI
@@ -17,6 +18,7 @@ enum ImageDiffCommand {
 
     private static func run(_ parsed: ParsedArguments) throws -> Int32 {
         let report = try Installation.withEngine(parsed.globals) { engine in
+            defer { try? engine.settle() }
             let images = try parsed.positional.map { try engine.images.resolve($0) }
             return try engine.images.lease().during {
                 let stacks = try images.map { try engine.images.unpackedLayers(of: $0) }

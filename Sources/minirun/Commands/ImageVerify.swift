@@ -1,3 +1,4 @@
+import Build
 import Images
 import LinuxSystem
 import OCI
@@ -29,6 +30,7 @@ enum ImageVerifyCommand {
                     for name in parsed.positional { verification.verify(entry: try engine.images.entry(for: name)) }
                 }
             }
+            try? engine.settle()
             Console.print(verification.faults.map { "\($0)\n" }.joined())
             let counts = verification.counts
             let seen = "\(counts.blobs) blobs, \(counts.layers) layers, \(counts.files) unpacked files"

@@ -9,12 +9,31 @@ extension Installation {
     static func adding(_ parsed: ParsedArguments, _ work: (Engine) throws -> Void) throws {
         try withEngine(parsed.globals) { engine in
             let began = Clock.realtime
+            var engine = engine
+            engine.images.unpackLimits = try unpackLimits(
+                size: parsed.value("max-layer-size"),
+                entries: parsed.value("max-layer-entries")
+            )
             do { try work(engine) } catch {
-                try? engine.settle()
+                // What was stored before it failed.
+                _ = try? engine.collect(keeping: BuildCache(engine.images).roots)
                 throw error
             }
             try keepLimits(engine, since: began)
         }
+    }
+
+    /// What a layer may hold: what the options say, else the environment. Who names a size means it, whatever the ratio.
+    static func unpackLimits(size: String? = nil, entries: String? = nil) throws -> UnpackLimits {
+        var limits = UnpackLimits.default
+        if let text = size ?? Process.environment("MINIRUN_MAX_LAYER_SIZE"), !text.isEmpty {
+            limits.expansion.size = try DiskSizes.bytes(text)
+            limits.expansion.ratio = nil
+        }
+        if let text = entries ?? Process.environment("MINIRUN_MAX_LAYER_ENTRIES"), !text.isEmpty {
+            limits.tar.entries = Int(clamping: try Scalars.integer(text))
+        }
+        return limits
     }
 
     /// Tells of every image that had to go.

@@ -14,6 +14,7 @@ enum Installation {
                 shim: shim(),
                 driver: driver(globals)
             )
+            engine.images.unpackLimits = try unpackLimits()
             engine.warn = { Console.complain("WARNING: \($0)\n") }
             return engine
         } catch let error as SystemError where error.code == SystemError.denied {

@@ -12,7 +12,7 @@ enum LoginCommand {
             server.typed,
             credential,
             RegistryAccess.configuration(),
-            RegistryOptions.fromEnvironment()
+            TransferOptions.fromEnvironment()
         )
     }
 

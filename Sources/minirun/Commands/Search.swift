@@ -12,7 +12,7 @@ enum SearchCommand {
         return try search.fetch(
             RegistryAccess.configuration(),
             credentials: { host, repository in try store?.credential(for: host, repository: repository) },
-            RegistryOptions.fromEnvironment()
+            TransferOptions.fromEnvironment()
         )
     }
 
