@@ -49,8 +49,8 @@ extension Engine {
         mountHold.release()
         let layers = try ready ?? images.unpackedLayers(of: image.content, events: events)
         // The namespaces that were made early do not have what was mounted since.
-        if ready == nil, images.hasMounts(layers), early != nil {
-            early = nil
+        if ready == nil, images.hasMounts(layers), let outdated = early.take() {
+            outdated.abandon()
             streams = try StandardStreams(interactive: request.options.interactive, null: null.raw)
         }
         let prepared = try prepare(request, image, layers, id: id, hierarchy: hierarchy)

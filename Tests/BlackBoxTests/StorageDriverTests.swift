@@ -28,7 +28,7 @@ import Testing
             import os; os.makedirs('/usr/lib/new'); open('/etc/passwd', 'a').write('x')
             os.remove('/etc/os-release'); print(os.path.exists('/etc/os-release'), os.stat('/etc/passwd').st_size > 1)
             """
-        let outcome = try call("run", "--name", "c", Fixtures.python, "python", "-c", script)
+        let outcome = try call("run", "--name", "several", Fixtures.python, "python", "-c", script)
         #expect(outcome.out == "False True\n" && outcome.err == "")
         #expect(mounts.count == 3 && images.count == 3)
         // Once more, and with a driver that is for new layers only: nothing is mounted or unpacked again.

@@ -115,6 +115,18 @@ import Testing
         #expect(error?.kind == .corrupt)
     }
 
+    /// An image that was protected by fs-verity, on a file system without it: a copy of the store, or a fake.
+    @Test func anotherFileInTheProtectedOnesPlaceIsNotMounted() throws {
+        _ = try store.unpackedLayers(of: image)
+        try store.unmountLayers()
+        let kept = try store.usableLayer(image.chainIDs[0])?.image?.verity
+        #expect(try FileDescriptor.open(file(0)).verityDigest().map { Digest(sha256: $0) } == kept)
+        try change(0) { $0.image?.verity = Digest(sha256: [UInt8](repeating: 9, count: 32)) }
+        let error = #expect(throws: EngineError.self) { try store.unpackedLayers(of: image) }
+        #expect(error?.kind == .corrupt && error?.message.contains("is not what was unpacked") == true)
+        #expect(!isMounted(0))
+    }
+
     @Test func syncedImagesSaySo() throws {
         _ = try store.unpackedLayers(of: image)
         try store.syncLayers()

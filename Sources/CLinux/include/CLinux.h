@@ -151,6 +151,13 @@ int linux_remove_contents(int directory, dev_t device);
 /// FICLONE: makes `destination` share `source`'s blocks where the file system can.
 int linux_clone_file(int source, int destination);
 
+/// FS_IOC_ENABLE_VERITY with SHA-256 and blocks of 4096 bytes: from then on the file cannot be written, and what is read of it is
+/// checked. Nobody may have it open for writing.
+int linux_enable_verity(int fd);
+
+/// FS_IOC_MEASURE_VERITY: the file's fs-verity digest, 32 bytes.
+int linux_measure_verity(int fd, uint8_t digest[32]);
+
 /// LOOP_CTL_GET_FREE: the number of a loop device that nobody uses.
 int linux_free_loop(int control);
 

@@ -13,41 +13,69 @@ enum ErofsDigest {
     private static let region: Int64 = 16 << 20
     private static let piece = 64 << 10
 
+    private struct Counting {
+        var next: Int64 = 0
+        var digests: [Int64: [UInt8]] = [:]
+        var failure: (any Error)?
+    }
+
     static func of(_ file: borrowing FileDescriptor) throws -> OCI.Digest {
+        let raw = file.raw
         let size = try file.status().size
+        let counting = Monitor(Counting())
+        let regions = (size + region - 1) / region
+        // One may be enough where the machine has no more threads to give.
+        let threads = (1..<max(1, min(Processors.configured, Int(regions)))).compactMap { _ in
+            try? Thread { count(raw, size, counting) }
+        }
+        count(raw, size, counting)
+        for thread in threads { thread.join() }
+        let counted = counting.update { $0 }
+        if let failure = counted.failure { throw failure }
         var hash = SHA256()
         hash.append(size)
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: piece, alignment: 4096)
-        defer { buffer.deallocate() }
-        for start in stride(from: 0, to: size, by: Int64.Stride(region)) {
-            guard let digest = try digest(of: file, start..<min(start + region, size), buffer) else { continue }
-            hash.append(start / region)
+        for (number, digest) in counted.digests.sorted(by: { $0.key < $1.key }) {
+            hash.append(number)
             hash.update(data: digest)
         }
         return OCI.Digest(sha256: hash.finalize())
     }
 
+    /// Takes region after region until there is none left.
+    private static func count(_ file: CInt, _ size: Int64, _ counting: Monitor<Counting>) {
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: piece, alignment: 4096)
+        defer { buffer.deallocate() }
+        while true {
+            let number = counting.update { state in
+                defer { state.next += 1 }
+                return state.failure == nil ? state.next : Int64.max / region
+            }
+            let start = number * region
+            if start >= size { return }
+            do {
+                let digest = try digest(of: file, start..<min(start + region, size), buffer)
+                counting.update { $0.digests[number] = digest }
+            } catch {
+                counting.update { $0.failure = error }
+            }
+        }
+    }
+
     private static func digest(
-        of file: borrowing FileDescriptor,
+        of file: CInt,
         _ range: Range<Int64>,
         _ buffer: UnsafeMutableRawBufferPointer
-    ) throws -> [UInt8]? {
+    ) throws(SystemError) -> [UInt8]? {
         var hash = SHA256()
         var isEmpty = true
         var offset = range.lowerBound
         while offset < range.upperBound {
-            let data = lseek(file.raw, Int(offset), SEEK_DATA)
+            // The threads share the descriptor's offset, and none of them uses it.
+            let data = lseek(file, Int(offset), SEEK_DATA)
             if data < 0 || Int64(data) >= range.upperBound { break }
             offset = Int64(data) & ~Int64(piece - 1)
             let wanted = Int(min(Int64(piece), range.upperBound - offset))
-            var count = 0
-            while count < wanted {
-                let room = UnsafeMutableRawBufferPointer(rebasing: buffer[count..<wanted])
-                let more = try file.read(into: room, at: offset + Int64(count))
-                if more == 0 { throw SystemError("reading", code: EIO) }
-                count += more
-            }
-            let bytes = UnsafeRawBufferPointer(rebasing: buffer[..<wanted])
+            let bytes = try read(file, UnsafeMutableRawBufferPointer(rebasing: buffer[..<wanted]), at: offset)
             if !isZero(bytes) {
                 isEmpty = false
                 hash.append(offset)
@@ -56,6 +84,20 @@ enum ErofsDigest {
             offset += Int64(wanted)
         }
         return isEmpty ? nil : Array(hash.finalize())
+    }
+
+    private static func read(_ file: CInt, _ buffer: UnsafeMutableRawBufferPointer, at offset: Int64)
+        throws(SystemError) -> UnsafeRawBufferPointer
+    {
+        var count = 0
+        while count < buffer.count {
+            let more = try retrying("reading") {
+                pread(file, buffer.baseAddress?.advanced(by: count), buffer.count - count, Int(offset) + count)
+            }
+            if more == 0 { throw SystemError("reading", code: EIO) }
+            count += more
+        }
+        return UnsafeRawBufferPointer(buffer)
     }
 
     private static func isZero(_ bytes: UnsafeRawBufferPointer) -> Bool {

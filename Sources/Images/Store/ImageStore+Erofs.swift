@@ -18,6 +18,7 @@ extension ImageStore {
         try FileLock(mountLock, .exclusive).during {
             if ImageMount.isMounted(at: point, magic: ImageMount.erofsMagic) { return }
             try Files.makeDirectories(point, mode: 0o700)
+            try checkVerity(chainID)
             let image = layerPath(chainID, .erofs) + "/" + ImageStore.imageName
             try ImageMount.mount(image, at: point, type: "erofs")
         }
@@ -75,10 +76,35 @@ extension ImageStore {
         -> (UnpackSummary, LayerRecord.Image)
     {
         let path = folder + "/" + ImageStore.imageName
-        let file = try FileDescriptor.open(path, O_RDWR | O_CREAT | O_EXCL, mode: 0o600)
-        let uuid = ImageStore.uuid(of: chainID)
-        let summary = try LayerUnpacker.write(tar, image: file.duplicate(), uuid: uuid, over: lower, limits: unpackLimits)
-        return (summary, LayerRecord.Image(digest: try ErofsDigest.of(file), size: try file.status().size))
+        let summary = try LayerUnpacker.write(
+            tar,
+            image: FileDescriptor.open(path, O_RDWR | O_CREAT | O_EXCL, mode: 0o600),
+            uuid: ImageStore.uuid(of: chainID),
+            over: lower,
+            limits: unpackLimits
+        )
+        // fs-verity wants a file that nobody can write.
+        let file = try FileDescriptor.open(path)
+        var image = LayerRecord.Image(digest: try ErofsDigest.of(file), size: try file.status().size)
+        if try file.enableVerity() { image.verity = try file.verityDigest().map { Digest(sha256: $0) } }
+        return (summary, image)
+    }
+
+    /// Throws if the layer was protected by fs-verity and its image is another file now. What the kernel reads of it later
+    /// it checks itself.
+    private func checkVerity(_ chainID: Digest) throws {
+        let folder = layerPath(chainID, .erofs)
+        guard let expected = try LayerRecord.read(in: folder)?.image?.verity else { return }
+        let found = try FileDescriptor.open(folder + "/" + ImageStore.imageName).verityDigest()
+        guard found.map({ Digest(sha256: $0) }) == expected else { throw ImageStore.changed(chainID, folder) }
+    }
+
+    private static func changed(_ chainID: Digest, _ path: String) -> EngineError {
+        EngineError(
+            .corrupt,
+            "layer \(chainID): \(path) is not what was unpacked",
+            hint: "remove the image and load it again"
+        )
     }
 
     /// The first half of a chain id: the same layer has the same everywhere.
@@ -94,11 +120,7 @@ extension ImageStore {
         let path = layerPath(record.chainID, .erofs) + "/" + ImageStore.imageName
         let file = try FileDescriptor.open(path)
         guard try file.status().size == image.size, try ErofsDigest.of(file) == image.digest else {
-            throw EngineError(
-                .corrupt,
-                "layer \(record.chainID): \(path) is not what was unpacked",
-                hint: "remove the image and load it again"
-            )
+            throw ImageStore.changed(record.chainID, path)
         }
     }
 

@@ -24,6 +24,8 @@ package struct LayerRecord: Equatable, Sendable {
         package var digest: Digest
         /// Of the file, in bytes.
         package var size: Int64
+        /// The file's fs-verity digest, where the file system has that.
+        package var verity: Digest?
     }
 
     static let name = "layer.json"
@@ -61,7 +63,11 @@ package struct LayerRecord: Equatable, Sendable {
         bytes = Int64(json["bytes"]?.int ?? 0)
         files = json["files"]?.int ?? 0
         image = json["image"]?["digest"]?.string.flatMap { try? Digest($0) }.map {
-            Image(digest: $0, size: Int64(json["image"]?["size"]?.int ?? 0))
+            Image(
+                digest: $0,
+                size: Int64(json["image"]?["size"]?.int ?? 0),
+                verity: json["image"]?["verity"]?.string.flatMap { try? Digest($0) }
+            )
         }
     }
 
@@ -70,7 +76,7 @@ package struct LayerRecord: Equatable, Sendable {
             "version": .number(LayerRecord.version), "diffID": .string(diffID.description),
             "chainID": .string(chainID.description), "parent": parent.map { .string($0.description) } ?? .null,
             "bootID": .string(bootID), "synced": .bool(isSynced), "bytes": .number(bytes), "files": .number(files),
-            "image": image.map { ["digest": .string($0.digest.description), "size": .number($0.size)] } ?? .null,
+            "image": image?.json ?? .null,
         ]
     }
 
@@ -82,5 +88,14 @@ package struct LayerRecord: Equatable, Sendable {
             throw error
         }
         return (try? JSON.parse(bytes)).flatMap { LayerRecord($0) }
+    }
+}
+
+extension LayerRecord.Image {
+    fileprivate var json: JSON {
+        [
+            "digest": .string(digest.description), "size": .number(size),
+            "verity": verity.map { .string($0.description) } ?? .null,
+        ]
     }
 }
