@@ -50,9 +50,9 @@ import Testing
                 running[job.pid] = job
                 continue
             }
+            // Each by its own number: other suites have children, too.
             var status: Int32 = 0
-            let pid = waitpid(-1, &status, WNOHANG)
-            guard pid > 0 else {
+            guard let pid = running.keys.first(where: { waitpid($0, &status, WNOHANG) == $0 }) else {
                 usleep(1000)
                 continue
             }
