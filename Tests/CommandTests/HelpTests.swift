@@ -100,6 +100,8 @@ import Testing
                   run         Create and run a new container from an image
                   ps          List containers
                   build       Build an image from a Dockerfile
+                  pull        Download an image from a registry
+                  push        Upload an image to a registry
                   images      List images
                   login       Authenticate to a registry
                   logout      Log out from a registry
@@ -111,6 +113,7 @@ import Testing
                   builder     Manage builds
                   container   Manage containers
                   image       Manage images
+                  manifest    Show image manifests
                   system      Manage minirun
 
                 Commands:
