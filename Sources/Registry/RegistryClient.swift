@@ -76,7 +76,12 @@ package struct RegistryClient: Sendable {
         return try client.blocking { session in
             let choice = RepositoryChoice(session, try session.configuration.endpoints(ofRegistry: server), .pull)
             return try await choice.first(with: []) { repository in
-                let exchange = Exchange(.GET, try WebURL(repository.endpoint.apiURL("")), repository.endpoint, scopes: [])
+                let exchange = Exchange(
+                    .GET,
+                    try WebURL(repository.endpoint.apiURL("")),
+                    repository.endpoint,
+                    scopes: []
+                )
                 do {
                     _ = try await session.fetch(exchange, limit: 1 << 20)
                     return LoginAnswer.accepted(identityToken: nil)

@@ -16,7 +16,8 @@ enum Commands {
             VersionCommand.verb, InfoCommand.verb,
             // The others; the help sorts them.
             ContainerInspectCommand.verb, HistoryCommand.verb, ImageInspectCommand.verb, ImportCommand.verb,
-            InspectCommand.verb, LoadCommand.verb, ManifestInspectCommand.verb, OciCommand.verb, RmCommand.verb, RmiCommand.verb,
+            InspectCommand.verb, LoadCommand.verb, ManifestInspectCommand.verb, OciCommand.verb, RmCommand.verb,
+            RmiCommand.verb,
             SaveCommand.verb,
             TagCommand.verb,
         ]

@@ -147,7 +147,10 @@ package final class PartialBlob: @unchecked Sendable {
     fileprivate func wait(after offset: Int64, generation: Int) throws -> Ready {
         try monitor.wait {
             guard generation == self.generation else {
-                throw EngineError(.corrupt, "blob \(descriptor.digest) was not what its digest says, and is fetched again")
+                throw EngineError(
+                    .corrupt,
+                    "blob \(descriptor.digest) was not what its digest says, and is fetched again"
+                )
             }
             switch state {
             case .expected: return nil

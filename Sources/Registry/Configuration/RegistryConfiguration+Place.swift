@@ -12,7 +12,9 @@ extension RegistryConfiguration {
             credentialsKey: place.description
         )
         try folders.addCertificates(of: endpoint, to: &endpoint.tls)
-        if docker.isInsecure(place) || containers.isInsecure(place) || place.isLoopback { endpoint.tls.skipVerify = true }
+        if docker.isInsecure(place) || containers.isInsecure(place) || place.isLoopback {
+            endpoint.tls.skipVerify = true
+        }
         return endpoint.tls
     }
 }
