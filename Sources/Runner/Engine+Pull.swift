@@ -7,10 +7,11 @@ package enum PullPolicy: String, Sendable { case always, missing, never }
 
 extension Engine {
     /// Brings an image into the store from its registry. `events` come from several threads.
-    package typealias Puller = @Sendable (
-        _ reference: ImageReference, _ platform: Platform?, _ store: ImageStore,
-        _ events: (@Sendable (PullEvent) -> Void)?
-    ) throws -> PullResult
+    package typealias Puller =
+        @Sendable (
+            _ reference: ImageReference, _ platform: Platform?, _ store: ImageStore,
+            _ events: (@Sendable (PullEvent) -> Void)?
+        ) throws -> PullResult
 
     /// The image that a name stands for; pulled first where that is wanted.
     ///

@@ -4,9 +4,10 @@ import OCI
 /// Who asks, for each registry: nobody at first, then what its challenge wants (distribution, docs/spec/auth).
 actor Authorizer {
     /// Sends a request to a token server and returns the answer's status and body.
-    typealias Fetch = @Sendable (_ url: WebURL, _ authorization: String?, _ form: String?) async throws -> (
-        status: Int, body: [UInt8]
-    )
+    typealias Fetch =
+        @Sendable (_ url: WebURL, _ authorization: String?, _ form: String?) async throws -> (
+            status: Int, body: [UInt8]
+        )
 
     private struct TokenKey: Hashable {
         let realm: String
@@ -106,7 +107,10 @@ actor Authorizer {
         if let task = underWay[key] { return try await task.value }
         let realm = try WebURL(key.realm)
         if realm.scheme == .http, endpoint.scheme == .https, credential != nil {
-            throw EngineError(.failed, "\(endpoint.authority) sends passwords to \(realm.origin), which has no TLS: refused")
+            throw EngineError(
+                .failed,
+                "\(endpoint.authority) sends passwords to \(realm.origin), which has no TLS: refused"
+            )
         }
         let fetch = fetch
         let task = Task { try await Authorizer.fetched(key, realm, credential, fetch) }
@@ -117,7 +121,8 @@ actor Authorizer {
         return token
     }
 
-    private static func fetched(_ key: TokenKey, _ realm: WebURL, _ credential: Credential?, _ fetch: Fetch) async throws
+    private static func fetched(_ key: TokenKey, _ realm: WebURL, _ credential: Credential?, _ fetch: Fetch)
+        async throws
         -> Token
     {
         let answer: (status: Int, body: [UInt8])
@@ -140,16 +145,25 @@ actor Authorizer {
         }
         guard (200..<300).contains(answer.status) else { throw refusal(answer.status, answer.body, realm, credential) }
         guard let json = try? JSON.parse(answer.body),
-            let value = [json["token"]?.string, json["access_token"]?.string].compactMap({ $0 }).first(where: { !$0.isEmpty }),
+            let value = [json["token"]?.string, json["access_token"]?.string].compactMap({ $0 }).first(where: {
+                !$0.isEmpty
+            }),
             value.utf8.allSatisfy({ (0x21...0x7E).contains($0) })
-        else { throw EngineError(.failed, "authorization server \(realm.shown) did not include a token in the response") }
+        else {
+            throw EngineError(.failed, "authorization server \(realm.shown) did not include a token in the response")
+        }
         // At least a minute, as docker reads it; a tenth less, for the way.
         let seconds = min(max(60, json["expires_in"]?.int ?? 60), 86400)
         return Token(value: value, expires: Clock.monotonic + UInt64(seconds) * 900_000_000)
     }
 
-    private static func refusal(_ status: Int, _ body: [UInt8], _ realm: WebURL, _ credential: Credential?) -> any Error {
-        var failure = RegistryFailure(status: status, request: "Get \"\(realm.shown)\"", entries: RegistryFailure.entries(body))
+    private static func refusal(_ status: Int, _ body: [UInt8], _ realm: WebURL, _ credential: Credential?) -> any Error
+    {
+        var failure = RegistryFailure(
+            status: status,
+            request: "Get \"\(realm.shown)\"",
+            entries: RegistryFailure.entries(body)
+        )
         if status == 401, failure.entries.allSatisfy({ $0.code == "UNKNOWN" }) {
             let message = credential == nil ? "authentication required" : "incorrect username or password"
             failure = RegistryFailure(

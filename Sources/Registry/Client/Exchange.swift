@@ -69,9 +69,14 @@ struct Answer: Sendable {
     /// What an answer that says no says. Its body is read to a small part.
     func failure() async -> RegistryFailure {
         let body = (try? await bytes(limit: 64 << 10)) ?? []
-        var failure = RegistryFailure(status: status, request: request, entries: oauthEntries + RegistryFailure.entries(body))
+        var failure = RegistryFailure(
+            status: status,
+            request: request,
+            entries: oauthEntries + RegistryFailure.entries(body)
+        )
         failure.retryAfter = header("Retry-After").flatMap { RetryAfter.seconds($0, now: Clock.realtime) }
-        if failure.entries.isEmpty, let text = String(validating: body.prefix(200), as: UTF8.self), !text.hasPrefix("<") {
+        if failure.entries.isEmpty, let text = String(validating: body.prefix(200), as: UTF8.self), !text.hasPrefix("<")
+        {
             failure.body = text.split(whereSeparator: \.isNewline).first.map(String.init) ?? ""
         }
         return failure

@@ -65,7 +65,10 @@ struct RegistryFailure: Error, CustomStringConvertible {
         guard let json = try? JSON.parse(body) else { return [] }
         if let errors = json["errors"]?.array {
             return errors.prefix(16).map {
-                Entry(code: String(($0["code"]?.string ?? "UNKNOWN").prefix(80)), message: String(($0["message"]?.string ?? "").prefix(1000)))
+                Entry(
+                    code: String(($0["code"]?.string ?? "UNKNOWN").prefix(80)),
+                    message: String(($0["message"]?.string ?? "").prefix(1000))
+                )
             }
         }
         // Token servers, and Hub at times.

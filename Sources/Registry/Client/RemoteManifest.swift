@@ -21,7 +21,10 @@ package struct RemoteManifest: Sendable {
     init(bytes: [UInt8], contentType: String?, claimed: String? = nil, expected: Digest? = nil) throws {
         let digest = SHA256Digest.of(bytes)
         if let wanted = try expected ?? claimed.map({ text in try Digest(text) }), wanted != digest {
-            throw EngineError(.corrupt, "manifest verification failed for digest \(wanted): it has the digest \(digest)")
+            throw EngineError(
+                .corrupt,
+                "manifest verification failed for digest \(wanted): it has the digest \(digest)"
+            )
         }
         self.bytes = bytes
         self.digest = digest
@@ -44,7 +47,9 @@ package struct RemoteManifest: Sendable {
         guard hasManifests != hasLayers else {
             throw EngineError(
                 .corrupt,
-                hasManifests ? "the manifest is both an index and an image's: refused" : "the manifest is neither an index nor an image's"
+                hasManifests
+                    ? "the manifest is both an index and an image's: refused"
+                    : "the manifest is neither an index nor an image's"
             )
         }
         let own = json["mediaType"]?.string.map { MediaType(rawValue: $0) }

@@ -67,7 +67,10 @@ struct Repository: Sendable {
     /// A small blob, whole and verified.
     func blob(_ descriptor: Descriptor, limit: Int) async throws -> [UInt8] {
         guard descriptor.size <= limit else {
-            throw EngineError(.corrupt, "blob \(descriptor.digest) of \(descriptor.size) bytes is more than the \(limit) allowed")
+            throw EngineError(
+                .corrupt,
+                "blob \(descriptor.digest) of \(descriptor.size) bytes is more than the \(limit) allowed"
+            )
         }
         let (_, bytes) = try await session.fetch(
             exchange(.GET, "blobs/\(descriptor.digest)"),
@@ -98,7 +101,9 @@ struct Repository: Sendable {
             let (answer, bytes) = try await session.fetch(exchange, limit: 8 << 20)
             let page = try? JSON.parse(bytes)
             // A repository without tags has null there.
-            guard let page, page.object != nil else { throw EngineError(.corrupt, "\(answer.request): no list of tags") }
+            guard let page, page.object != nil else {
+                throw EngineError(.corrupt, "\(answer.request): no list of tags")
+            }
             tags += (page["tags"]?.strings ?? []).filter(ImageReference.isTag)
             guard let next = LinkHeader.next(answer.headers["Link"]) else { break }
             let url = try answer.url.resolving(next)
@@ -118,11 +123,15 @@ struct Repository: Sendable {
             guard answer.status == 200 else { throw await answer.failure() }
             return (answer, try await answer.bytes(limit: 8 << 20))
         }
-        if let (answer, bytes) = answer, answer.header("Content-Type")?.hasPrefix(MediaType.imageIndex.rawValue) ?? false {
+        if let (answer, bytes) = answer,
+            answer.header("Content-Type")?.hasPrefix(MediaType.imageIndex.rawValue) ?? false
+        {
             return try ImageIndex(JSON.parse(bytes)).manifests
         }
         // A registry without the endpoint: an index under a tag that is the digest's ("Referrers Tag Schema").
-        do { return try await ImageIndex(manifest("sha256-\(digest.hex)").json).manifests } catch let failure as RegistryFailure {
+        do { return try await ImageIndex(manifest("sha256-\(digest.hex)").json).manifests } catch let failure
+            as RegistryFailure
+        {
             if failure.status == 404 { return [] }
             throw failure
         }

@@ -22,7 +22,8 @@ struct RepositoryChoice: Sendable {
         var last: (any Error)?
         // Whether the endpoint before could not be spoken to at all.
         var isUnreachable = true
-        for (position, repository) in repositories.enumerated() where repository.endpoint.capabilities.contains(capability) {
+        for (position, repository) in repositories.enumerated()
+        where repository.endpoint.capabilities.contains(capability) {
             if repository.endpoint.isPlainFallback, !isUnreachable { continue }
             do {
                 let answer = try await body(repository)
@@ -41,14 +42,16 @@ struct RepositoryChoice: Sendable {
     private func order(from position: Int) -> [Repository] {
         let chosen = repositories[position]
         let others = repositories.enumerated().filter { index, other in
-            index != position && other.endpoint.authority != chosen.endpoint.authority && !other.endpoint.isPlainFallback
+            index != position && other.endpoint.authority != chosen.endpoint.authority
+                && !other.endpoint.isPlainFallback
                 && other.endpoint.capabilities.contains(.pull)
         }
         return [chosen] + others.map(\.element)
     }
 
     /// Asks one endpoint after the other.
-    static func ask<R: Sendable>(_ repositories: [Repository], _ body: (Repository) async throws -> R) async throws -> R {
+    static func ask<R: Sendable>(_ repositories: [Repository], _ body: (Repository) async throws -> R) async throws -> R
+    {
         var last: (any Error)?
         for repository in repositories {
             do { return try await body(repository) } catch {

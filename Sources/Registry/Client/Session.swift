@@ -11,7 +11,11 @@ final class Session: Sendable {
     private let transport: Transport
     private let authorizer: Authorizer
 
-    init(_ configuration: RegistryConfiguration, credentials: @escaping Authorizer.CredentialLookup, _ options: TransferOptions) {
+    init(
+        _ configuration: RegistryConfiguration,
+        credentials: @escaping Authorizer.CredentialLookup,
+        _ options: TransferOptions
+    ) {
         let transport = Transport(options)
         self.configuration = configuration
         self.options = options
@@ -49,7 +53,8 @@ final class Session: Sendable {
                 let now = progress()
                 failures = now > reached ? 1 : failures + 1
                 reached = max(reached, now)
-                let limit = (error as? TransportFailure)?.stage == .connect ? min(3, options.attempts) : options.attempts
+                let limit =
+                    (error as? TransportFailure)?.stage == .connect ? min(3, options.attempts) : options.attempts
                 guard Failures.isTransient(error), failures < limit else { throw error }
                 let delay = options.delay(after: failures, asked: Failures.retryAfter(error))
                 try await Task.sleep(nanoseconds: UInt64(delay) * 1_000_000)
@@ -82,7 +87,8 @@ final class Session: Sendable {
         let home = exchange.url
         while true {
             let isHome = url.hasSameOrigin(as: home)
-            let authorization = isHome ? try await authorizer.header(for: exchange.endpoint, scopes: exchange.scopes) : nil
+            let authorization =
+                isHome ? try await authorizer.header(for: exchange.endpoint, scopes: exchange.scopes) : nil
             let answer = try await once(exchange, url, isHome: isHome, authorization: authorization)
             if answer.status == 401, isHome, !hasLearned {
                 hasLearned = true
@@ -108,7 +114,8 @@ final class Session: Sendable {
     /// Reads the rest of a short answer so that its connection can be used again.
     private func discard(_ answer: Answer) async throws { _ = try? await answer.bytes(limit: 64 << 10) }
 
-    private func once(_ exchange: Exchange, _ url: WebURL, isHome: Bool, authorization: String?) async throws -> Answer {
+    private func once(_ exchange: Exchange, _ url: WebURL, isHome: Bool, authorization: String?) async throws -> Answer
+    {
         var request = HTTPClientRequest(url: url.description)
         request.method = exchange.method
         request.headers.add(name: "User-Agent", value: options.userAgent)
@@ -117,7 +124,9 @@ final class Session: Sendable {
             request.headers.add(name: header.name, value: header.value)
         }
         if isHome {
-            for header in exchange.endpoint.headers { request.headers.replaceOrAdd(name: header.name, value: header.value) }
+            for header in exchange.endpoint.headers {
+                request.headers.replaceOrAdd(name: header.name, value: header.value)
+            }
         }
         if let authorization { request.headers.replaceOrAdd(name: "Authorization", value: authorization) }
         switch exchange.body {
@@ -136,7 +145,8 @@ final class Session: Sendable {
             headers: response.headers,
             body: response.body,
             url: url,
-            request: "\(exchange.method.rawValue.prefix(1))\(exchange.method.rawValue.dropFirst().lowercased()) \"\(url.shown)\""
+            request:
+                "\(exchange.method.rawValue.prefix(1))\(exchange.method.rawValue.dropFirst().lowercased()) \"\(url.shown)\""
         )
     }
 

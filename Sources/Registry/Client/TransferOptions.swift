@@ -29,7 +29,10 @@ package struct TransferOptions: Sendable {
         func number(_ name: String, _ range: ClosedRange<Int64>) throws(EngineError) -> Int64? {
             guard let text = Process.environment(name), !text.isEmpty else { return nil }
             guard let value = Int64(text), range.contains(value) else {
-                throw EngineError(.invalid, "\(name)=\(text): it takes a number from \(range.lowerBound) to \(range.upperBound)")
+                throw EngineError(
+                    .invalid,
+                    "\(name)=\(text): it takes a number from \(range.lowerBound) to \(range.upperBound)"
+                )
             }
             return value
         }

@@ -120,11 +120,13 @@ actor Transport {
         case let error as IOError:
             let text = SystemError.text(error.errnoCode).lowercased()
             return error.isRefusal ? failure(.connect, "connect: \(text)") : failure(.exchange, text)
+        case let error as HTTPParserError where error == .invalidEOFState: return failure(.exchange, "unexpected EOF")
         case let error as HTTPClientError:
             switch error {
             case .connectTimeout, .tlsHandshakeTimeout, .httpProxyHandshakeTimeout, .socksHandshakeTimeout:
                 return failure(.connect, "i/o timeout")
-            case .proxyAuthenticationRequired, .invalidProxyResponse: return failure(.connect, "the proxy refuses: \(error)")
+            case .proxyAuthenticationRequired, .invalidProxyResponse:
+                return failure(.connect, "the proxy refuses: \(error)")
             case .readTimeout, .writeTimeout: return failure(.exchange, "i/o timeout: nothing came for too long")
             case .remoteConnectionClosed, .uncleanShutdown: return failure(.exchange, "unexpected EOF")
             case .cancelled: return Task.isCancelled ? CancellationError() : failure(.exchange, "canceled")
@@ -167,7 +169,8 @@ extension Proxy {
                 throw EngineError(.unsupported, "the proxy \(host): user and password are not supported with SOCKS")
             }
             return .socksServer(host: address, port: port)
-        case .https: throw EngineError(.unsupported, "the proxy \(host): proxies that are spoken to by TLS are not supported")
+        case .https:
+            throw EngineError(.unsupported, "the proxy \(host): proxies that are spoken to by TLS are not supported")
         }
     }
 }
@@ -177,7 +180,9 @@ extension TLSSettings {
     fileprivate func configuration() throws -> TLSConfiguration {
         var configuration = TLSConfiguration.makeClientConfiguration()
         func read<R>(_ path: String, _ body: () throws -> R) throws -> R {
-            do { return try body() } catch { throw EngineError(.invalid, "reading \(path): it holds no usable PEM: \(error)") }
+            do { return try body() } catch {
+                throw EngineError(.invalid, "reading \(path): it holds no usable PEM: \(error)")
+            }
         }
         let roots = try additionalRoots.flatMap { path in try read(path) { try NIOSSLCertificate.fromPEMFile(path) } }
         if replacesRoots {

@@ -9,7 +9,9 @@ struct WebURL: Hashable, Sendable, CustomStringConvertible {
 
     /// Reads an absolute URL. Refused: other schemes, users and passwords in it, bytes that no URL holds.
     init(_ text: String) throws(EngineError) {
-        func invalid(_ why: String) -> EngineError { EngineError(.invalid, "invalid URL \"\(text.prefix(200))\": \(why)") }
+        func invalid(_ why: String) -> EngineError {
+            EngineError(.invalid, "invalid URL \"\(text.prefix(200))\": \(why)")
+        }
         let isSecure = text.lowercased().hasPrefix("https://")
         guard isSecure || text.lowercased().hasPrefix("http://") else { throw invalid("neither http nor https") }
         let rest = text.dropFirst(isSecure ? 8 : 7).prefix { $0 != "#" }

@@ -77,7 +77,10 @@ struct ImageResolver: Sendable {
             try await $0.manifest("\(entry.digest)", expected: entry.digest)
         }
         guard Int64(manifest.bytes.count) == entry.size else {
-            throw EngineError(.corrupt, "manifest \(entry.digest) has \(manifest.bytes.count) bytes instead of \(entry.size)")
+            throw EngineError(
+                .corrupt,
+                "manifest \(entry.digest) has \(manifest.bytes.count) bytes instead of \(entry.size)"
+            )
         }
         guard !manifest.isIndex else { throw EngineError(.unsupported, "an index in an index") }
         return manifest
@@ -92,6 +95,8 @@ struct ImageResolver: Sendable {
 
     private func document(_ descriptor: Descriptor, _ sources: [Repository]) async throws -> [UInt8] {
         if let bytes = try? store.readBlob(descriptor) { return bytes }
-        return try await RepositoryChoice.ask(sources) { try await $0.blob(descriptor, limit: ImageStore.documentLimit) }
+        return try await RepositoryChoice.ask(sources) {
+            try await $0.blob(descriptor, limit: ImageStore.documentLimit)
+        }
     }
 }

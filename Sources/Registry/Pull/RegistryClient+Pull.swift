@@ -138,7 +138,9 @@ final class LayerFetch: Sendable {
 
     /// All layers, the base's first, so many at once.
     private func fetchAll() async throws {
-        for download in downloads.dropFirst(session.options.parallel) { events(.waiting(download.blob.descriptor.digest)) }
+        for download in downloads.dropFirst(session.options.parallel) {
+            events(.waiting(download.blob.descriptor.digest))
+        }
         do {
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for (position, download) in downloads.enumerated() {

@@ -68,7 +68,8 @@ struct BlobUpload: Sendable {
         var exchange = try repository.exchange(.POST, "blobs/uploads/")
         exchange.followsRedirects = false
         let answer = try await session.send(exchange, accepting: [202])
-        if let text = answer.header("OCI-Chunk-Min-Length"), let least = Int64(text), least > session.options.chunkSize {
+        if let text = answer.header("OCI-Chunk-Min-Length"), let least = Int64(text), least > session.options.chunkSize
+        {
             leastChunk.set(least)
         }
         return try location(answer)

@@ -149,7 +149,9 @@ extension PushContent {
             let repositories = Set(image.repositoryDigests.filter { $0.domain == reference.domain }.map(\.path))
             for path in repositories.sorted() where path != reference.path {
                 for blob in [image.manifest.configuration] + image.manifest.layers where wanted.contains(blob.digest) {
-                    if !(mountSources[blob.digest] ?? []).contains(path) { mountSources[blob.digest, default: []].append(path) }
+                    if !(mountSources[blob.digest] ?? []).contains(path) {
+                        mountSources[blob.digest, default: []].append(path)
+                    }
                 }
             }
         }

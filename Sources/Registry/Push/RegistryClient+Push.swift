@@ -22,13 +22,22 @@ extension RegistryClient {
         }
         return try store.lease().during {
             guard let image = try? store.resolve(reference.description, platform: platform) else {
-                throw EngineError(.notFound, "An image does not exist locally with the tag: \(reference.familiarRepository)")
+                throw EngineError(
+                    .notFound,
+                    "An image does not exist locally with the tag: \(reference.familiarRepository)"
+                )
             }
             let content = try PushContent(image, to: reference, in: store, platform: platform)
             events(.pushing(to: reference.repository))
             let target = try interruptible { session in
-                try await ImagePush(session: session, store: store, reference: reference, content: content, events: events)
-                    .run()
+                try await ImagePush(
+                    session: session,
+                    store: store,
+                    reference: reference,
+                    content: content,
+                    events: events
+                )
+                .run()
             }
             if let note = content.note { events(.note(note)) }
             events(.tagged(reference.tag ?? "", digest: target.digest, size: target.size))

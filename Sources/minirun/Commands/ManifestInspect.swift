@@ -22,7 +22,8 @@ enum ManifestInspectCommand {
     }
 
     /// docker's form with `-v`: one object for an image, a list of them for an index.
-    private static func verbose(_ manifest: RemoteManifest, _ reference: ImageReference, _ client: RegistryClient) throws
+    private static func verbose(_ manifest: RemoteManifest, _ reference: ImageReference, _ client: RegistryClient)
+        throws
         -> JSON
     {
         guard manifest.isIndex else {
