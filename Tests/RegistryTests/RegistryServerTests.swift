@@ -169,19 +169,17 @@ extension OverHTTP {
             let again = try Side(credential: .basic(user: "anna", password: "secret"))
             #expect(try again.client.pull(name, into: again.store, unpacking: false).digest == target.digest)
             #expect(
-                try nobody.client.verifyLogin(server.name, .basic(user: "anna", password: "secret"))
-                    == .accepted(identityToken: nil)
+                try login(.basic(user: "anna", password: "secret"), server, nobody) == .accepted(identityToken: nil)
             )
-            guard
-                case .refused(let text) = try nobody.client.verifyLogin(
-                    server.name,
-                    .basic(user: "anna", password: "no")
-                )
-            else {
+            guard case .refused(let text) = try login(.basic(user: "anna", password: "no"), server, nobody) else {
                 Issue.record("a wrong password was taken")
                 return
             }
             #expect(text.contains("unauthorized"))
+        }
+
+        private func login(_ credential: Credential, _ server: RegistryServer, _ side: Side) throws -> LoginAnswer {
+            try RegistryLogin.verify(server.name, credential, side.client.configuration, side.client.options)
         }
 
         @Test func certificatesAreCheckedAgainstOwnRoots() throws {
