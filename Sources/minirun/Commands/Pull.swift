@@ -29,6 +29,7 @@ enum PullCommand {
         return try DaemonWords.reporting {
             let client = try RegistryAccess.client()
             try Installation.withEngine(parsed.globals) { engine in
+                let began = Clock.realtime
                 let display = isQuiet ? nil : TransferDisplay(1)
                 for name in takesAll ? try client.tags(of: reference).map(reference.tagged) : [reference] {
                     let result = try client.pull(
@@ -39,6 +40,7 @@ enum PullCommand {
                     ) { display?.handle($0) }
                     if let display { display.finish(result) }
                 }
+                try Installation.keepLimits(engine, since: began)
             }
             Console.print(takesAll ? "\(reference.repository)\n" : "\(reference.shownAfterPull)\n")
         }
