@@ -100,8 +100,12 @@ import Testing
                   run         Create and run a new container from an image
                   ps          List containers
                   build       Build an image from a Dockerfile
+                  pull        Download an image from a registry
+                  push        Upload an image to a registry
                   images      List images
+                  login       Authenticate to a registry
                   logout      Log out from a registry
+                  search      Search Docker Hub for images
                   version     Show the version information
                   info        Display system-wide information
 
@@ -109,6 +113,7 @@ import Testing
                   builder     Manage builds
                   container   Manage containers
                   image       Manage images
+                  manifest    Show image manifests
                   system      Manage minirun
 
                 Commands:
