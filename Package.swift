@@ -28,6 +28,11 @@ let package = Package(
         // A target imports only targets that stand above it in this list; Scripts/lint checks that.
         .target(name: "CLinux"),
         .target(name: "LaunchPlan"),
+        // Optimized in debug builds too: the tests unpack real images.
+        .target(
+            name: "CInflate",
+            cSettings: [.unsafeFlags(["-std=gnu11", "-Wall", "-Wextra", "-O2"])]
+        ),
         .executableTarget(
             name: "minirun-shim",
             dependencies: ["LaunchPlan"],
@@ -44,7 +49,7 @@ let package = Package(
         ),
         .target(
             name: "Images",
-            dependencies: ["LinuxSystem", "OCI", .product(name: "Crypto", package: "swift-crypto")],
+            dependencies: ["CInflate", "LinuxSystem", "OCI", .product(name: "Crypto", package: "swift-crypto")],
             swiftSettings: swift,
             linkerSettings: [
                 .linkedLibrary("z"), .linkedLibrary("zstd"), .linkedLibrary("bz2"), .linkedLibrary("lzma"),
@@ -123,9 +128,23 @@ let package = Package(
         ),
         .testTarget(
             name: "CommandTests",
-            dependencies: ["minirun", "Build", "Runner", "Registry", "LinuxSystem", "OCI"],
+            dependencies: ["minirun", "Build", "Runner", "Registry", "Images", "LinuxSystem", "OCI"],
             swiftSettings: swift
         ),
     ],
     swiftLanguageModes: [.v6]
 )
+
+// libFuzzer's program (Scripts/fuzz): its `main` is the fuzzer's, so that an ordinary build could not link it.
+if Context.environment["MINIRUN_FUZZ"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "minirun-fuzz",
+            dependencies: ["Build", "Images", "OCI", "CLinux"],
+            path: "Tests/Fuzz",
+            exclude: ["corpora"],
+            swiftSettings: swift + [.unsafeFlags(["-parse-as-library"])]
+        )
+    )
+    package.products.append(.executable(name: "minirun-fuzz", targets: ["minirun-fuzz"]))
+}

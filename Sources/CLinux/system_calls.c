@@ -2,6 +2,8 @@
 #include "include/CLinux.h"
 
 #include <linux/fs.h>
+#include <linux/fsverity.h>
+#include <linux/loop.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -112,6 +114,34 @@ int linux_get_window_size(int fd, struct winsize *size) { return ioctl(fd, TIOCG
 int linux_set_window_size(int fd, const struct winsize *size) { return ioctl(fd, TIOCSWINSZ, size); }
 int linux_open_terminal_peer(int master) { return ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC); }
 int linux_clone_file(int source, int destination) { return ioctl(destination, FICLONE, source); }
+
+int linux_enable_verity(int fd) {
+    struct fsverity_enable_arg request = {.version = 1, .hash_algorithm = FS_VERITY_HASH_ALG_SHA256, .block_size = 4096};
+    return ioctl(fd, FS_IOC_ENABLE_VERITY, &request);
+}
+
+int linux_measure_verity(int fd, uint8_t digest[32]) {
+    union {
+        struct fsverity_digest header;
+        uint8_t bytes[sizeof(struct fsverity_digest) + 32];
+    } answer = {.header.digest_size = 32};
+    if (ioctl(fd, FS_IOC_MEASURE_VERITY, &answer) != 0) return -1;
+    memcpy(digest, answer.bytes + sizeof(struct fsverity_digest), 32);
+    return 0;
+}
+
+int linux_free_loop(int control) { return ioctl(control, LOOP_CTL_GET_FREE); }
+
+int linux_configure_loop(int device, int file) {
+    struct loop_config config = {
+        .fd = (unsigned)file,
+        .info.lo_flags = LO_FLAGS_READ_ONLY | LO_FLAGS_AUTOCLEAR | LO_FLAGS_DIRECT_IO,
+    };
+    if (ioctl(device, LOOP_CONFIGURE, &config) == 0) return 0;
+    if (errno != EINVAL) return -1;
+    config.info.lo_flags &= ~(unsigned)LO_FLAGS_DIRECT_IO;
+    return ioctl(device, LOOP_CONFIGURE, &config);
+}
 
 int linux_exit_code(int wait_status) { return WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : -1; }
 int linux_term_signal(int wait_status) { return WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : 0; }

@@ -31,9 +31,7 @@ package struct ImageReference: Hashable, Sendable, CustomStringConvertible {
         var domain = "docker.io"
         if let slash = rest.firstIndex(of: "/") {
             let first = rest[..<slash]
-            if first.contains(".") || first.contains(":") || first == "localhost"
-                || first.contains(where: \.isUppercase)
-            {
+            if ImageReference.looksLikeDomain(first) {
                 domain = first == "index.docker.io" ? "docker.io" : String(first)
                 rest = rest[rest.index(after: slash)...]
             }
@@ -74,10 +72,20 @@ package struct ImageReference: Hashable, Sendable, CustomStringConvertible {
         repository + (tag.map { ":\($0)" } ?? "") + (digest.map { "@\($0)" } ?? "")
     }
 
-    /// The repository as people are shown it: `python`.
+    /// The repository as people are shown it: `python`. Read again it is the same repository.
     package var familiarRepository: String {
         guard domain == "docker.io" else { return repository }
-        return path.hasPrefix("library/") ? String(path.dropFirst(8)) : path
+        if path.hasPrefix("library/") {
+            let name = path.dropFirst(8)
+            if !name.contains("/") { return String(name) }
+        }
+        return path.split(separator: "/").first.map(ImageReference.looksLikeDomain) == true ? repository : path
+    }
+
+    /// Whether the first of several components is taken for a domain.
+    private static func looksLikeDomain(_ component: Substring) -> Bool {
+        component.contains(".") || component.contains(":") || component == "localhost"
+            || component.contains(where: \.isUppercase)
     }
 
     /// The name as people are shown it: `python:3.8-slim`.
@@ -96,17 +104,21 @@ package struct ImageReference: Hashable, Sendable, CustomStringConvertible {
         (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte)
     }
 
+    private static func isHexadecimal(_ byte: UInt8) -> Bool {
+        (0x30...0x39).contains(byte) || (0x41...0x46).contains(byte) || (0x61...0x66).contains(byte)
+    }
+
     private static func isDomain(_ text: String) -> Bool {
         var host = Substring(text)
-        if let colon = host.lastIndex(of: ":") {
+        // The last colon of `[::1]` stands before no port.
+        if let colon = host.lastIndex(of: ":"), !host.hasSuffix("]") {
             let port = host[host.index(after: colon)...]
-            guard !port.isEmpty, port.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else {
-                return host.hasPrefix("[") && host.hasSuffix("]")
-            }
+            guard !port.isEmpty, port.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else { return false }
             host = host[..<colon]
         }
         if host.hasPrefix("["), host.hasSuffix("]") {
-            return host.dropFirst().dropLast().utf8.allSatisfy { isAlphanumeric($0) || $0 == UInt8(ascii: ":") }
+            let address = host.dropFirst().dropLast().utf8
+            return !address.isEmpty && address.allSatisfy { isHexadecimal($0) || $0 == UInt8(ascii: ":") }
         }
         return !host.isEmpty
             && host.split(separator: ".", omittingEmptySubsequences: false).allSatisfy { part in

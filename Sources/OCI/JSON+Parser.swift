@@ -166,9 +166,13 @@ private struct JSONParser {
     }
 
     private mutating func hexUnit() throws(EngineError) -> UInt32 {
-        guard at + 4 <= bytes.count, let unit = UInt32(String(decoding: bytes[at..<(at + 4)], as: UTF8.self), radix: 16)
-        else {
-            throw error("expected four hexadecimal digits")
+        guard at + 4 <= bytes.count else { throw error("expected four hexadecimal digits") }
+        var unit: UInt32 = 0
+        for byte in bytes[at..<(at + 4)] {
+            guard let digit = Character(Unicode.Scalar(byte)).hexDigitValue else {
+                throw error("expected four hexadecimal digits")
+            }
+            unit = unit << 4 | UInt32(digit)
         }
         at += 4
         return unit

@@ -57,7 +57,7 @@ extension JSON: Equatable {
         case (.string(let x), .string(let y)): return x == y
         case (.array(let x), .array(let y)): return x == y
         case (.object(let x), .object(let y)):
-            return x.count == y.count && x.allSatisfy { member in b[member.key] == member.value }
+            return x.count == y.count && x.allSatisfy { member in a[member.key] == b[member.key] }
         default: return false
         }
     }

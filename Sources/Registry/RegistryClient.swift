@@ -68,43 +68,6 @@ package struct RegistryClient: Sendable {
         try asking(reference) { try await $0.blob(descriptor, limit: 8 << 20) }
     }
 
-    /// Asks a registry's version check with a credential.
-    ///
-    /// - Parameter server: as it is typed for `login`; "" for Docker Hub.
-    package func verifyLogin(_ server: String, _ credential: Credential) throws -> LoginAnswer {
-        let client = RegistryClient(configuration: configuration, credentials: { _, _ in credential }, options: options)
-        return try client.blocking { session in
-            let choice = RepositoryChoice(session, try session.configuration.endpoints(ofRegistry: server), .pull)
-            return try await choice.first(with: []) { repository in
-                let exchange = Exchange(
-                    .GET,
-                    try WebURL(repository.endpoint.apiURL("")),
-                    repository.endpoint,
-                    scopes: []
-                )
-                do {
-                    _ = try await session.fetch(exchange, limit: 1 << 20)
-                    return LoginAnswer.accepted(identityToken: nil)
-                } catch let failure as RegistryFailure where failure.status == 401 || failure.status == 403 {
-                    return .refused("Get \"\(exchange.url)\": \(failure)")
-                }
-            }.0
-        }
-    }
-
-    /// The body of a search's answer.
-    package func search(_ search: RepositorySearch, _ credential: Credential?) throws -> [UInt8] {
-        var headers = [(name: "X-Docker-Token", value: "true")]
-        if case .basic(let user, let password) = credential {
-            headers.append(("Authorization", Authorizer.basic(user, password)))
-        }
-        let answer = try get("https://\(search.host)\(search.path)", headers: headers)
-        guard answer.status == 200 else {
-            throw EngineError(.failed, "Unexpected status code \(answer.status) from \(search.host)")
-        }
-        return answer.body
-    }
-
     /// Any document of the web, with no other credentials than the headers hold. They are not sent to another place where
     /// the answer is a redirection.
     package func get(_ url: String, headers: [(name: String, value: String)] = [], limit: Int = 8 << 20) throws

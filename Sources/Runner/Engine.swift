@@ -9,7 +9,7 @@ package struct Engine: Sendable {
     package static let standardRoot = "/var/lib/minirun"
     package static let standardState = "/run/minirun"
 
-    package let images: ImageStore
+    package var images: ImageStore
     package let containers: ContainerStore
     /// The folder for what a reboot ends.
     package let state: String
@@ -22,9 +22,18 @@ package struct Engine: Sendable {
     package var puller: Puller?
 
     /// Opens the store, creating it the first time.
-    package init(root: String = standardRoot, state: String = standardState, shim: String) throws {
-        images = try ImageStore(root: root)
+    ///
+    /// - Parameter driver: what new layers become.
+    package init(
+        root: String = standardRoot,
+        state: String = standardState,
+        shim: String,
+        driver: StorageDriver = .dir
+    ) throws {
         self.state = Files.absolute(state)
+        var images = try ImageStore(root: root, mounts: "\(self.state)/layers")
+        images.driver = driver
+        self.images = images
         containers = ContainerStore(root: images.root, state: self.state)
         self.shim = shim
     }

@@ -51,7 +51,9 @@ extension Engine {
         if let location = ImageLocation.parse(text) {
             image = .outside(try location.open(platform: platform, spool: images.root + "/tmp"))
         } else {
-            image = .stored(try storedImage(text, platform: platform, pull: pull, missing: missing))
+            let stored = try storedImage(text, platform: platform, pull: pull, missing: missing)
+            images.touch(stored)
+            image = .stored(stored)
         }
         // An index need not say what its only image is for.
         if let platform, !image.content.configuration.platform.serves(platform) {

@@ -11,14 +11,12 @@ enum Commands {
         verbs: [
             // The common ones, in the order in which the help shows them.
             RunCommand.verb, PsCommand.verb, BuildCommand.verb, PullCommand.verb, PushCommand.verb, ImagesCommand.verb,
-            LoginCommand.verb(verify: RegistryAccess.verify), LogoutCommand.verb,
-            SearchCommand.verb(fetch: RegistryAccess.search),
-            VersionCommand.verb, InfoCommand.verb,
+            LoginCommand.verb, LogoutCommand.verb, SearchCommand.verb, VersionCommand.verb, InfoCommand.verb,
             // The others; the help sorts them.
-            ContainerInspectCommand.verb, HistoryCommand.verb, ImageInspectCommand.verb, ImportCommand.verb,
-            InspectCommand.verb, LoadCommand.verb, ManifestInspectCommand.verb, OciCommand.verb, RmCommand.verb,
-            RmiCommand.verb,
-            SaveCommand.verb,
+            ContainerInspectCommand.verb, HistoryCommand.verb, ImageDiffCommand.verb, ImageInspectCommand.verb,
+            ImagePruneCommand.verb, ImageVerifyCommand.verb, ImportCommand.verb, InspectCommand.verb, LoadCommand.verb,
+            ManifestInspectCommand.verb, OciCommand.verb, RmCommand.verb, RmiCommand.verb, SaveCommand.verb,
+            SystemCheckCommand.verb, SystemDfCommand.verb, SystemLimitsCommand.verb, SystemPruneCommand.verb,
             TagCommand.verb,
         ]
     )

@@ -13,6 +13,8 @@ import Testing
         ("localhost/a", "localhost/a:latest", "localhost/a:latest"),
         ("localhost:5000/a/b:t", "localhost:5000/a/b:t", "localhost:5000/a/b:t"),
         ("ghcr.io/o/r@\(digest)", "ghcr.io/o/r@\(digest)", "ghcr.io/o/r@\(digest)"),
+        ("docker.io/library/a/b", "docker.io/library/a/b:latest", "library/a/b:latest"),
+        ("docker.io/localhost/b", "docker.io/localhost/b:latest", "docker.io/localhost/b:latest"),
         ("a:b@\(digest)", "docker.io/library/a:b@\(digest)", "a:b@\(digest)"),
         ("[::1]:5000/a", "[::1]:5000/a:latest", "[::1]:5000/a:latest"),
         ("a__b/c-d--e.f", "docker.io/a__b/c-d--e.f:latest", "a__b/c-d--e.f:latest"),
@@ -26,7 +28,8 @@ import Testing
     @Test(arguments: [
         "", ":tag", "a:", "a::b", "UPPER/Case", "Python", "a/", "/a", "a//b", "a..b", "a_-b", "-a", "a@sha256:12",
         "a:\(String(repeating: "t", count: 129))",
-        String(repeating: "ab", count: 32), "a/../b", "a b", "ho_st.com:5000/../x",
+        String(repeating: "ab", count: 32), "a/../b", "a b", "ho_st.com:5000/../x", "[:..]/a", "[]/a",
+        "[::1]x:5000/a", "a.b:/c",
         String(repeating: "a/", count: 130) + "a",
     ])
     func refuses(text: String) {

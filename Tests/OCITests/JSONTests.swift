@@ -13,7 +13,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "", "{", "[1,]", "{\"a\"}", "{a:1}", "01", "1.", "+1", "nul", "\"", "\"\\x\"", "\"\\u12\"", "[1] 2",
+        "", "{", "[1,]", "{\"a\"}", "{a:1}", "01", "1.", "+1", "nul", "\"", "\"\\x\"", "\"\\u12\"", "\"\\u+123\"",
+        "[1] 2",
         "\"\u{01}\"", "'a'",
         String(repeating: "[", count: 100_000),
     ])
@@ -33,5 +34,6 @@ import Testing
     @Test func equalityIgnoresTheOrderOfKeys() throws {
         #expect(try JSON.parse(#"{"a":1,"b":2.0}"#) == JSON.parse(#"{"b":2,"a":1}"#))
         #expect(try JSON.parse("[1,2]") != JSON.parse("[2,1]"))
+        #expect(try JSON.parse(#"{"a":1,"a":2}"#) == JSON.parse(#"{"a":1,"a":2}"#))
     }
 }

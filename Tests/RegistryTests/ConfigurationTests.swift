@@ -348,6 +348,38 @@ import Testing
         #expect(throws: EngineError.self) { try endpoints("python") }
     }
 
+    /// A login goes to the registry, and never with its credentials to a mirror; a token server is one more host.
+    @Test func registryItselfAndOtherHosts() throws {
+        try etc.write(
+            "minirun/registries.toml",
+            """
+            [registry."*"]
+            mirrors = ["https://mirror.example"]
+            mirrors-only = true
+            [registry."auth.example"]
+            ca = "/ca.pem"
+            [registry."127.0.0.1:9"]
+            insecure = false
+            [registry."blocked.example"]
+            blocked = true
+            """
+        )
+        let configuration = try RegistryConfiguration.load(environment: [:], home: nil, etc: etc.path)
+        func roots(_ server: String) throws -> [String] { try configuration.endpoints(ofRegistry: server).map(\.root) }
+        for hub in ["", "docker.io", "https://index.docker.io/v1/"] {
+            #expect(try roots(hub) == ["https://registry-1.docker.io/v2"])
+        }
+        #expect(try roots("https://h.example:5000/v1/") == ["https://h.example:5000/v2"])
+        #expect(try roots("localhost:5000") == ["https://localhost:5000/v2", "http://localhost:5000/v2"])
+        for server in ["blocked.example", "a b", "h:x"] {
+            #expect(throws: EngineError.self) { try roots(server) }
+        }
+        #expect(try configuration.tls(of: HostPort(host: "auth.example")).additionalRoots == ["/ca.pem"])
+        #expect(try configuration.tls(of: HostPort(host: "127.0.0.1", port: 8)).skipVerify)
+        #expect(try !configuration.tls(of: HostPort(host: "127.0.0.1", port: 9)).skipVerify)
+        #expect(try !configuration.tls(of: HostPort(host: "other.example")).skipVerify)
+    }
+
     @Test func metaHeaders() throws {
         let home = try Folder()
         try home.write(

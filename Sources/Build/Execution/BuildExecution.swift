@@ -105,6 +105,7 @@ final class BuildExecution {
                 pull: request.pull ? .always : .missing,
                 events: { pull.report($0) }
             )
+            images.touch(image)
             baseImages[needed] = image
             step.complete()
             return image

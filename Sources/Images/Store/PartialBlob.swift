@@ -13,11 +13,13 @@ import OCI
 package final class PartialBlob: @unchecked Sendable {
     package let descriptor: Descriptor
     let store: ImageStore
-    private let monitor = Monitor()
-    // All that follows is the monitor's.
-    private var state = State.expected
-    /// How often it was begun anew: bytes that a reader has had do not count after that.
-    private var generation = 0
+    private let monitor = Monitor(Progress())
+
+    private struct Progress {
+        var state = State.expected
+        /// How often it was begun anew: bytes that a reader has had do not count after that.
+        var generation = 0
+    }
 
     private enum State {
         /// Not begun.
@@ -52,7 +54,7 @@ package final class PartialBlob: @unchecked Sendable {
     package func claim() throws -> Claim {
         while true {
             if store.hasBlob(descriptor.digest, size: descriptor.size) {
-                monitor.change { state = .stored }
+                monitor.update { $0.state = .stored }
                 return .stored
             }
             try Files.makeDirectories(store.partialFolder, mode: 0o700)
@@ -66,7 +68,7 @@ package final class PartialBlob: @unchecked Sendable {
             guard own.device == named?.device, own.inode == named?.inode else { continue }
             let growing = try GrowingFile(file, limit: descriptor.size)
             let count = growing.count
-            monitor.change { state = .growing(growing, count: count) }
+            monitor.update { $0.state = .growing(growing, count: count) }
             return .mine(count: count)
         }
     }
@@ -81,16 +83,16 @@ package final class PartialBlob: @unchecked Sendable {
             )
         }
         try file.append(bytes)
-        monitor.change { state = .growing(file, count: file.count) }
+        monitor.update { $0.state = .growing(file, count: file.count) }
     }
 
     /// Forgets what is there. Readers who have had some of it are told.
     package func restart() throws {
         let file = try file()
         try file.truncate()
-        monitor.change {
-            generation += 1
-            state = .growing(file, count: 0)
+        monitor.update { progress in
+            progress.generation += 1
+            progress.state = .growing(file, count: 0)
         }
     }
 
@@ -104,16 +106,16 @@ package final class PartialBlob: @unchecked Sendable {
         }
         try file.sync()
         try retrying("renaming", path) { rename(path, store.blobPath(descriptor.digest)) }
-        monitor.change { state = .stored }
+        monitor.update { $0.state = .stored }
         return true
     }
 
     /// Gives up: whoever reads gets the error. What is on the disk stays for the next try; nothing at all is not kept.
     package func fail(_ error: any Error) {
-        monitor.change {
-            if case .stored = state { return }
-            if case .growing(_, 0) = state { unlink(path) }
-            state = .failed(error)
+        monitor.update { progress in
+            if case .stored = progress.state { return }
+            if case .growing(_, 0) = progress.state { unlink(path) }
+            progress.state = .failed(error)
         }
     }
 
@@ -121,8 +123,8 @@ package final class PartialBlob: @unchecked Sendable {
     package var count: Int64 { (try? file())?.count ?? 0 }
 
     private func file() throws -> GrowingFile {
-        try monitor.locked {
-            guard case .growing(let file, _) = state else {
+        try monitor.locked { progress in
+            guard case .growing(let file, _) = progress.state else {
                 throw EngineError(.failed, "blob \(descriptor.digest) is not being fetched")
             }
             return file
@@ -133,10 +135,10 @@ package final class PartialBlob: @unchecked Sendable {
 
     /// The blob from its start, read as it comes. `read` waits for bytes; the end comes only after the whole blob was
     /// verified, so it needs no hashing by the reader.
-    package func source() -> any ByteSource { PartialSource(self, generation: monitor.locked { generation }) }
+    package func source() -> any ByteSource { PartialSource(self, generation: monitor.locked { $0.generation }) }
 
     /// Whether readers had bytes that did not count: they must begin anew.
-    package var wasRestarted: Bool { monitor.locked { generation > 0 } }
+    package var wasRestarted: Bool { monitor.locked { $0.generation } > 0 }
 
     fileprivate enum Ready {
         case bytes(GrowingFile, until: Int64)
@@ -145,14 +147,11 @@ package final class PartialBlob: @unchecked Sendable {
 
     /// Waits for bytes after `offset`, or for the end.
     fileprivate func wait(after offset: Int64, generation: Int) throws -> Ready {
-        try monitor.wait {
-            guard generation == self.generation else {
-                throw EngineError(
-                    .corrupt,
-                    "blob \(descriptor.digest) was not what its digest says, and is fetched again"
-                )
+        try monitor.wait { progress in
+            guard generation == progress.generation else {
+                throw EngineError(.corrupt, "blob \(descriptor.digest) was not what its digest says, and is fetched again")
             }
-            switch state {
+            switch progress.state {
             case .expected: return nil
             case .growing(let file, let count): return count > offset ? .bytes(file, until: count) : nil
             case .stored: return .stored

@@ -67,11 +67,10 @@ enum Blocking {
         }
 
         private final class Result: @unchecked Sendable {
-            private let monitor = Monitor()
-            private var result: Swift.Result<R, any Error>?
+            private let monitor = Monitor<Swift.Result<R, any Error>?>(nil)
 
-            func set(_ value: Swift.Result<R, any Error>) { monitor.change { result = value } }
-            func wait() -> Swift.Result<R, any Error> { monitor.wait { result } }
+            func set(_ value: Swift.Result<R, any Error>) { monitor.update { $0 = value } }
+            func wait() -> Swift.Result<R, any Error> { monitor.wait { $0 } }
         }
     }
 }

@@ -101,6 +101,11 @@ extension RegistryConfiguration {
         return !place.endpoint.capabilities.isDisjoint(with: [.pull, .resolve])
     }
 
+    /// How a place is spoken to by TLS that is no endpoint itself: a token server, the target of a redirection.
+    func tls(of place: HostPort) throws(EngineError) -> TLSSettings {
+        try settled(Route.Place(host: place, repository: "", scheme: .https)).first?.tls ?? TLSSettings()
+    }
+
     /// A place with its certificates and headers, and with plain HTTP behind it where that is allowed.
     private func settled(_ place: Route.Place) throws(EngineError) -> [Endpoint] {
         var place = place

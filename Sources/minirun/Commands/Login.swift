@@ -7,6 +7,15 @@ enum LoginCommand {
     /// Asks a registry about a credential.
     typealias Verification = @Sendable (_ server: LoginServer, _ credential: Credential) throws -> LoginAnswer
 
+    static let verb = verb { server, credential in
+        try RegistryLogin.verify(
+            server.typed,
+            credential,
+            RegistryAccess.configuration(),
+            TransferOptions.fromEnvironment()
+        )
+    }
+
     static func verb(verify: @escaping Verification) -> Verb {
         Verb(
             ["login"],
@@ -14,7 +23,7 @@ enum LoginCommand {
             usage: "[OPTIONS] [SERVER]",
             arguments: .atMost(1),
             common: true,
-            options: RegistryOptions.login,
+            options: RegistryVerbOptions.login,
             run: { parsed in
                 let request = try LoginRequest(parsed)
                 let dialogue = LoginDialogue.console

@@ -57,14 +57,6 @@ enum RegistryAccess {
         }
     }
 
-    @Sendable static func verify(_ server: LoginServer, _ credential: Credential) throws -> LoginAnswer {
-        try client().verifyLogin(server.typed, credential)
-    }
-
-    @Sendable static func search(_ search: RepositorySearch, _ credential: Credential?) throws -> [UInt8] {
-        try client().search(search, credential)
-    }
-
     /// docker's words at `login` and `logout`.
     static func warnOfVariable(_ store: CredentialStore, _ complain: (String) -> Void) {
         guard store.usesEnvironment else { return }

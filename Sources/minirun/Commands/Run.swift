@@ -1,3 +1,4 @@
+import Build
 import Images
 import LinuxSystem
 import OCI
@@ -43,6 +44,8 @@ enum RunCommand {
             )
         }
         request.image = try FolderImage.built(request.image, engine, parsed) ?? request.image
+        // Whoever removed an image while this run held its lease left the rest to it.
+        defer { try? engine.settle() }
         let outcome = try engine.run(
             request,
             missing: { name in
@@ -69,7 +72,10 @@ enum RunCommand {
                 store: nil
             )
         } else {
-            let store = try ImageStore(root: Installation.root(globals))
+            let store = try ImageStore(
+                root: Installation.root(globals),
+                mounts: "\(Installation.state(globals))/layers"
+            )
             let image = try store.resolve(request.image, platform: request.platform)
             prepared = try Engine.explain(request, image: .stored(image), store: store)
         }

@@ -4,7 +4,17 @@ import Registry
 /// `minirun search`
 enum SearchCommand {
     /// Makes the request and gives the answer's body.
-    typealias Fetch = @Sendable (_ search: RepositorySearch, _ credential: Credential?) throws -> [UInt8]
+    typealias Fetch = @Sendable (_ search: RepositorySearch) throws -> [UInt8]
+
+    static let verb = verb { search in
+        // Without a credential the search finds public repositories.
+        let store = try? RegistryAccess.credentials()
+        return try search.fetch(
+            RegistryAccess.configuration(),
+            credentials: { host, repository in try store?.credential(for: host, repository: repository) },
+            TransferOptions.fromEnvironment()
+        )
+    }
 
     static func verb(fetch: @escaping Fetch) -> Verb {
         Verb(
@@ -13,7 +23,7 @@ enum SearchCommand {
             usage: "[OPTIONS] TERM",
             arguments: .exactly(1),
             common: true,
-            options: RegistryOptions.search,
+            options: RegistryVerbOptions.search,
             run: { parsed in
                 let filters = try SearchListing.Filters(parsed.values("filter"))
                 if filters.asksForAutomated {
@@ -24,9 +34,7 @@ enum SearchCommand {
                 }
                 let limit = Int(try parsed.integer("limit") ?? 0)
                 let search = try RepositorySearch(parsed.positional[0], limit: limit)
-                // Without a credential the search finds public repositories.
-                let credential = try? RegistryAccess.credentials().credential(for: search.registry)
-                let results = try RepositorySearch.results(try fetch(search, credential))
+                let results = try RepositorySearch.results(try fetch(search))
                 let format = parsed.value("format")
                 let style = SearchListing.Style(truncating: !parsed.flag("no-trunc"), isJSON: format == "json")
                 let rows = SearchListing.rows(filters.filtered(results), style)

@@ -1,5 +1,5 @@
 /// The options of the verbs on registries.
-enum RegistryOptions {
+enum RegistryVerbOptions {
     static func login() -> [Option] {
         [
             .value(
