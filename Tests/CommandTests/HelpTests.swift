@@ -128,14 +128,15 @@ import Testing
                   tag         Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE
 
                 Global Options:
-                  -D, --debug              Enable debug mode
-                  -l, --log-level string   Set the logging level ("debug", "info",
-                                           "warn", "error", "fatal") (default "info")
-                      --root string        Where images and containers live (default
-                                           "/var/lib/minirun")
-                      --state string       Where running containers' state lives (default
-                                           "/run/minirun")
-                  -v, --version            Print version information and quit
+                  -D, --debug                   Enable debug mode
+                  -l, --log-level string        Set the logging level ("debug", "info",
+                                                "warn", "error", "fatal") (default "info")
+                      --root string             Where images and containers live (default
+                                                "/var/lib/minirun")
+                      --state string            Where running containers' state lives
+                                                (default "/run/minirun")
+                      --storage-driver string   What new layers become (default "dir")
+                  -v, --version                 Print version information and quit
 
                 Run 'minirun COMMAND --help' for more information on a command.
 
