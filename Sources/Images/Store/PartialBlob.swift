@@ -149,7 +149,11 @@ package final class PartialBlob: @unchecked Sendable {
     fileprivate func wait(after offset: Int64, generation: Int) throws -> Ready {
         try monitor.wait { progress in
             guard generation == progress.generation else {
-                throw EngineError(.corrupt, "blob \(descriptor.digest) was not what its digest says, and is fetched again")
+                throw EngineError(
+                    .corrupt,
+                    "blob \(descriptor.digest) was not what its digest says, and is "
+                        + "fetched again"
+                )
             }
             switch progress.state {
             case .expected: return nil

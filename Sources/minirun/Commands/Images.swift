@@ -2,6 +2,7 @@ import Build
 import Images
 import LinuxSystem
 import OCI
+import Registry
 import Runner
 
 /// `minirun images`
@@ -18,6 +19,12 @@ enum ImagesCommand {
     )
 
     private static func run(_ parsed: ParsedArguments) throws -> Int32 {
+        if let name = parsed.value("remote") {
+            let reference = try ImageReference(name)
+            let tags = try RegistryAccess.client().tags(of: reference)
+            Console.print(tags.map { "\(reference.familiarRepository):\($0)\n" }.joined())
+            return 0
+        }
         let format = parsed.value("format") ?? ""
         let isTable = format.isEmpty || format == "table"
         var style = ImageListing.Style(now: Clock.realtime)

@@ -8,6 +8,7 @@ enum ImageOptions {
             .value("format", .text, FormatOptions.table),
             .flag("no-trunc", "Don't truncate output"),
             .flag("quiet", short: "q", "Only show image IDs"),
+            .value("remote", .text, "List the tags of a repository at its registry"),
         ]
     }
 
