@@ -140,7 +140,6 @@ extension ExecutionTests {
                     + "docker.io/library/nothing:1: not found"
             )
             #expect(failure.excerpt.contains("1 | >>> FROM nothing:1"))
-            #expect(failure.hint?.contains("minirun load") ?? false)
         }
     }
 }

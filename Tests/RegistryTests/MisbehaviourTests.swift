@@ -15,7 +15,7 @@ extension OverHTTP {
     @Suite struct MisbehaviourTests {
         @Test func aBlobThatIsCutGoesOnWhereItEnded() throws {
             let registry = try MisbehavingRegistry([
-                "rules": [rule("cut", ["at": 100_000]), rule("cut", ["at": 50_000])]
+                "rules": [rule("cut", ["at": 100_000, "pause": 1]), rule("cut", ["at": 50_000, "pause": 1])]
             ])
             #expect(try registry.pull().digest == registry.manifest)
             // What was on its way when the connection broke may be lost.

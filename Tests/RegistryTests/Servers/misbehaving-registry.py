@@ -65,7 +65,7 @@ class Handler(BaseHTTPRequestHandler):
                     return rule
         return {}
 
-    def answer(self, status, body=b"", headers=None, declared=None, sent=None):
+    def answer(self, status, body=b"", headers=None, declared=None, sent=None, pause=0):
         self.send_response(status)
         for name, value in (headers or {}).items():
             self.send_header(name, value)
@@ -74,6 +74,9 @@ class Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(body if sent is None else body[:sent])
         if sent is not None:
+            # What a client has not taken from its connection may go with it.
+            self.wfile.flush()
+            time.sleep(pause)
             self.close_connection = True
 
     def authorized(self):
@@ -136,7 +139,7 @@ class Handler(BaseHTTPRequestHandler):
         if do == "flip":
             body = bytes([body[0] ^ 1]) + body[1:]
         if do == "cut":
-            return self.answer(status, body, headers, sent=rule["at"])
+            return self.answer(status, body, headers, sent=rule["at"], pause=rule.get("pause", 0))
         if do == "short":
             return self.answer(status, body[:rule["at"]], headers)
         if do == "long":
