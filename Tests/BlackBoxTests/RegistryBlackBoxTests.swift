@@ -1,0 +1,167 @@
+import CLinux
+import LinuxSystem
+import OCI
+import TestSupport
+import Testing
+
+/// `pull`, `push`, and a build that pulls, with Debian's docker-registry and other engines' clients beside them.
+@Suite(.serialized, .enabled(if: Minirun.isEnabled), .timeLimit(.minutes(5))) struct RegistryBlackBoxTests {
+    let minirun: Minirun
+    let registry: RegistryServer
+
+    init() throws {
+        minirun = try Minirun()
+        registry = try RegistryServer()
+    }
+
+    /// Puts a fixture into the registry, as skopeo does it, and returns the digest of its manifest.
+    private func publish(_ fixture: String, as name: String) throws -> String {
+        let target = "docker://\(registry.name)/\(name)"
+        try tool(
+            "skopeo",
+            "copy",
+            "-q",
+            "--dest-tls-verify=false",
+            "docker-archive:\(Fixtures.folder)/\(fixture)",
+            target
+        )
+        return try digest(name)
+    }
+
+    private func digest(_ name: String) throws -> String {
+        try tool(
+            "skopeo",
+            "inspect",
+            "--tls-verify=false",
+            "--format={{.Digest}}",
+            "docker://\(registry.name)/\(name)"
+        ).line
+    }
+
+    /// Docker Hub's names are looked for in our registry.
+    private func mirror() throws -> [String: String] {
+        let file = try minirun.write(
+            "registries.toml",
+            "[registry.\"docker.io\"]\nmirrors = [\"http://\(registry.name)\"]\nmirrors-only = true\n"
+        )
+        return ["MINIRUN_REGISTRIES": file]
+    }
+
+    @Test func theTutorialPullsItsBaseThroughAMirror() throws {
+        _ = try publish("python-3.8-slim.docker.tar", as: "library/python:3.8-slim")
+        try minirun.write(
+            "context/Dockerfile",
+            "FROM python:3.8-slim\nWORKDIR /usr/src/app\nCOPY . .\nCMD [\"python\", \"./app.py\"]\n"
+        )
+        try minirun.write("context/app.py", "print(\"Hello from Docker!\")\n")
+        let session = try Session(
+            onTerminal: minirun.command(["build", "-t", "python-docker-demo", minirun.path("context")]),
+            environment: Minirun.environment(mirror())
+        )
+        #expect(try session.wait() == .exited(0), "\(session.seen)")
+        for text in [
+            "[+] Building", "load metadata for docker.io/library/python:3.8-slim", "[2/3] WORKDIR", "FINISHED",
+        ] {
+            #expect(session.seen.contains(text), "\(text) is missing in\n\(session.seen)")
+        }
+        let run = try minirun("run", "--rm", "python-docker-demo")
+        #expect(run.out == "Hello from Docker!\n" && run.code == 0, "\(run)")
+    }
+
+    @Test func runPullsWhatIsMissingAndSaysSo() throws {
+        let digest = try publish("busybox.docker.tar", as: "library/busybox:latest")
+        let environment = try mirror()
+        let run = try minirun("run", "--rm", "busybox", "echo", "here", environment: environment)
+        #expect(run.out == "here\n" && run.code == 0, "\(run)")
+        for text in [
+            "Unable to find image 'busybox:latest' locally", "Pulling from library/busybox", "Pull complete",
+            "Digest: \(digest)", "Status: Downloaded newer image for busybox:latest",
+        ] { #expect(run.err.contains(text), "\(text) is missing in\n\(run.err)") }
+        let again = try minirun("pull", "busybox", environment: environment)
+        #expect(again.out.contains("Status: Image is up to date for busybox:latest"), "\(again)")
+        #expect(
+            try minirun("pull", "-q", "busybox", environment: environment).out == "docker.io/library/busybox:latest\n"
+        )
+        let byDigest = try minirun("pull", "busybox@\(digest)", environment: environment)
+        #expect(byDigest.code == 0 && byDigest.out.contains("Digest: \(digest)"), "\(byDigest)")
+        #expect(try minirun("run", "--rm", "--pull=never", "absent").code == 125)
+    }
+
+    @Test func theTerminalShowsEachLayer() throws {
+        _ = try publish("python-3.8-slim.docker.tar", as: "library/python:3.8-slim")
+        let session = try Session(
+            onTerminal: minirun.command(["pull", "python:3.8-slim"]),
+            environment: Minirun.environment(mirror()),
+            // In a narrower one docker leaves the bar out.
+            columns: 120
+        )
+        #expect(try session.wait() == .exited(0), "\(session.seen)")
+        for text in ["3.8-slim: Pulling from library/python", "Pull complete", "\u{1B}[", "Digest: sha256:"] {
+            #expect(session.seen.contains(text), "\(text) is missing in\n\(session.seen)")
+        }
+        let seen = session.seen
+        #expect(seen.contains("Downloading [") || seen.contains("Extracting ["), "no bar in\n\(seen)")
+    }
+
+    @Test func whatIsPushedIsTheSameEverywhere() throws {
+        #expect(try minirun("load", "-i", "\(Fixtures.folder)/python-3.8-slim.docker.tar", timeout: 200).code == 0)
+        let name = "\(registry.name)/me/python:v1"
+        #expect(try minirun("tag", "python:3.8-slim", name).code == 0)
+        let push = try minirun("push", name, timeout: 120)
+        #expect(
+            push.code == 0 && push.out.contains("The push refers to repository [\(registry.name)/me/python]"),
+            "\(push)"
+        )
+        let digest = try digest("me/python:v1")
+        #expect(push.out.contains("v1: digest: \(digest) size: "), "\(push)")
+        let podman = [
+            "podman", "--root", minirun.path("podman"), "--runroot", minirun.path("run"), "--storage-driver", "vfs",
+        ]
+        let pulled = try Subprocess.run(podman + ["pull", "-q", "--tls-verify=false", name], timeout: 200_000)
+        #expect(pulled.status == .exited(0), "\(pulled.errorText)")
+        let listed = try Subprocess.run(podman + ["images", "--digests", "--format={{.Digest}}"], timeout: 60_000)
+        #expect(listed.outputText.contains(digest))
+        let second = try minirun("push", name)
+        #expect(second.out.contains("Layer already exists") && second.out.contains(digest), "\(second)")
+        #expect(try minirun("pull", name).out.contains("Status: Image is up to date for \(name)"))
+        try Files.removeTree(minirun.path("podman"))
+    }
+
+    @Test func aKilledPullGoesOnWhereItWas() throws {
+        let digest = try publish("python-3.8-slim.docker.tar", as: "python:v1")
+        let name = "\(registry.name)/python:v1"
+        let null = try FileDescriptor.open("/dev/null", O_RDWR)
+        var killed = false
+        // A pull that is over before it is killed does not count.
+        for _ in 0..<20 where !killed {
+            let pid = try Subprocess.start(
+                minirun.command(["pull", "-q", name]),
+                environment: Minirun.environment(),
+                descriptors: [null.raw, null.raw, null.raw]
+            )
+            _ = eventually(20_000) { begun > 500_000 || HostProcesses.hasEnded(pid) }
+            kill(pid, SIGKILL)
+            _ = try Subprocess.wait(for: pid)
+            killed = begun > 0
+            if !killed { #expect(try minirun("system", "prune", "-af").code == 0) }
+        }
+        #expect(killed, "no pull was slow enough to be killed")
+        #expect(try minirun("images", "-q").out == "")
+        let pull = try minirun("pull", name, timeout: 120)
+        #expect(pull.code == 0 && pull.out.contains("Digest: \(digest)"), "\(pull)")
+        #expect(registry.log.contains("http.response.status=206"), "nothing was resumed")
+        #expect(try minirun("image", "verify", "--all").code == 0)
+        #expect(try minirun("system", "check").code == 0)
+    }
+
+    /// Bytes of blobs that are half there.
+    private var begun: Int64 {
+        let folder = "\(minirun.root)/partial"
+        let names = (try? Files.list(folder)) ?? []
+        return names.reduce(0) { $0 + ((try? FileStatus.of("\(folder)/\($1)"))?.size ?? 0) }
+    }
+}
+
+extension String {
+    fileprivate var line: String { String(prefix { $0 != "\n" }) }
+}
