@@ -38,8 +38,13 @@ extension LayerUnpacking {
             if status.kind == .directory || OverlayForm.isWhiteout(status) { throw missing(entry) }
             return
         }
+        if !isSettled {
+            // What is settled now may be just this name.
+            _ = try lower()
+            return try provide(name, in: folder, entry)
+        }
         guard let node = try below(name, in: folder), node.status.kind != .directory else { throw missing(entry) }
-        let source = try lower.locate(node)
+        let source = try lower().locate(node)
         let directory = try descriptor(of: folder)
         switch node.status.kind {
         case .file: try copyFile(source, cName, in: directory)

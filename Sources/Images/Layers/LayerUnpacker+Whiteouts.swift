@@ -14,6 +14,12 @@ extension LayerUnpacking {
         if name.starts(with: WhiteoutName.reserved) { return }
         let hidden = name.dropFirst(WhiteoutName.prefix.count)
         if hidden.isEmpty || hidden == [0x2e] || hidden == [0x2e, 0x2e] { throw LayerPath.invalidWhiteout(name) }
+        if isSettled { return try whiteOut(hidden, below: parent) }
+        deferred.add(Whiteout(parent: Array(parent), name: Array(hidden), entry: entry.name))
+    }
+
+    /// A whiteout, with the layers below at hand.
+    func whiteOut(_ hidden: ArraySlice<UInt8>, below parent: ArraySlice<UInt8>) throws {
         // Where the merged tree has no such folder there is nothing to hide.
         guard let folder = try resolve(parent, create: false) else { return }
         try hide(hidden, in: folder)
@@ -63,6 +69,7 @@ extension LayerUnpacking {
 
     /// Overlayfs does not look for the attribute on a layer's root: there, every name is hidden by itself.
     private func hideRoot() throws {
+        let lower = try lower()
         guard lower.count > 0 else { return }
         for name in try lower.names(in: lower.root()) { try hide(name[...], in: tree) }
     }

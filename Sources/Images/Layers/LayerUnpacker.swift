@@ -38,33 +38,9 @@ package struct LayerUnpacker {
         over lower: LayerStack,
         limits: UnpackLimits = .default
     ) throws -> UnpackSummary {
-        try unpack(BufferedPieces(tar), into: directory, over: lower, limits: limits)
-    }
-
-    static func unpack(
-        _ tar: any PieceSource,
-        into directory: String,
-        over lower: LayerStack,
-        limits: UnpackLimits = .default
-    ) throws -> UnpackSummary {
-        do {
-            let reader = TarReader(tar, limits: limits.tar)
-            let unpacking = try LayerUnpacking(directory, over: lower, limits: limits)
-            while let entry = try reader.next() {
-                do {
-                    try unpacking.apply(entry, content: reader)
-                } catch let error as SystemError where error.path == nil {
-                    throw SystemError(error.operation, entry.name, code: error.code)
-                }
-            }
-            try unpacking.finish()
-            try reader.drain()
-            return unpacking.summary
-        } catch let error as SystemError {
-            throw EngineError(.failed, "unpacking layer: \(printable(error.description.utf8))")
-        } catch let error as EngineError {
-            throw EngineError(error.kind, "unpacking layer: \(error.message)", hint: error.hint)
-        }
+        let unpacking = try LayerUnpacking(directory, over: .finished(lower), limits: limits)
+        try unpacking.read(BufferedPieces(tar))
+        return try unpacking.finish()
     }
 }
 
@@ -72,35 +48,80 @@ package struct LayerUnpacker {
 final class LayerUnpacking {
     let root: FileDescriptor
     let tree: LayerFolder
-    let lower: OpenLayers
     let limits: UnpackLimits
     var summary = UnpackSummary()
+
+    /// The layers below; nil while they are not needed and perhaps not finished (`LayerUnpacking+Deferred`).
+    private var known: OpenLayers?
+    private let promised: LowerLayers
+    /// What is to be settled once they are.
+    var deferred = DeferredWork()
 
     /// The folder that is open: entries of one folder mostly follow each other.
     private var current: (folder: LayerFolder, handle: OpenLayers.FileHandle)?
     /// The last parent as the archive names it, and the folder that it was resolved to.
     private var lastParent: (path: [UInt8], folder: LayerFolder)?
 
-    init(_ directory: String, over lower: LayerStack, limits: UnpackLimits) throws {
+    init(_ directory: String, over lower: LowerLayers, limits: UnpackLimits) throws {
         root = try FileDescriptor.open(directory, O_RDONLY | O_DIRECTORY)
         self.limits = limits
-        self.lower = OpenLayers(lower)
+        promised = lower
         tree = LayerFolder(name: [], parent: nil)
         guard try Directory.entries(root.raw).isEmpty else {
             throw EngineError(.conflict, "the folder \(directory) is not empty")
         }
         // Overlayfs takes the root's metadata from the topmost layer, whether its archive speaks of the root or not.
-        if self.lower.count > 0 {
-            let below = self.lower.root()
-            tree.lowerLayers = below.layers
-            try copyMetadata(
-                from: MergedNode(path: [], layers: below.layers, status: try root.status()),
-                to: tree,
-                root.raw
-            )
-        } else {
-            tree.lowerLayers = []
-            try retrying("changing the mode") { fchmod(root.raw, 0o755) }
+        try retrying("changing the mode") { fchmod(root.raw, 0o755) }
+        deferred.folders.append(DeferredFolder(folder: tree, path: []))
+        if case .finished = lower { try settle() }
+    }
+
+    var isSettled: Bool { known != nil }
+
+    /// The layers below, finished: what was put off until now is done first.
+    func lower() throws -> OpenLayers {
+        if let known { return known }
+        try settle()
+        return try known ?? OpenLayers(promised.stack())
+    }
+
+    private func settle() throws {
+        known = OpenLayers(try promised.stack())
+        try settleDeferred()
+    }
+
+    /// Applies all entries and reads the source to its end.
+    func read(_ tar: any PieceSource) throws {
+        try LayerUnpacking.explaining {
+            let reader = TarReader(tar, limits: limits.tar)
+            while let entry = try reader.next() {
+                try naming(entry.name) { try apply(entry, content: reader) }
+            }
+            try reader.drain()
+        }
+    }
+
+    /// Does what had to wait for the layers below, and for all entries.
+    func finish() throws -> UnpackSummary {
+        try LayerUnpacking.explaining {
+            _ = try lower()
+            try setTimes()
+            return summary
+        }
+    }
+
+    /// Adds an entry's name to an error that has none.
+    func naming(_ name: String, _ body: () throws -> Void) throws {
+        do { try body() } catch let error as SystemError where error.path == nil {
+            throw SystemError(error.operation, name, code: error.code)
+        }
+    }
+
+    private static func explaining<R>(_ body: () throws -> R) throws -> R {
+        do { return try body() } catch let error as SystemError {
+            throw EngineError(.failed, "unpacking layer: \(printable(error.description.utf8))")
+        } catch let error as EngineError {
+            throw EngineError(error.kind, "unpacking layer: \(error.message)", hint: error.hint)
         }
     }
 
@@ -115,6 +136,7 @@ final class LayerUnpacking {
         if LayerPath.hasReserved(parent) { return }
         if name.starts(with: WhiteoutName.prefix) { return try whiteOut(name, below: parent, entry) }
         guard let folder = try resolve(parent, create: true) else { return }
+        if !isSettled, deferred.concerns(name, in: folder) { _ = try lower() }
         try create(entry, name, in: folder, content)
         folder.markWritten()
         summary.files += 1
@@ -125,7 +147,7 @@ final class LayerUnpacking {
             throw EngineError(.invalid, "the root folder cannot become something else")
         }
         try setMetadata(of: root.raw, entry)
-        tree.setTime(entry)
+        tree.setMetadata(entry)
         summary.files += 1
     }
 
@@ -187,7 +209,8 @@ final class LayerUnpacking {
                 folder = child
                 continue
             }
-            switch try look(up: name, in: folder) {
+            switch try look(up: name, in: folder, create: create) {
+            case .unknown: folder = try makeDeferredFolder(name, in: folder)
             case .link(let target):
                 if target.first == UInt8(ascii: "/") { folder = tree }
                 try walk.follow(target)
@@ -203,6 +226,8 @@ final class LayerUnpacking {
     }
 
     private enum Looked {
+        /// Nothing of this layer; of those below it is not known yet, and need not be.
+        case unknown
         case link([UInt8])
         /// Of the layers below only.
         case folder(MergedNode)
@@ -212,23 +237,31 @@ final class LayerUnpacking {
     }
 
     /// What a name is that is no folder of this layer yet: in this layer, else in those below.
-    private func look(up name: ArraySlice<UInt8>, in folder: LayerFolder) throws -> Looked {
+    private func look(up name: ArraySlice<UInt8>, in folder: LayerFolder, create: Bool) throws -> Looked {
+        if !isSettled, deferred.hides(name, in: folder) { _ = try lower() }
         let cName = LayerPath.cString(name)
         let directory = try descriptor(of: folder)
         if let status = try LayerPath.status(cName, in: directory) {
             guard status.kind == .symbolicLink else { return .other }
             return .link(try Files.linkTarget(cName, in: directory))
         }
+        if !isSettled {
+            if create { return .unknown }
+            // What is settled now may be just this name.
+            _ = try lower()
+            return try look(up: name, in: folder, create: create)
+        }
         guard let node = try below(name, in: folder) else { return .nothing }
         switch node.status.kind {
         case .directory: return .folder(node)
-        case .symbolicLink: return .link(try lower.locate(node).linkTarget())
+        case .symbolicLink: return .link(try lower().locate(node).linkTarget())
         default: return .other
         }
     }
 
     /// What the layers below have under a name, unless this layer hides it with the whole folder.
     func below(_ name: some Collection<UInt8>, in folder: LayerFolder) throws -> MergedNode? {
+        let lower = try lower()
         let layers = try lowerLayers(of: folder)
         if layers.isEmpty { return nil }
         return try lower.child(name, of: MergedFolder(path: folder.path, layers: layers))
@@ -248,7 +281,7 @@ final class LayerUnpacking {
     }
 
     /// Makes a folder that has no entry (yet).
-    private func makeFolder(_ name: ArraySlice<UInt8>, in folder: LayerFolder, like below: MergedNode?) throws
+    func makeFolder(_ name: ArraySlice<UInt8>, in folder: LayerFolder, like below: MergedNode?) throws
         -> LayerFolder
     {
         if name.starts(with: WhiteoutName.prefix) { throw LayerPath.invalidWhiteout(name) }
@@ -290,7 +323,7 @@ final class LayerUnpacking {
     }
 
     private func copyMetadata(from below: MergedNode, to folder: LayerFolder, _ file: CInt) throws {
-        let source = try lower.locate(below)
+        let source = try lower().locate(below)
         let metadata = try NodeMetadata.of(source.raw) { !OverlayForm.isOwnAttribute($0) }
         try metadata.apply(to: file)
         folder.time = metadata.status.modified
@@ -310,7 +343,7 @@ final class LayerUnpacking {
     }
 
     /// Sets the folders' times: last, since every entry made in a folder changes its own.
-    func finish() throws {
+    private func setTimes() throws {
         var pending = [tree]
         while let folder = pending.popLast() {
             let times = [folder.time, folder.time]

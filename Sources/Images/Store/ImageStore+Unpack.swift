@@ -52,11 +52,18 @@ extension ImageStore {
     ) throws {
         try place(record) { folder in
             try events(.unpacking(layer: blob.digest, size: blob.size))
-            let root = folder + "/fs"
-            try retrying("creating folder", root) { mkdir(root, 0o755) }
-            try retrying("changing the mode of", root) { chmod(root, 0o755) }
-            let counted = CountingSource(try open()) { try events(.progress(layer: blob.digest, bytes: $0)) }
-            let summary = try fill(root, from: counted, blob.digest, record.diffID, over: lower)
+            func attempt(over lower: LowerLayers) throws -> UnpackSummary {
+                let root = folder + "/fs"
+                try retrying("creating folder", root) { mkdir(root, 0o755) }
+                try retrying("changing the mode of", root) { chmod(root, 0o755) }
+                let counted = CountingSource(try open()) { try events(.progress(layer: blob.digest, bytes: $0)) }
+                return try fill(root, from: counted, blob.digest, record.diffID, over: lower)
+            }
+            let summary: UnpackSummary
+            do { summary = try attempt(over: lower) } catch is NeedsLowerLayers {
+                try Files.removeTree(folder + "/fs")
+                summary = try attempt(over: .finished(lower.stack()))
+            }
             try events(.unpacked(layer: blob.digest))
             return summary
         }
@@ -70,13 +77,14 @@ extension ImageStore {
         _ diffID: Digest,
         over lower: LowerLayers
     ) throws -> UnpackSummary {
-        let lower = try lower.finished()
-        func unpack(_ tar: any PieceSource) throws -> UnpackSummary {
-            try LayerUnpacker.unpack(tar, into: root, over: lower)
-        }
+        let unpacking = try LayerUnpacking(root, over: lower, limits: .default)
         // The same digest says that there is no compression, and is verified by the blob's source.
-        if digest == diffID { return try LayerPipeline.plain(blob, unpack) }
-        return try LayerPipeline.run(blob, diffID: diffID, unpack).result
+        if digest == diffID {
+            try LayerPipeline.plain(blob, unpacking.read)
+        } else {
+            _ = try LayerPipeline.run(blob, diffID: diffID, unpacking.read)
+        }
+        return try unpacking.finish()
     }
 }
 

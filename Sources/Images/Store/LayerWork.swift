@@ -10,12 +10,6 @@ struct LayerJob: Sendable {
     var isDone: Bool
 }
 
-/// The layers below one that is being unpacked, finished or not.
-struct LowerLayers: Sendable {
-    /// Waits until all of them are finished; throws where one of them has failed.
-    let finished: @Sendable () throws -> LayerStack
-}
-
 /// Unpacks an image's layers on several threads.
 ///
 /// They begin in the order of the image, so that the lowest one that is not finished is always under way, and waits for
@@ -97,7 +91,7 @@ final class LayerWork: Sendable {
 
     private func make(_ index: Int) throws {
         let job = jobs[index]
-        let lower = LowerLayers { [self] in
+        let lower = LowerLayers.later { [self] in
             try state.wait { state throws -> LayerStack? in
                 try LayerWork.check(state, below: index)
                 guard state.isDone[..<index].allSatisfy({ $0 }) else { return nil }

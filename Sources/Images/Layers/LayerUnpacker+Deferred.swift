@@ -1,0 +1,178 @@
+import CLinux
+import LinuxSystem
+import OCI
+
+/// The layers below one that is being unpacked.
+enum LowerLayers: Sendable {
+    case finished(LayerStack)
+    /// Waits until all of them are; throws where one has failed.
+    case later(@Sendable () throws -> LayerStack)
+
+    func stack() throws -> LayerStack {
+        switch self {
+        case .finished(let stack): return stack
+        case .later(let wait): return try wait()
+        }
+    }
+}
+
+/// The archive went through a link of a layer below before that was there to be seen: it has to be unpacked again, over
+/// finished layers.
+struct NeedsLowerLayers: Error {}
+
+/// A folder that the archive has no entry for: the layers below say what it is.
+struct DeferredFolder {
+    let folder: LayerFolder
+    let path: [[UInt8]]
+}
+
+struct Whiteout {
+    let parent: [UInt8]
+    let name: [UInt8]
+    /// As the archive names it.
+    let entry: String
+}
+
+/// What an unpacking leaves open while the layers below are not finished.
+///
+/// Layers of one image are unpacked side by side. Almost all of a layer does not depend on those below: files, links and
+/// folders with an entry hide whatever is there. What does depend on them is put off:
+/// - a folder on the way that has no entry (its owner, mode, time and attributes). That it is a folder, and no link that leads
+///   elsewhere, is assumed, and checked at the end (`NeedsLowerLayers`);
+/// - whiteouts, which spare what is in the same layer whatever their order.
+///
+/// Where putting off would change the result (a name that was whited out before, a hard link to a file of another layer, an
+/// opaque root), the unpacking waits for the layers below and goes on with them in sight.
+struct DeferredWork {
+    var folders: [DeferredFolder] = []
+    private(set) var whiteouts: [Whiteout] = []
+    /// The paths that they hide, and every folder on the way to them.
+    private var hidden: Set<[UInt8]> = []
+    private var onTheWay: Set<[UInt8]> = []
+
+    mutating func add(_ whiteout: Whiteout) {
+        whiteouts.append(whiteout)
+        hidden.insert(DeferredWork.joined(whiteout.parent, whiteout.name))
+        var path = whiteout.parent[...]
+        while !path.isEmpty, onTheWay.insert(Array(path)).inserted {
+            path = path[..<(path.lastIndex(of: UInt8(ascii: "/")) ?? path.startIndex)]
+        }
+    }
+
+    private static func joined(_ parent: [UInt8], _ name: [UInt8]) -> [UInt8] {
+        parent.isEmpty ? name : parent + [UInt8(ascii: "/")] + name
+    }
+
+    func hides(_ name: ArraySlice<UInt8>, in folder: LayerFolder) -> Bool {
+        !hidden.isEmpty && hidden.contains(DeferredWork.joined(folder.path, Array(name)))
+    }
+
+    /// Whether a whiteout has hidden what is there, or something in it.
+    func concerns(_ name: ArraySlice<UInt8>, in folder: LayerFolder) -> Bool {
+        if hidden.isEmpty { return false }
+        let path = DeferredWork.joined(folder.path, Array(name))
+        return hidden.contains(path) || onTheWay.contains(path)
+    }
+
+    mutating func take() -> DeferredWork {
+        defer { self = DeferredWork() }
+        return self
+    }
+}
+
+extension LayerUnpacking {
+    /// A folder on the way, as it would be if the layers below had nothing there.
+    func makeDeferredFolder(_ name: ArraySlice<UInt8>, in folder: LayerFolder) throws -> LayerFolder {
+        let child = try makeFolder(name, in: folder, like: nil)
+        deferFolder(child)
+        return child
+    }
+
+    private func deferFolder(_ folder: LayerFolder) {
+        var names: [[UInt8]] = []
+        var next = folder
+        while let parent = next.parent {
+            // Nothing of the layers below shows through here.
+            if next.isOpaque { return }
+            names.append(next.name)
+            next = parent
+        }
+        deferred.folders.append(DeferredFolder(folder: folder, path: names.reversed()))
+    }
+
+    /// Does what was put off, now that the layers below are finished.
+    func settleDeferred() throws {
+        let work = deferred.take()
+        for folder in work.folders { try settle(folder) }
+        for whiteout in work.whiteouts {
+            try naming(whiteout.entry) {
+                try refuseLinks(on: whiteout.parent)
+                try whiteOut(whiteout.name[...], below: whiteout.parent[...])
+            }
+        }
+        forgetResolved()
+    }
+
+    private func settle(_ deferred: DeferredFolder) throws {
+        let lower = try lower()
+        guard lower.count > 0, let node = try lowerNode(deferred.path[...], in: lower) else { return }
+        if node.status.kind == .symbolicLink { throw NeedsLowerLayers() }
+        guard node.status.kind == .directory else { return }
+        // Something else may have taken its place since.
+        guard isCurrent(deferred) else { return }
+        let folder = deferred.folder
+        if folder.lowerLayers == nil, !folder.isOpaque { folder.lowerLayers = node.layers }
+        let source = try lower.locate(node)
+        let metadata = try NodeMetadata.of(source.raw) { !OverlayForm.isOwnAttribute($0) }
+        let file = try open(folder)
+        if folder.hasEntry {
+            // Where the entry came after the folder, in an archive that is read in order, these were there first.
+            for (name, value) in metadata.attributes {
+                if fsetxattr(file.raw, name, value, value.count, CInt(XATTR_CREATE)) != 0, errno != EEXIST {
+                    throw SystemError("setting attribute \(name) of", String(decoding: folder.path, as: UTF8.self))
+                }
+            }
+        } else {
+            try metadata.apply(to: file.raw)
+            folder.time = metadata.status.modified
+        }
+    }
+
+    private func isCurrent(_ deferred: DeferredFolder) -> Bool {
+        var folder: LayerFolder? = tree
+        for name in deferred.path { folder = folder?.folders[name] }
+        return folder === deferred.folder
+    }
+
+    /// What a path is in the layers below alone; no link on it is followed.
+    private func lowerNode(_ path: ArraySlice<[UInt8]>, in lower: OpenLayers) throws -> MergedNode? {
+        var node = MergedNode(path: [], layers: lower.root().layers, status: try root.status())
+        for name in path {
+            guard node.status.kind == .directory, let child = try lower.child(name, of: node.folder) else { return nil }
+            node = child
+        }
+        return node
+    }
+
+    /// A whiteout's parent that is reached through a link may be another folder now than when the whiteout came.
+    private func refuseLinks(on parent: [UInt8]) throws {
+        let path = PathWalk.components(parent).map { Array($0) }
+        var folder = tree
+        for (position, name) in path.enumerated() {
+            if folder.isOpaque { return }
+            if let child = folder.folders[name] {
+                folder = child
+                continue
+            }
+            if let status = try LayerPath.status(LayerPath.cString(name), in: try descriptor(of: folder)) {
+                if status.kind == .symbolicLink { throw NeedsLowerLayers() }
+                return
+            }
+            for end in (position + 1)...path.count {
+                guard let node = try lowerNode(path[..<end], in: try lower()) else { return }
+                if node.status.kind == .symbolicLink { throw NeedsLowerLayers() }
+            }
+            return
+        }
+    }
+}
