@@ -29,6 +29,8 @@ struct DeferredFolder {
 struct Whiteout {
     let parent: [UInt8]
     let name: [UInt8]
+    /// Whether the parent was a folder of this layer already; if not, it has to be one of those below.
+    let isInside: Bool
     /// As the archive names it.
     let entry: String
 }
@@ -106,8 +108,9 @@ extension LayerUnpacking {
         for folder in work.folders { try settle(folder) }
         for whiteout in work.whiteouts {
             try naming(whiteout.entry) {
-                try refuseLinks(on: whiteout.parent)
-                try whiteOut(whiteout.name[...], below: whiteout.parent[...])
+                if try whiteout.isInside || passLowerFolders(to: whiteout.parent) {
+                    try whiteOut(whiteout.name[...], below: whiteout.parent[...])
+                }
             }
         }
         forgetResolved()
@@ -154,25 +157,46 @@ extension LayerUnpacking {
         return node
     }
 
-    /// A whiteout's parent that is reached through a link may be another folder now than when the whiteout came.
-    private func refuseLinks(on parent: [UInt8]) throws {
-        let path = PathWalk.components(parent).map { Array($0) }
+    /// Puts a whiteout off, unless it is clear already what becomes of it.
+    func deferWhiteout(of hidden: ArraySlice<UInt8>, below parent: ArraySlice<UInt8>, _ entry: TarEntry) throws {
         var folder = tree
-        for (position, name) in path.enumerated() {
-            if folder.isOpaque { return }
-            if let child = folder.folders[name] {
+        var isOpaque = false
+        var isInside = true
+        for name in PathWalk.components(Array(parent)) {
+            if let child = folder.folders[Array(name)] {
                 folder = child
+                isOpaque = isOpaque || child.isOpaque
                 continue
             }
             if let status = try LayerPath.status(LayerPath.cString(name), in: try descriptor(of: folder)) {
-                if status.kind == .symbolicLink { throw NeedsLowerLayers() }
-                return
+                // Something of this layer that is no folder: nothing is below it.
+                guard status.kind == .symbolicLink else { return }
+                _ = try lower()
+                return try whiteOut(hidden, below: parent)
             }
-            for end in (position + 1)...path.count {
-                guard let node = try lowerNode(path[..<end], in: try lower()) else { return }
-                if node.status.kind == .symbolicLink { throw NeedsLowerLayers() }
-            }
-            return
+            if isOpaque { return }
+            isInside = false
+            break
         }
+        if isInside, folder.folders[Array(hidden)] != nil {
+            // What comes into that folder from now on has nothing below it.
+            _ = try lower()
+            return try whiteOut(hidden, below: parent)
+        }
+        deferred.add(Whiteout(parent: Array(parent), name: Array(hidden), isInside: isInside, entry: entry.name))
+    }
+
+    /// Whether the layers below have a folder of that path. If only a part of it, that part is passed all the same, as it
+    /// would have been. Where a link leads there, it may be another folder in this layer.
+    private func passLowerFolders(to parent: [UInt8]) throws -> Bool {
+        let path = PathWalk.components(parent).map { Array($0) }
+        for end in path.indices {
+            let node = try lowerNode(path[...end], in: try lower())
+            if node?.status.kind == .symbolicLink { throw NeedsLowerLayers() }
+            if node?.status.kind == .directory { continue }
+            _ = try resolve(Array(path[..<end].joined(separator: [UInt8(ascii: "/")]))[...], create: false)
+            return false
+        }
+        return true
     }
 }

@@ -15,7 +15,7 @@ extension LayerUnpacking {
         let hidden = name.dropFirst(WhiteoutName.prefix.count)
         if hidden.isEmpty || hidden == [0x2e] || hidden == [0x2e, 0x2e] { throw LayerPath.invalidWhiteout(name) }
         if isSettled { return try whiteOut(hidden, below: parent) }
-        deferred.add(Whiteout(parent: Array(parent), name: Array(hidden), entry: entry.name))
+        try deferWhiteout(of: hidden, below: parent, entry)
     }
 
     /// A whiteout, with the layers below at hand.

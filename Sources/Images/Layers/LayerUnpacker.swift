@@ -95,7 +95,13 @@ final class LayerUnpacking {
         try LayerUnpacking.explaining {
             let reader = TarReader(tar, limits: limits.tar)
             while let entry = try reader.next() {
-                try naming(entry.name) { try apply(entry, content: reader) }
+                try naming(entry.name) {
+                    do { try apply(entry, content: reader) } catch {
+                        // It may come of what was assumed of the layers below: then this throws instead.
+                        _ = try lower()
+                        throw error
+                    }
+                }
             }
             try reader.drain()
         }
