@@ -131,16 +131,13 @@ static enum progress read_header(struct gunzip *decoder, struct flow *flow) {
 /// CRC-32 and size. The bits that were taken ahead are never more than these eight bytes: 63, less one at least for the end of
 /// the last block.
 static enum progress read_trailer(struct gunzip *decoder, struct flow *flow) {
-    while (decoder->field_size < 8) {
+    uint64_t expected = (uint64_t)decoder->size << 32 | decoder->crc;
+    for (; decoder->field_size < 8; decoder->field_size++) {
         if (!need_bits(decoder, flow, 8)) return NEEDS_MORE;
-        decoder->field[decoder->field_size++] = (uint8_t)take_bits(decoder, 8);
+        if (take_bits(decoder, 8) != (expected >> 8 * decoder->field_size & 255)) return CORRUPT;
     }
     decoder->field_size = 0;
     decoder->state = ENDED;
-    const uint8_t *field = decoder->field;
-    for (int i = 0; i < 4; i++) {
-        if (field[i] != (decoder->crc >> 8 * i & 255) || field[4 + i] != (decoder->size >> 8 * i & 255)) return CORRUPT;
-    }
     return DONE;
 }
 
