@@ -19,12 +19,20 @@ let package = Package(
         .executable(name: "minirun-shim", targets: ["minirun-shim"]),
     ],
     dependencies: [
-        .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.2")
+        .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.2"),
+        .package(url: "https://github.com/swift-server/async-http-client.git", from: "1.37.0"),
+        .package(url: "https://github.com/apple/swift-nio.git", from: "2.81.0"),
+        .package(url: "https://github.com/apple/swift-nio-ssl.git", from: "2.30.0"),
     ],
     targets: [
         // A target imports only targets that stand above it in this list; Scripts/lint checks that.
         .target(name: "CLinux"),
         .target(name: "LaunchPlan"),
+        // Optimized in debug builds too: the tests unpack real images.
+        .target(
+            name: "CInflate",
+            cSettings: [.unsafeFlags(["-std=gnu11", "-Wall", "-Wextra", "-O2"])]
+        ),
         .executableTarget(
             name: "minirun-shim",
             dependencies: ["LaunchPlan"],
@@ -41,21 +49,38 @@ let package = Package(
         ),
         .target(
             name: "Images",
-            dependencies: ["LinuxSystem", "OCI", .product(name: "Crypto", package: "swift-crypto")],
+            dependencies: ["CInflate", "LinuxSystem", "OCI", .product(name: "Crypto", package: "swift-crypto")],
             swiftSettings: swift,
             linkerSettings: [
                 .linkedLibrary("z"), .linkedLibrary("zstd"), .linkedLibrary("bz2"), .linkedLibrary("lzma"),
             ]
         ),
-        .target(name: "Runner", dependencies: ["Images", "Runtime", "OCI", "LinuxSystem"], swiftSettings: swift),
+        // The one target that is asynchronous, and the one that speaks HTTP.
+        .target(
+            name: "Registry",
+            dependencies: [
+                "Images", "OCI", "LinuxSystem",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            ],
+            swiftSettings: swift
+        ),
+        .target(
+            name: "Runner",
+            dependencies: ["Registry", "Images", "Runtime", "OCI", "LinuxSystem"],
+            swiftSettings: swift
+        ),
         .target(
             name: "Build",
-            dependencies: ["Runner", "Images", "Runtime", "OCI", "LinuxSystem"],
+            dependencies: ["Runner", "Registry", "Images", "Runtime", "OCI", "LinuxSystem"],
             swiftSettings: swift
         ),
         .executableTarget(
             name: "minirun",
-            dependencies: ["Build", "Runner", "Images", "Runtime", "OCI", "LinuxSystem"],
+            dependencies: ["Build", "Runner", "Registry", "Images", "Runtime", "OCI", "LinuxSystem"],
             swiftSettings: swift
         ),
         .testTarget(name: "OCITests", dependencies: ["OCI"], swiftSettings: swift),
@@ -67,6 +92,11 @@ let package = Package(
         ),
         .testTarget(name: "RunnerTests", dependencies: ["Runner", "Runtime", "OCI"], swiftSettings: swift),
         .testTarget(name: "ImagesTests", dependencies: ["Images", "LinuxSystem", "OCI"], swiftSettings: swift),
+        .testTarget(
+            name: "RegistryTests",
+            dependencies: ["Registry", "TestSupport", "Images", "LinuxSystem", "OCI"],
+            swiftSettings: swift
+        ),
         .testTarget(
             name: "BuildTests",
             dependencies: ["Build", "Runner", "Images", "LinuxSystem", "OCI"],
@@ -98,7 +128,7 @@ let package = Package(
         ),
         .testTarget(
             name: "CommandTests",
-            dependencies: ["minirun", "Build", "Runner", "LinuxSystem", "OCI"],
+            dependencies: ["minirun", "Build", "Runner", "Registry", "Images", "LinuxSystem", "OCI"],
             swiftSettings: swift
         ),
     ],

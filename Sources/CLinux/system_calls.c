@@ -2,6 +2,8 @@
 #include "include/CLinux.h"
 
 #include <linux/fs.h>
+#include <linux/fsverity.h>
+#include <linux/loop.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -46,6 +48,44 @@ const int linux_sc_processors_configured = _SC_NPROCESSORS_CONF;
 void linux_ignore_signal(int number) { signal(number, SIG_IGN); }
 
 char **linux_environment(void) { return environ; }
+
+/* The C library's functions change every thread of the process; the kernel's calls only this one. */
+static int take_ids(uid_t uid, gid_t gid, const gid_t *groups, size_t group_count)
+{
+    if (syscall(SYS_setgroups, group_count, groups) < 0) return -1;
+    if (syscall(SYS_setresgid, gid, gid, gid) < 0) return -1;
+    /* The saved uid stays root's, which is the way back. */
+    return (int)syscall(SYS_setresuid, uid, uid, 0);
+}
+
+int linux_spawn_as(uid_t uid, gid_t gid, const gid_t *groups, size_t group_count, pid_t *pid, const char *file,
+                   const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attributes, char *const argv[],
+                   char *const environment[])
+{
+    if (geteuid() != 0) return EPERM;
+    uid_t uids[3];
+    gid_t gids[3];
+    int count = getgroups(0, NULL);
+    if (count < 0 || getresuid(&uids[0], &uids[1], &uids[2]) < 0 || getresgid(&gids[0], &gids[1], &gids[2]) < 0)
+        return errno;
+    gid_t *own = calloc((size_t)count + 1, sizeof *own);
+    if (own == NULL) return ENOMEM;
+    count = getgroups(count, own);
+    int code = count < 0 ? errno : 0;
+    if (code == 0) {
+        if (take_ids(uid, gid, groups, group_count) < 0)
+            code = errno;
+        else
+            code = posix_spawnp(pid, file, actions, attributes, argv, environment);
+        /* A thread that went on as somebody else would be a surprise for all that comes after. */
+        if (syscall(SYS_setresuid, uids[0], uids[1], uids[2]) < 0 ||
+            syscall(SYS_setresgid, gids[0], gids[1], gids[2]) < 0 ||
+            syscall(SYS_setgroups, (size_t)count, own) < 0)
+            abort();
+    }
+    free(own);
+    return code;
+}
 const int linux_spawn_setsid = POSIX_SPAWN_SETSID;
 
 unsigned int linux_major(dev_t device) { return major(device); }
@@ -74,6 +114,34 @@ int linux_get_window_size(int fd, struct winsize *size) { return ioctl(fd, TIOCG
 int linux_set_window_size(int fd, const struct winsize *size) { return ioctl(fd, TIOCSWINSZ, size); }
 int linux_open_terminal_peer(int master) { return ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC); }
 int linux_clone_file(int source, int destination) { return ioctl(destination, FICLONE, source); }
+
+int linux_enable_verity(int fd) {
+    struct fsverity_enable_arg request = {.version = 1, .hash_algorithm = FS_VERITY_HASH_ALG_SHA256, .block_size = 4096};
+    return ioctl(fd, FS_IOC_ENABLE_VERITY, &request);
+}
+
+int linux_measure_verity(int fd, uint8_t digest[32]) {
+    union {
+        struct fsverity_digest header;
+        uint8_t bytes[sizeof(struct fsverity_digest) + 32];
+    } answer = {.header.digest_size = 32};
+    if (ioctl(fd, FS_IOC_MEASURE_VERITY, &answer) != 0) return -1;
+    memcpy(digest, answer.bytes + sizeof(struct fsverity_digest), 32);
+    return 0;
+}
+
+int linux_free_loop(int control) { return ioctl(control, LOOP_CTL_GET_FREE); }
+
+int linux_configure_loop(int device, int file) {
+    struct loop_config config = {
+        .fd = (unsigned)file,
+        .info.lo_flags = LO_FLAGS_READ_ONLY | LO_FLAGS_AUTOCLEAR | LO_FLAGS_DIRECT_IO,
+    };
+    if (ioctl(device, LOOP_CONFIGURE, &config) == 0) return 0;
+    if (errno != EINVAL) return -1;
+    config.info.lo_flags &= ~(unsigned)LO_FLAGS_DIRECT_IO;
+    return ioctl(device, LOOP_CONFIGURE, &config);
+}
 
 int linux_exit_code(int wait_status) { return WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : -1; }
 int linux_term_signal(int wait_status) { return WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : 0; }

@@ -25,6 +25,25 @@ extension FileDescriptor {
 }
 
 extension FileDescriptor {
+    /// Writes all of `bytes` from an offset of the file on, in as many pwrite(2) calls as it takes.
+    package func write(_ bytes: UnsafeRawBufferPointer, at offset: Int64) throws(SystemError) {
+        var done = 0
+        while done < bytes.count {
+            done += try retrying("writing") {
+                pwrite(raw, bytes.baseAddress?.advanced(by: done), bytes.count - done, Int(offset) + done)
+            }
+        }
+    }
+
+    /// Writes all of an array from an offset of the file on.
+    package func write(_ bytes: [UInt8], at offset: Int64) throws(SystemError) {
+        var failure: SystemError?
+        bytes.withUnsafeBytes { buffer in
+            do throws(SystemError) { try write(buffer, at: offset) } catch { failure = error }
+        }
+        if let failure { throw failure }
+    }
+
     /// Copies a regular file's data into an empty file, sharing blocks where the file system can, and leaving holes
     /// out.
     package func copyData(to copy: borrowing FileDescriptor) throws(SystemError) {
@@ -40,6 +59,22 @@ extension FileDescriptor {
             try copyRange(start..<Swift.min(end, size), to: copy)
             start = end
         }
+    }
+
+    /// The stretches of a regular file that are no holes, in order (lseek(2), SEEK_DATA).
+    package func dataSegments() throws(SystemError) -> [Range<Int64>] {
+        let size = Int(try status().size)
+        var segments: [Range<Int64>] = []
+        var start = 0
+        while start < size {
+            start = lseek(raw, start, SEEK_DATA)
+            // ENXIO: only a hole is left.
+            if start < 0 { break }
+            let end = Swift.min(try retrying("reading the holes of a file") { lseek(raw, start, SEEK_HOLE) }, size)
+            segments.append(Int64(start)..<Int64(end))
+            start = end
+        }
+        return segments
     }
 
     /// copy_file_range(2) as often as it takes; by read and write where the file systems refuse it.

@@ -201,3 +201,16 @@ package struct FileDescriptor: ~Copyable, Sendable {
         return Int(next - first)
     }
 }
+
+extension FileDescriptor {
+    /// Opens a file for reading that must be a regular one: a pipe or a device in its place is refused, and not waited for.
+    /// Links are followed.
+    package static func openRegular(_ path: String) throws(SystemError) -> FileDescriptor {
+        let file = try open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY)
+        switch try file.status().kind {
+        case .file: return file
+        case .directory: throw SystemError("opening", path, code: EISDIR)
+        default: throw SystemError("opening", path, code: EINVAL)
+        }
+    }
+}

@@ -14,6 +14,16 @@ package struct FileLock: ~Copyable, Sendable {
         self.init(owning: file)
     }
 
+    /// Takes a lock on a folder that is there, for the work on a file in it that others replace as a whole.
+    package init(folder: String, _ mode: Mode) throws(SystemError) {
+        let file = try FileDescriptor.open(folder, O_RDONLY | O_DIRECTORY)
+        try retrying("locking", folder) { flock(file.raw, mode == .shared ? LOCK_SH : LOCK_EX) }
+        self.init(owning: file)
+    }
+
+    /// Does something while the lock is held.
+    package borrowing func holding<R, E: Error>(_ body: () throws(E) -> R) throws(E) -> R { try body() }
+
     private init(owning file: consuming FileDescriptor) { self.file = file }
 
     /// Takes the lock if nobody holds it against us, else returns nil at once. The file is created if it is missing, unless

@@ -45,6 +45,12 @@ package struct FileStatus: Sendable {
         changed = status.st_ctim
     }
 
+    /// `modified` in nanoseconds since 1970; 0 for times before.
+    package var modifiedNanoseconds: UInt64 {
+        guard modified.tv_sec >= 0 else { return 0 }
+        return UInt64(modified.tv_sec) * 1_000_000_000 + UInt64(max(0, modified.tv_nsec))
+    }
+
     package var major: UInt32 { UInt32(linux_major(represents)) }
     package var minor: UInt32 { UInt32(linux_minor(represents)) }
 

@@ -21,8 +21,8 @@ package enum Files {
     package static func replace(_ path: String, with bytes: [UInt8], mode: mode_t = 0o644, durable: Bool = false)
         throws(SystemError)
     {
-        let temporary = "\(path).\(getpid()).tmp"
-        unlink(temporary)
+        // Not the process's id: two of its threads may replace one file.
+        let temporary = "\(path).\(String(try Random.number(), radix: 16)).tmp"
         do {
             let file = try FileDescriptor.open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: mode)
             try file.write(bytes)
@@ -49,6 +49,11 @@ package enum Files {
     /// `write`, but never through a link in the path's last component.
     package static func writeUnlinked(_ path: String, _ bytes: [UInt8], mode: mode_t = 0o644) throws(SystemError) {
         try FileDescriptor.open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode: mode).write(bytes)
+    }
+
+    /// Sets a file's times to now (utimensat(2)).
+    package static func touch(_ path: String) throws(SystemError) {
+        try retrying("changing the time of", path) { utimensat(AT_FDCWD, path, nil, AT_SYMLINK_NOFOLLOW) }
     }
 
     /// fsync(2) of the folder that holds `path`, so that its name survives a power cut.
@@ -164,5 +169,12 @@ package enum Files {
         }
         target.removeLast(target.count - count)
         return target
+    }
+}
+
+extension Files {
+    /// lchown(2): a link's own owner, never its target's.
+    package static func changeOwner(_ path: String, _ owner: uid_t, _ group: gid_t) throws(SystemError) {
+        try retrying("changing the owner of", path) { lchown(path, owner, group) }
     }
 }

@@ -9,4 +9,9 @@ package enum Random {
         try retrying("reading random bytes") { getrandom(&bytes, count, 0) }
         return bytes
     }
+
+    /// A number for a name that nobody else may hit upon.
+    package static func number() throws(SystemError) -> UInt64 {
+        try bytes(8).reduce(0) { $0 << 8 | UInt64($1) }
+    }
 }

@@ -24,6 +24,62 @@ package struct SignalDescriptor: ~Copyable {
         return set
     }
 
+    /// Waits for a signal, or until there is something to read from another descriptor: then nil.
+    package func wait(orInput other: CInt) throws(SystemError) -> CInt? {
+        while true {
+            var polls = [
+                pollfd(fd: descriptor.raw, events: Int16(POLLIN), revents: 0),
+                pollfd(fd: other, events: Int16(POLLIN), revents: 0),
+            ]
+            try retrying("waiting for a signal") { poll(&polls, 2, -1) }
+            if polls[0].revents != 0, let signal = try next() { return signal }
+            if polls[1].revents != 0 { return nil }
+        }
+    }
+
+    /// Wakes who waits for input of a pipe: writes one byte.
+    package static func tell(_ writing: CInt) {
+        var byte: UInt8 = 0
+        _ = write(writing, &byte, 1)
+    }
+
+    /// Gives the signals back to the process.
+    package func letGo(_ signals: [CInt]) throws(SystemError) {
+        var set = sigset_t()
+        sigemptyset(&set)
+        for signal in signals { sigaddset(&set, signal) }
+        try retrying("unblocking signals") { sigprocmask(SIG_UNBLOCK, &set, nil) }
+    }
+
+    /// Ends the process by the signal, as if it had never been held back.
+    package static func die(of signal: CInt) {
+        var set = sigset_t()
+        sigemptyset(&set)
+        sigaddset(&set, signal)
+        sigprocmask(SIG_UNBLOCK, &set, nil)
+        kill(getpid(), signal)
+    }
+
+    /// The calling thread's set of blocked signals.
+    package struct Mask: @unchecked Sendable {
+        fileprivate var set = sigset_t()
+    }
+
+    /// Holds every signal back from the calling thread, and so from those that it starts meanwhile (pthread_sigmask(3)).
+    package static func holdAll() -> Mask {
+        var before = Mask()
+        var all = sigset_t()
+        sigfillset(&all)
+        pthread_sigmask(SIG_BLOCK, &all, &before.set)
+        return before
+    }
+
+    /// Undoes `holdAll`.
+    package static func restore(_ mask: Mask) {
+        var mask = mask
+        pthread_sigmask(SIG_SETMASK, &mask.set, nil)
+    }
+
     /// The next signal that has come, or nil.
     package func next() throws(SystemError) -> CInt? {
         var info = signalfd_siginfo()

@@ -33,17 +33,32 @@ package enum Subprocess {
         package var errorText: String { String(decoding: error, as: UTF8.self) }
     }
 
+    /// As whom a program runs.
+    package struct Identity: Sendable {
+        package let uid: uid_t
+        package let gid: gid_t
+        package let groups: [gid_t]
+
+        package init(uid: uid_t, gid: gid_t, groups: [gid_t]) {
+            self.uid = uid
+            self.gid = gid
+            self.groups = groups
+        }
+    }
+
     /// Runs a program found in the PATH, feeds it `input`, and collects what it prints. The child gets no other descriptors
     /// of ours (all are O_CLOEXEC) and default signal actions.
     ///
     /// - Parameters:
     ///   - program: what is executed, where that is not the first argument; no PATH is searched for it then.
     ///   - environment: `NAME=value`; nil passes ours on.
+    ///   - identity: another user, for root only; the program is searched, and started, with that user's rights.
     ///   - timeout: milliseconds after which the child is killed; nil waits for ever.
     package static func run(
         _ arguments: [String],
         program: String? = nil,
         environment: [String]? = nil,
+        as identity: Identity? = nil,
         directory: String? = nil,
         input: [UInt8] = [],
         timeout: Int? = nil
@@ -55,6 +70,7 @@ package enum Subprocess {
             arguments,
             program: program,
             environment: environment,
+            as: identity,
             directory: directory,
             descriptors: [stdin.reading.raw, stdout.writing.raw, stderr.writing.raw]
         )
@@ -80,6 +96,7 @@ package enum Subprocess {
         _ arguments: [String],
         program: String? = nil,
         environment: [String]? = nil,
+        as identity: Identity? = nil,
         directory: String? = nil,
         descriptors: [CInt],
         newSession: Bool = false,
@@ -113,6 +130,20 @@ package enum Subprocess {
         let code = CStrings.with(arguments) { argv in
             CStrings.with(environment ?? []) { envp in
                 let entries = environment == nil ? linux_environment() : envp
+                if let identity {
+                    return linux_spawn_as(
+                        identity.uid,
+                        identity.gid,
+                        identity.groups,
+                        identity.groups.count,
+                        &pid,
+                        program ?? arguments.first ?? "",
+                        &actions,
+                        &attributes,
+                        argv,
+                        entries
+                    )
+                }
                 if let program { return posix_spawn(&pid, program, &actions, &attributes, argv, entries) }
                 guard let first = argv[0] else { return EINVAL }
                 return posix_spawnp(&pid, first, &actions, &attributes, argv, entries)

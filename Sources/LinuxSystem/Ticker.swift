@@ -1,14 +1,12 @@
 import CLinux
 
 /// Calls something at a steady pace on a thread of its own, until it is stopped.
-///
-/// The thread takes no signals: they are the main thread's business, and a container's.
 package final class Ticker: @unchecked Sendable {
     private let body: @Sendable () -> Void
     private let milliseconds: CInt
     private let stopping: FileDescriptor
     private let stopped: FileDescriptor
-    private var thread = pthread_t()
+    private var thread: Thread?
 
     package init(every milliseconds: Int, _ body: @escaping @Sendable () -> Void) throws(SystemError) {
         self.body = body
@@ -16,22 +14,7 @@ package final class Ticker: @unchecked Sendable {
         let pipe = try Pipe()
         stopped = try pipe.reading.duplicate()
         stopping = try pipe.writing.duplicate()
-        var all = sigset_t()
-        var before = sigset_t()
-        sigfillset(&all)
-        pthread_sigmask(SIG_BLOCK, &all, &before)
-        let code = pthread_create(
-            &thread,
-            nil,
-            { argument in
-                guard let argument else { return nil }
-                Unmanaged<Ticker>.fromOpaque(argument).takeRetainedValue().run()
-                return nil
-            },
-            Unmanaged.passRetained(self).toOpaque()
-        )
-        pthread_sigmask(SIG_SETMASK, &before, nil)
-        if code != 0 { throw SystemError("starting a thread", code: code) }
+        thread = try Thread { self.run() }
     }
 
     private func run() {
@@ -42,7 +25,8 @@ package final class Ticker: @unchecked Sendable {
     /// Waits for a call under way and ends the thread. Call it once.
     package func stop() {
         try? stopping.write([0])
-        pthread_join(thread, nil)
+        thread?.join()
+        thread = nil
     }
 }
 

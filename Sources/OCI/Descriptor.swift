@@ -7,6 +7,8 @@ package struct Descriptor: Hashable, Sendable {
     package var platform: Platform?
     package var annotations: [String: String]
     package var artifactType: String?
+    /// Where else the content can be had (foreign layers).
+    package var urls: [String] = []
 
     package init(
         mediaType: MediaType,
@@ -33,6 +35,7 @@ package struct Descriptor: Hashable, Sendable {
         platform = json["platform"].map { Platform($0) }
         annotations = json["annotations"]?.stringMap ?? [:]
         artifactType = json["artifactType"]?.string
+        urls = json["urls"]?.strings ?? []
     }
 
     package var json: JSON {
@@ -40,6 +43,7 @@ package struct Descriptor: Hashable, Sendable {
             ("mediaType", .string(mediaType.rawValue)), ("digest", .string(digest.description)),
             ("size", .number(size)),
         ]
+        if !urls.isEmpty { members.append(("urls", .strings(urls))) }
         if let artifactType { members.append(("artifactType", .string(artifactType))) }
         if let platform { members.append(("platform", platform.json)) }
         if !annotations.isEmpty { members.append(("annotations", .sortedStrings(annotations))) }
@@ -80,6 +84,12 @@ package struct MediaType: RawRepresentable, Hashable, Sendable {
     package static let dockerConfiguration = MediaType(rawValue: "application/vnd.docker.container.image.v1+json")
     package static let dockerLayer = MediaType(rawValue: "application/vnd.docker.image.rootfs.diff.tar")
     package static let dockerLayerGzip = MediaType(rawValue: "application/vnd.docker.image.rootfs.diff.tar.gzip")
+
+    /// A layer that may not be handed on: `urls` say where it is (image-spec, layer.md#non-distributable-layers).
+    package var isForeignLayer: Bool {
+        rawValue.hasPrefix("application/vnd.docker.image.rootfs.foreign.diff.tar")
+            || rawValue.hasPrefix("application/vnd.oci.image.layer.nondistributable.v1.tar")
+    }
 
     package var isIndex: Bool { self == .imageIndex || self == .dockerManifestList }
     package var isManifest: Bool { self == .imageManifest || self == .dockerManifest }

@@ -23,6 +23,7 @@ package struct ImageManifest: Equatable, Sendable {
             throw EngineError(.invalid, "invalid image manifest")
         }
         mediaType = MediaType(rawValue: json["mediaType"]?.string ?? MediaType.imageManifest.rawValue)
+        if mediaType.isIndex { throw EngineError(.invalid, "a manifest that calls itself an index is ambiguous") }
         self.configuration = try Descriptor(configuration)
         guard layers.count <= 1000 else { throw EngineError(.invalid, "an image of \(layers.count) layers") }
         self.layers = []
@@ -53,6 +54,9 @@ package struct ImageIndex: Equatable, Sendable {
     package init(_ json: JSON) throws(EngineError) {
         if json["layers"] != nil || json["config"] != nil {
             throw EngineError(.invalid, "an index with \"layers\" or \"config\" is ambiguous")
+        }
+        if let type = json["mediaType"]?.string, MediaType(rawValue: type).isManifest {
+            throw EngineError(.invalid, "an index that calls itself a manifest is ambiguous")
         }
         guard let entries = json["manifests"]?.array else { throw EngineError(.invalid, "invalid image index") }
         manifests = []

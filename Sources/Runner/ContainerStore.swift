@@ -122,7 +122,7 @@ package struct ContainerStore: Sendable {
         return records.sorted { $0.created > $1.created }
     }
 
-    private func ids() throws -> [String] {
+    func ids() throws -> [String] {
         do {
             return try Files.list("\(root)/containers").filter { $0 != "names" }
         } catch {

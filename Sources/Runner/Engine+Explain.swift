@@ -13,12 +13,12 @@ extension Engine {
         let root = store?.root ?? standardRoot
         let containers = ContainerStore(root: root, state: standardState)
         let chain = ImageStore.chainID(content.configuration.diffIDs)
-        let layers = chain.reversed().map { "\(root)/layers/dir/\($0.hex)/fs" }
-        let initLayer = "\(root)/layers/" + (chain.last.map { "dir/\($0.hex)" } ?? "none") + "/init"
+        let layers = chain.reversed().map { store?.layerFiles($0) ?? "\(root)/layers/dir/\($0.hex)/fs" }
+        let top = chain.last.map { store?.layerPath($0) ?? "\(root)/layers/dir/\($0.hex)" } ?? "\(root)/layers/none"
         var surroundings = PreparedRun.Surroundings(
             id: id,
             folder: containers.bundle(id, removedAtEnd: request.options.removeAtEnd),
-            layers: [initLayer] + layers,
+            layers: ["\(top)/init"] + layers,
             host: try .current(withDevices: request.options.privileged),
             hierarchy: try .current()
         )

@@ -40,13 +40,24 @@ extension Engine {
         return true
     }
 
-    /// Removes what neither an image, a container nor one of `roots` needs any more, unless somebody is at work with the
-    /// store: then the next removal will.
+    /// Removes what neither an image, a container nor one of `roots` needs any more. Where somebody is at work with the store
+    /// nothing goes now: whoever lets a lease go looks whether something waits (`ImageStore.awaitsCollection`).
+    ///
     /// - Parameter roots: asked for once nobody can add to them any more.
-    package func collect(keeping roots: () throws -> CollectionRoots) throws {
-        guard let lease = try images.exclusive() else { return }
-        var kept = try roots()
-        kept.layers.formUnion(try containerRoots().layers)
-        try images.collect(kept, holding: lease)
+    /// - Returns: what went; nil where somebody is at work.
+    @discardableResult
+    package func collect(keeping roots: () throws -> CollectionRoots) throws -> CollectionSummary? {
+        var whole: CollectionSummary?
+        // Before the attempt: who holds a lease now looks for it after letting that go.
+        images.awaitCollection()
+        repeat {
+            guard let lease = try images.exclusive() else { return whole }
+            var kept = try roots()
+            kept.layers.formUnion(try containerRoots().layers)
+            let summary = try images.collect(kept, holding: lease)
+            whole = whole.map { $0 + summary } ?? summary
+            // Again where something was removed after this collection had read the index.
+        } while images.awaitsCollection
+        return whole
     }
 }

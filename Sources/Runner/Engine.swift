@@ -9,7 +9,7 @@ package struct Engine: Sendable {
     package static let standardRoot = "/var/lib/minirun"
     package static let standardState = "/run/minirun"
 
-    package let images: ImageStore
+    package var images: ImageStore
     package let containers: ContainerStore
     /// The folder for what a reboot ends.
     package let state: String
@@ -18,10 +18,22 @@ package struct Engine: Sendable {
     /// Told what did not work and did not keep a command from its work.
     package var warn: @Sendable (String) -> Void = { _ in }
 
+    /// Where images come from that are not here; nil where none may be asked for.
+    package var puller: Puller?
+
     /// Opens the store, creating it the first time.
-    package init(root: String = standardRoot, state: String = standardState, shim: String) throws {
-        images = try ImageStore(root: root)
+    ///
+    /// - Parameter driver: what new layers become.
+    package init(
+        root: String = standardRoot,
+        state: String = standardState,
+        shim: String,
+        driver: StorageDriver = .dir
+    ) throws {
         self.state = Files.absolute(state)
+        var images = try ImageStore(root: root, mounts: "\(self.state)/layers")
+        images.driver = driver
+        self.images = images
         containers = ContainerStore(root: images.root, state: self.state)
         self.shim = shim
     }

@@ -92,6 +92,12 @@ package struct Execution: ~Copyable {
         return ending
     }
 
+    /// Ends a shim that has not got its plan, and waits for its end.
+    consuming func abandon() {
+        launch.kill()
+        launch.finish()
+    }
+
     /// Waits for the shim's own end.
     package func finish() { launch.finish() }
 

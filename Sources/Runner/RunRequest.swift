@@ -7,6 +7,7 @@ package struct RunRequest: Sendable {
     package var image: String
     package var platform: Platform?
     package var options: ContainerOptions
+    package var pull = PullPolicy.missing
     /// Statistics are wanted at the end.
     package var reports = false
     /// Signals that come meanwhile go to the container.
@@ -40,12 +41,19 @@ package enum RunnableImage: Sendable {
 
 extension Engine {
     /// Finds the image of a request, by location where it reads as one, else in the store.
-    package func image(_ text: String, platform: Platform?) throws -> RunnableImage {
+    package func image(
+        _ text: String,
+        platform: Platform?,
+        pull: PullPolicy = .never,
+        missing: (ImageReference) -> Void = { _ in }
+    ) throws -> RunnableImage {
         let image: RunnableImage
         if let location = ImageLocation.parse(text) {
             image = .outside(try location.open(platform: platform, spool: images.root + "/tmp"))
         } else {
-            image = .stored(try images.resolve(text, platform: platform))
+            let stored = try storedImage(text, platform: platform, pull: pull, missing: missing)
+            images.touch(stored)
+            image = .stored(stored)
         }
         // An index need not say what its only image is for.
         if let platform, !image.content.configuration.platform.serves(platform) {

@@ -23,8 +23,15 @@ final class Minirun: Sendable {
     deinit {
         // A test that killed an engine leaves its cleaning up to the next command: this is one.
         if !active.isEmpty { _ = try? invoke(["rm", "-f", "nothing"], timeout: 30) }
+        unmountLayers()
         // Never through a mount: what a failed test left mounted is not ours to empty.
         try? Files.removeTree(folder)
+    }
+
+    /// What a reboot does to layers that are images.
+    func unmountLayers() {
+        let layers = "\(state)/layers"
+        for name in (try? Files.list(layers)) ?? [] { _ = try? ImageMount.unmount("\(layers)/\(name)") }
     }
 
     /// The words that start this engine.

@@ -127,6 +127,7 @@ import Testing
             _ = try session.wait()
         }
         for id in minirun.active { for group in HostProcesses.cgroups(of: id) { _ = eventually { rmdir(group) == 0 } } }
+        minirun.unmountLayers()
         try Files.removeTree(minirun.state)
         let lines = try minirun("ps", "-a", "--format", "{{.Names}} {{.State}}").lines.sorted()
         #expect(lines == ["done exited", "kept exited"], "\(lines)")

@@ -100,7 +100,12 @@ import Testing
                   run         Create and run a new container from an image
                   ps          List containers
                   build       Build an image from a Dockerfile
+                  pull        Download an image from a registry
+                  push        Upload an image to a registry
                   images      List images
+                  login       Authenticate to a registry
+                  logout      Log out from a registry
+                  search      Search Docker Hub for images
                   version     Show the version information
                   info        Display system-wide information
 
@@ -108,6 +113,7 @@ import Testing
                   builder     Manage builds
                   container   Manage containers
                   image       Manage images
+                  manifest    Show image manifests
                   system      Manage minirun
 
                 Commands:
@@ -122,14 +128,15 @@ import Testing
                   tag         Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE
 
                 Global Options:
-                  -D, --debug              Enable debug mode
-                  -l, --log-level string   Set the logging level ("debug", "info",
-                                           "warn", "error", "fatal") (default "info")
-                      --root string        Where images and containers live (default
-                                           "/var/lib/minirun")
-                      --state string       Where running containers' state lives (default
-                                           "/run/minirun")
-                  -v, --version            Print version information and quit
+                  -D, --debug                   Enable debug mode
+                  -l, --log-level string        Set the logging level ("debug", "info",
+                                                "warn", "error", "fatal") (default "info")
+                      --root string             Where images and containers live (default
+                                                "/var/lib/minirun")
+                      --state string            Where running containers' state lives
+                                                (default "/run/minirun")
+                      --storage-driver string   What new layers become (default "dir")
+                  -v, --version                 Print version information and quit
 
                 Run 'minirun COMMAND --help' for more information on a command.
 

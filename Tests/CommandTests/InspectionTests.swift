@@ -1,3 +1,4 @@
+import Images
 import LinuxSystem
 import OCI
 import Runner
@@ -99,11 +100,14 @@ import Testing
             images: 2,
             root: "/r",
             state: "/s",
+            driver: .erofs,
             isDebugging: false,
             facts: facts
         )
-        for line in ["\n Containers: 3\n  Running: 1\n", "\n  Stopped: 2\n Images: 2\n", "\n Total Memory: 7.451GiB\n"]
-        {
+        for line in [
+            "\n  New Layers: erofs\n", "\n Containers: 3\n  Running: 1\n", "\n  Stopped: 2\n Images: 2\n",
+            "\n Total Memory: 7.451GiB\n",
+        ] {
             #expect(info.text.contains(line))
         }
         #expect(try GoTemplate("{{.NCPU}} {{.DockerRootDir}} {{.ContainersStopped}}").render(info.json) == "2 /r 2")

@@ -1,3 +1,4 @@
+import OCI
 import Runner
 import Testing
 
@@ -294,9 +295,9 @@ func message<T>(_ body: () throws(ValueError) -> T) -> String? {
     }
 
     @Test func pullModes() throws {
-        #expect(try PullOption(parsing: "never") == .never)
+        #expect(try PullPolicy(parsing: "never") == .never)
         #expect(
-            message { () throws(ValueError) in try PullOption(parsing: "x") }
+            message { () throws(ValueError) in try PullPolicy(parsing: "x") }
                 == "invalid pull option: 'x': must be one of \"always\", \"missing\" or \"never\""
         )
     }

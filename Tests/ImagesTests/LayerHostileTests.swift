@@ -16,16 +16,21 @@ import Testing
         return String(decoding: output ?? [], as: UTF8.self).split(separator: "\n").map { String($0.dropFirst(2)) }
     }()
 
-    @Test(arguments: files) func staysInside(_ file: String) throws {
-        let fixture = try LayerFixture()
+    @Test(arguments: files, LayerFixture.Form.allCases) func staysInside(_ file: String, form: LayerFixture.Form) throws
+    {
+        let fixture = try LayerFixture(form)
         let folder = fixture.folder
         let victim = try folder.folder("victim")
         try Files.makeDirectories(victim + "/folder")
         try Files.write(victim + "/hello", Array("unharmed\n".utf8))
-        let state = ["find", victim, "-printf", "%p %y %m %U %G %n %s %T@ %C@\n"]
-        let before = try runTool(state)
         let layer = "\(Self.fixtures)/\(file)"
         try runTool([Self.fixtures + "/tarify.py", "--outside", victim, layer, folder.path + "/tars"])
+        // Everything beside the layers themselves, as a whole tree: also what would appear between them.
+        let state = [
+            "find", folder.path, "-mindepth", "1", "-name", "layer[0-9]*", "-prune", "-o", "-printf",
+            "%p %y %m %U %G %n %s %T@ %C@ %l\\n",
+        ]
+        let before = try runTool(state)
         let json = try JSON.parse(runTool([Self.fixtures + "/tarify.py", "--expect", "--outside", victim, layer]))
         let expected = json["expect"]?.string ?? ""
         var failure: EngineError?

@@ -4,8 +4,8 @@ import OCI
 import Testing
 
 @Suite(.enabled(if: isRoot, "not root")) struct LayerStackTests {
-    static func fixture() throws -> LayerFixture {
-        let fixture = try LayerFixture()
+    static func fixture(_ form: LayerFixture.Form) throws -> LayerFixture {
+        let fixture = try LayerFixture(form)
         try fixture.add { tar in
             try tar.folder("usr/bin/")
             try tar.file("usr/bin/sh", "lower sh")
@@ -27,8 +27,8 @@ import Testing
         return fixture
     }
 
-    @Test func resolvesInsideTheMergedTree() throws {
-        let fixture = try Self.fixture()
+    @Test(arguments: LayerFixture.Form.allCases) func resolvesInsideTheMergedTree(form: LayerFixture.Form) throws {
+        let fixture = try Self.fixture(form)
         #expect(try fixture.text("/bin/sh") == "upper sh")
         #expect(try fixture.text("bin/ls") == "lower ls")
         #expect(try fixture.text("/up") == "upper sh")
@@ -46,8 +46,8 @@ import Testing
         #expect(try fixture.stack.lookup("/")?.path == "/")
     }
 
-    @Test func listsWhatAnOverlayShows() throws {
-        let fixture = try Self.fixture()
+    @Test(arguments: LayerFixture.Form.allCases) func listsWhatAnOverlayShows(form: LayerFixture.Form) throws {
+        let fixture = try Self.fixture(form)
         #expect(try fixture.stack.list("/etc") == ["new", "passwd"])
         #expect(try fixture.stack.list("/var").isEmpty)
         #expect(try fixture.stack.list("bin") == ["ls", "sh"])

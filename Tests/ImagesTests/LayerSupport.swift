@@ -79,19 +79,48 @@ extension TarWriter {
 
 /// Layers on top of each other in a temporary folder.
 final class LayerFixture {
-    let folder: TemporaryFolder
-    private(set) var stack = LayerStack(directories: [])
+    /// What a layer becomes.
+    enum Form: String, CaseIterable, CustomTestStringConvertible {
+        case folder, erofs
+        var testDescription: String { rawValue }
+    }
 
-    init() throws { folder = try TemporaryFolder() }
+    let folder: TemporaryFolder
+    let form: Form
+    private(set) var stack = LayerStack(directories: [])
+    private(set) var summary = UnpackSummary()
+
+    init(_ form: Form = .folder) throws {
+        folder = try TemporaryFolder()
+        self.form = form
+    }
+
+    deinit {
+        if form == .erofs { for directory in stack.directories { _ = try? ImageMount.unmount(directory) } }
+    }
 
     /// Unpacks one more layer on top and gives its folder.
     @discardableResult
     func add(_ build: (TarWriter) throws -> Void) throws -> String { try add(archive(build)) }
 
+    /// The image of a layer, by its folder.
+    func image(_ directory: String) -> String { directory + ".erofs" }
+
     @discardableResult
     func add(_ tar: [UInt8]) throws -> String {
         let directory = try folder.folder("layer\(stack.directories.count)")
-        _ = try LayerUnpacker.unpack(MemorySource(tar), into: directory, over: stack)
+        switch form {
+        case .folder: summary = try LayerUnpacker.unpack(MemorySource(tar), into: directory, over: stack)
+        case .erofs:
+            let file = try FileDescriptor.open(image(directory), O_RDWR | O_CREAT | O_TRUNC)
+            summary = try LayerUnpacker.write(
+                MemorySource(tar),
+                image: file,
+                uuid: Array(repeating: UInt8(stack.directories.count + 1), count: 16),
+                over: stack
+            )
+            try ImageMount.mount(image(directory), at: directory, type: "erofs")
+        }
         stack = LayerStack(directories: [directory] + stack.directories)
         return directory
     }

@@ -57,7 +57,7 @@ import Testing
         let other = try fixture.image([["a": "1", "etc/x": "lower"], ["new": "3"]], names: ["other"])
         let stack = try fixture.store.unpackedLayers(of: other)
         #expect(stack.directories[1] == folder(0) + "/fs")
-        #expect(try Files.list(fixture.store.layerFolder).count == 3)
+        #expect(try Files.list(fixture.store.layerFolder(.dir)).count == 3)
     }
 
     // MARK: Trust
@@ -109,7 +109,7 @@ import Testing
         bytes[bytes.count / 2] ^= 1
         try Files.write(path, bytes)
         #expect(throws: EngineError.self) { try fixture.store.unpackedLayers(of: image) }
-        #expect(try Files.list(fixture.store.layerFolder) == [image.chainIDs[0].hex])
+        #expect(try Files.list(fixture.store.layerFolder(.dir)) == [image.chainIDs[0].hex])
         #expect(try fixture.temporaries().filter { !$0.hasSuffix(".lock") } == [])
     }
 
@@ -122,7 +122,7 @@ import Testing
         let manifest = ImageManifest(configuration: wrong, layers: parts.manifest.layers)
         let stored = try fixture.store.commit(manifest: manifest, references: [])
         #expect(message { _ = try fixture.store.unpackedLayers(of: stored) }.contains("has the digest"))
-        #expect(try Files.list(fixture.store.layerFolder) == [])
+        #expect(try Files.list(fixture.store.layerFolder(.dir)) == [])
     }
 
     // MARK: The builder's layers
@@ -143,8 +143,8 @@ import Testing
         // As a root it keeps those below it.
         try fixture.store.updateIndex { $0.manifests = [] }
         _ = try fixture.collect(CollectionRoots(layers: [chainID]))
-        #expect(try Files.list(fixture.store.layerFolder).count == 3)
+        #expect(try Files.list(fixture.store.layerFolder(.dir)).count == 3)
         _ = try fixture.collect()
-        #expect(try Files.list(fixture.store.layerFolder) == [] && fixture.temporaries() == [])
+        #expect(try Files.list(fixture.store.layerFolder(.dir)) == [] && fixture.temporaries() == [])
     }
 }

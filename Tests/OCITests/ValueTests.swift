@@ -61,6 +61,12 @@ import Testing
         let both = #"{"schemaVersion":2,"config":\#(Self.descriptor),"layers":[],"manifests":[]}"#
         #expect(throws: EngineError.self) { try ImageManifest(JSON.parse(both)) }
         #expect(throws: EngineError.self) { try ImageIndex(JSON.parse(both)) }
+        let (manifest, index) = (MediaType.imageManifest.rawValue, MediaType.imageIndex.rawValue)
+        let misnamed =
+            #"{"schemaVersion":2,"mediaType":"\#(index)","config":\#(Self.descriptor),"layers":[]}"#
+        #expect(throws: EngineError.self) { try ImageManifest(JSON.parse(misnamed)) }
+        let other = #"{"schemaVersion":2,"mediaType":"\#(manifest)","manifests":[]}"#
+        #expect(throws: EngineError.self) { try ImageIndex(JSON.parse(other)) }
     }
 
     @Test(arguments: [

@@ -14,7 +14,9 @@ package enum BlackBox {
 
     /// What a caller's environment is: ours, with the shim and with what a test adds.
     package static func environment(_ added: [String: String] = [:]) -> [String] {
-        let all = ["PATH": Process.environment("PATH") ?? "/usr/bin:/bin", "MINIRUN_SHIM": shim, "TERM": "xterm"]
+        var all = ["PATH": Process.environment("PATH") ?? "/usr/bin:/bin", "MINIRUN_SHIM": shim, "TERM": "xterm"]
+        // Every suite may run with layers of either form.
+        if let driver = Process.environment("MINIRUN_STORAGE_DRIVER") { all["MINIRUN_STORAGE_DRIVER"] = driver }
         return all.merging(added) { $1 }.map { "\($0.key)=\($0.value)" }
     }
 }

@@ -38,11 +38,11 @@ package enum HostProcesses {
         return Set(roots.map { "\($0)/minirun/\(id)" }).filter(FileStatus.exists).sorted()
     }
 
-    /// Mounts below a folder, in this process's mount namespace.
+    /// Mounts below a folder, in this process's mount namespace, without the layers that an engine keeps mounted.
     package static func mounts(below folder: String) -> [String] {
         let mounts = ((try? Files.readText("/proc/self/mountinfo")) ?? "").split(separator: "\n")
         return mounts.compactMap { $0.split(separator: " ").dropFirst(4).first.map(String.init) }.filter {
-            $0.hasPrefix(folder)
+            $0.hasPrefix(folder) && !$0.contains("/state/layers/")
         }
     }
 }

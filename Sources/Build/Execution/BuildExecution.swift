@@ -98,19 +98,27 @@ final class BuildExecution {
         let step = reporter.step("[internal] load metadata for \(needed.reference)")
         step.start()
         do {
-            let image = try images.resolve(needed.reference.description, platform: needed.platform)
+            let pull = PullReports(step)
+            let image = try engine.storedImage(
+                needed.reference.description,
+                platform: needed.platform,
+                pull: request.pull ? .always : .missing,
+                events: { pull.report($0) }
+            )
+            images.touch(image)
             baseImages[needed] = image
             step.complete()
             return image
         } catch let error as EngineError {
             let name = "\(needed.reference.familiar): failed to resolve source metadata for \(needed.reference)"
             let isMissing = error.kind == .notFound && error.message.hasPrefix("No such image")
-            let reason = isMissing ? "\(needed.reference): not found" : error.message
+            let plain = String(error.message.trimmingPrefix("Error response from daemon: "))
+            let reason = isMissing ? "\(needed.reference): not found" : plain
             let excerpt = planner.stages.first { $0.base == .image(needed) }.map {
                 definition.dockerfile.source.excerpt($0.instruction.range)
             }
             step.fail(BuildFailure("\(name): \(reason)"))
-            let hint = isMissing ? "there is no pull yet: bring it into the store with \"minirun load\"" : error.hint
+            let hint = error.hint
             throw BuildError("\(name): \(reason)", excerpt: excerpt ?? "", hint: hint)
         }
     }

@@ -23,7 +23,7 @@ package struct BuildRequest: Sendable {
     package var labels: [String: String] = [:]
     /// Carries every step out, and remembers the results all the same.
     package var noCache = false
-    /// Asks a registry for base images. There is none yet: base images come from the store.
+    /// Asks the registry for base images also where they are here.
     package var pull = false
     /// What a RUN has that does not say so itself.
     package var network = ContainerOptions.Network.host

@@ -7,6 +7,15 @@
 #define _GNU_SOURCE 1
 #endif
 
+// Swift's own view of the C library comes with some packages and calls fd_set's member __fds_bits. X/Open calls it fds_bits, and
+// where both definitions meet in one module Swift's compiler refuses them.
+#include <features.h>
+#ifdef __USE_XOPEN
+#undef __USE_XOPEN
+#include <sys/select.h>
+#define __USE_XOPEN 1
+#endif
+
 #include <bzlib.h>
 #include <dirent.h>
 #include <errno.h>
@@ -35,10 +44,12 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/sysmacros.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <sys/un.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
 #include <termios.h>
@@ -86,6 +97,11 @@ void linux_ignore_signal(int number);
 
 /// environ, and POSIX_SPAWN_SETSID as a number.
 char **linux_environment(void);
+/// posix_spawnp(3) as another user, for root. The calling thread takes that user's ids for the length of the call: the child
+/// gets them, and at the exec it loses the saved uid of root and every capability. Other threads keep theirs.
+int linux_spawn_as(uid_t uid, gid_t gid, const gid_t *groups, size_t group_count, pid_t *pid, const char *file,
+                   const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attributes, char *const argv[],
+                   char *const environment[]);
 extern const int linux_spawn_setsid;
 
 /// The parts of a device number.
@@ -134,6 +150,20 @@ int linux_remove_contents(int directory, dev_t device);
 
 /// FICLONE: makes `destination` share `source`'s blocks where the file system can.
 int linux_clone_file(int source, int destination);
+
+/// FS_IOC_ENABLE_VERITY with SHA-256 and blocks of 4096 bytes: from then on the file cannot be written, and what is read of it is
+/// checked. Nobody may have it open for writing.
+int linux_enable_verity(int fd);
+
+/// FS_IOC_MEASURE_VERITY: the file's fs-verity digest, 32 bytes.
+int linux_measure_verity(int fd, uint8_t digest[32]);
+
+/// LOOP_CTL_GET_FREE: the number of a loop device that nobody uses.
+int linux_free_loop(int control);
+
+/// LOOP_CONFIGURE: shows `file` through a loop device, read-only, with direct input and output where the file's file system can,
+/// until nobody uses the device any more.
+int linux_configure_loop(int device, int file);
 
 /// The WIF* and W* macros, which Swift cannot import.
 int linux_exit_code(int wait_status);

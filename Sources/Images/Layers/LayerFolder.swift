@@ -17,6 +17,8 @@ final class LayerFolder {
     var hasWhiteouts = false
     /// Which of the layers below have it; nil is not known yet.
     var lowerLayers: [Int]?
+    /// What an EROFS image keeps of it.
+    var content: ErofsFolder?
     /// What its time of modification is to be in the end.
     var time = timespec()
 

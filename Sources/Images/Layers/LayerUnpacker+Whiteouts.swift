@@ -1,5 +1,3 @@
-import CLinux
-import LinuxSystem
 import OCI
 
 extension LayerUnpacking {
@@ -25,16 +23,12 @@ extension LayerUnpacking {
         if let child = folder.folders[Array(name)] {
             if child.isWritten { return try makeOpaque(child) }
             // It was only made on the way to whiteouts.
-            try remove(LayerPath.cString(name), from: folder)
+            try remove(name, from: folder)
         }
         // Overlayfs shows a whiteout that hides nothing as a broken file, where the folder is in one layer only.
         guard try below(name, in: folder) != nil else { return }
-        let cName = LayerPath.cString(name)
-        if mknodat(try descriptor(of: folder), cName, mode_t(S_IFCHR), 0) != 0 {
-            // A file of this layer hides it as well, and so does a whiteout.
-            if errno == EEXIST { return }
-            throw SystemError("creating whiteout")
-        }
+        // A file of this layer hides it as well, and so does a whiteout.
+        guard try form.addWhiteout(name, in: folder) else { return }
         folder.hasWhiteouts = true
         forgetResolved()
     }
@@ -44,8 +38,7 @@ extension LayerUnpacking {
     func makeOpaque(_ folder: LayerFolder) throws {
         if folder.isOpaque { return }
         if folder === tree { return try hideRoot() }
-        let directory = try descriptor(of: folder)
-        try retrying("hiding the content of") { fsetxattr(directory, OverlayForm.opaqueAttribute, "y", 1, 0) }
+        try form.setOpaque(folder)
         folder.isOpaque = true
         var pending = [folder]
         while let next = pending.popLast() {
@@ -54,10 +47,11 @@ extension LayerUnpacking {
                 if child.isWritten {
                     pending.append(child)
                 } else {
-                    try remove(LayerPath.cString(child.name), from: next)
+                    try remove(child.name[...], from: next)
                 }
             }
-            if next.hasWhiteouts { try removeWhiteouts(from: next) }
+            if next.hasWhiteouts { try form.removeWhiteouts(from: next) }
+            next.hasWhiteouts = false
         }
     }
 
@@ -65,14 +59,5 @@ extension LayerUnpacking {
     private func hideRoot() throws {
         guard lower.count > 0 else { return }
         for name in try lower.names(in: lower.root()) { try hide(name[...], in: tree) }
-    }
-
-    private func removeWhiteouts(from folder: LayerFolder) throws {
-        let directory = try descriptor(of: folder)
-        for entry in try Directory.entries(directory)
-        where OverlayForm.isWhiteout(try FileStatus.of(entry.name, in: directory)) {
-            try retrying("removing a whiteout from") { unlinkat(directory, entry.name, 0) }
-        }
-        folder.hasWhiteouts = false
     }
 }

@@ -3,8 +3,10 @@ import LinuxSystem
 import OCI
 
 /// What an unpacked layer may hold.
-package struct UnpackLimits: Sendable {
+package struct UnpackLimits: Equatable, Sendable {
     package var tar = TarLimits.default
+    /// Of the layer's compressed form; whoever decompresses it sees to this.
+    package var expansion = ExpansionLimits.default
     package static let `default` = UnpackLimits()
     package init() {}
 }
@@ -28,8 +30,8 @@ package struct UnpackSummary: Equatable, Sendable {
 /// It needs root: owners, device nodes and trusted attributes are part of a layer.
 package struct LayerUnpacker {
     /// Unpacks a plain tar and reads `tar` to its end, so that a `VerifiedSource` below it is verified.
-    /// - Parameters: - directory: an empty folder, which becomes the layer. After an error it holds a part of it:
-    ///   remove it. Nothing
+    /// - Parameters:
+    ///   - directory: an empty folder, which becomes the layer. After an error it holds a part of it: remove it. Nothing
     ///     outside of it is ever changed.
     ///   - lower: the layers below this one.
     package static func unpack(
@@ -38,9 +40,52 @@ package struct LayerUnpacker {
         over lower: LayerStack,
         limits: UnpackLimits = .default
     ) throws -> UnpackSummary {
+        try unpack(BufferedPieces(tar), into: directory, over: lower, limits: limits)
+    }
+
+    static func unpack(
+        _ tar: any PieceSource,
+        into directory: String,
+        over lower: LayerStack,
+        limits: UnpackLimits = .default
+    ) throws -> UnpackSummary {
+        try unpack(tar, over: lower, limits) { try FolderForm(directory) }
+    }
+
+    /// Writes a plain tar as an EROFS image that shows the same layer, and reads `tar` to its end. It needs no rights.
+    /// - Parameters:
+    ///   - image: an empty file, to be read and written. After an error it holds a part of the layer. It is not synced.
+    ///   - uuid: 16 bytes; the same archive over the same layers with the same UUID gives the same bytes.
+    package static func write(
+        _ tar: any ByteSource,
+        image: consuming FileDescriptor,
+        uuid: [UInt8],
+        over lower: LayerStack,
+        limits: UnpackLimits = .default
+    ) throws -> UnpackSummary {
+        try write(BufferedPieces(tar), image: image, uuid: uuid, over: lower, limits: limits)
+    }
+
+    static func write(
+        _ tar: any PieceSource,
+        image: consuming FileDescriptor,
+        uuid: [UInt8],
+        over lower: LayerStack,
+        limits: UnpackLimits = .default
+    ) throws -> UnpackSummary {
+        let form = ErofsForm(image, uuid: uuid)
+        return try unpack(tar, over: lower, limits) { form }
+    }
+
+    private static func unpack(
+        _ tar: any PieceSource,
+        over lower: LayerStack,
+        _ limits: UnpackLimits,
+        into form: () throws -> any LayerForm
+    ) throws -> UnpackSummary {
         do {
             let reader = TarReader(tar, limits: limits.tar)
-            let unpacking = try LayerUnpacking(directory, over: lower, limits: limits)
+            let unpacking = try LayerUnpacking(form(), over: lower, limits: limits)
             while let entry = try reader.next() {
                 do {
                     try unpacking.apply(entry, content: reader)
@@ -61,37 +106,27 @@ package struct LayerUnpacker {
 
 /// One layer being unpacked. System errors leave out the path where it is the entry's own: the caller adds it.
 final class LayerUnpacking {
-    let root: FileDescriptor
+    let form: any LayerForm
     let tree: LayerFolder
     let lower: OpenLayers
     let limits: UnpackLimits
     var summary = UnpackSummary()
 
-    /// The folder that is open: entries of one folder mostly follow each other.
-    private var current: (folder: LayerFolder, handle: OpenLayers.FileHandle)?
     /// The last parent as the archive names it, and the folder that it was resolved to.
     private var lastParent: (path: [UInt8], folder: LayerFolder)?
 
-    init(_ directory: String, over lower: LayerStack, limits: UnpackLimits) throws {
-        root = try FileDescriptor.open(directory, O_RDONLY | O_DIRECTORY)
+    init(_ form: any LayerForm, over lower: LayerStack, limits: UnpackLimits) throws {
+        self.form = form
         self.limits = limits
         self.lower = OpenLayers(lower)
         tree = LayerFolder(name: [], parent: nil)
-        guard try Directory.entries(root.raw).isEmpty else {
-            throw EngineError(.conflict, "the folder \(directory) is not empty")
-        }
         // Overlayfs takes the root's metadata from the topmost layer, whether its archive speaks of the root or not.
-        if self.lower.count > 0 {
-            let below = self.lower.root()
+        if let below = try self.lower.rootNode() {
             tree.lowerLayers = below.layers
-            try copyMetadata(
-                from: MergedNode(path: [], layers: below.layers, status: try root.status()),
-                to: tree,
-                root.raw
-            )
+            try form.copyMetadata(of: below, from: self.lower, to: tree)
         } else {
             tree.lowerLayers = []
-            try retrying("changing the mode") { fchmod(root.raw, 0o755) }
+            try form.setDefaultMetadata(of: tree)
         }
     }
 
@@ -115,7 +150,7 @@ final class LayerUnpacking {
         guard entry.kind == .directory else {
             throw EngineError(.invalid, "the root folder cannot become something else")
         }
-        try setMetadata(of: root.raw, entry)
+        try form.setMetadata(of: tree, entry)
         tree.setTime(entry)
         summary.files += 1
     }
@@ -123,41 +158,16 @@ final class LayerUnpacking {
     private func create(_ entry: TarEntry, _ name: ArraySlice<UInt8>, in folder: LayerFolder, _ content: TarReader)
         throws
     {
-        let cName = LayerPath.cString(name)
         switch entry.kind {
-        case .file: try createFile(entry, cName, in: folder, content)
+        case .file: try createFile(entry, name, in: folder, content)
         case .directory: try createFolder(entry, name, in: folder)
-        case .symlink: try createSymlink(entry, cName, in: folder)
+        case .symlink: try createSymlink(entry, name, in: folder)
         case .hardlink: try createHardlink(entry, name, in: folder)
-        case .characterDevice, .blockDevice, .fifo: try createNode(entry, cName, in: folder)
+        case .characterDevice, .blockDevice, .fifo: try createNode(entry, name, in: folder)
         }
     }
 
     // MARK: Folders
-
-    /// The descriptor of a folder of this layer, valid until the next call.
-    func descriptor(of folder: LayerFolder) throws -> CInt {
-        if folder === tree { return root.raw }
-        if let current, current.folder === folder { return current.handle.file.raw }
-        let handle = OpenLayers.FileHandle(try open(folder))
-        current = (folder, handle)
-        return handle.file.raw
-    }
-
-    /// Opens a folder of this layer again, for its own owner.
-    func open(_ folder: LayerFolder) throws -> FileDescriptor {
-        let path = folder.path
-        return try FileDescriptor.openBeneath(
-            root.raw,
-            path.isEmpty ? [0x2e, 0] : LayerPath.cString(path[...]),
-            O_RDONLY | O_DIRECTORY | O_NOFOLLOW
-        )
-    }
-
-    /// The folder that is being entered: what follows is mostly inside it.
-    func setCurrent(_ folder: LayerFolder, _ file: consuming FileDescriptor) {
-        current = (folder, OpenLayers.FileHandle(file))
-    }
 
     /// What was resolved may lead elsewhere now: a name became a folder, a link, or nothing.
     func forgetResolved() { lastParent = nil }
@@ -204,11 +214,10 @@ final class LayerUnpacking {
 
     /// What a name is that is no folder of this layer yet: in this layer, else in those below.
     private func look(up name: ArraySlice<UInt8>, in folder: LayerFolder) throws -> Looked {
-        let cName = LayerPath.cString(name)
-        let directory = try descriptor(of: folder)
-        if let status = try LayerPath.status(cName, in: directory) {
-            guard status.kind == .symbolicLink else { return .other }
-            return .link(try Files.linkTarget(cName, in: directory))
+        switch try form.member(name, in: folder) {
+        case .link(let target): return .link(target)
+        case .file, .folder, .whiteout: return .other
+        case nil: break
         }
         guard let node = try below(name, in: folder) else { return .nothing }
         switch node.status.kind {
@@ -244,72 +253,38 @@ final class LayerUnpacking {
     {
         if name.starts(with: WhiteoutName.prefix) { throw LayerPath.invalidWhiteout(name) }
         let child = try addFolder(name, in: folder)
-        let file = try FileDescriptor.openAt(
-            try descriptor(of: folder),
-            LayerPath.cString(name),
-            O_RDONLY | O_DIRECTORY | O_NOFOLLOW
-        )
         if let below, !child.isOpaque {
             child.lowerLayers = below.layers
-            try copyMetadata(from: below, to: child, file.raw)
+            try form.copyMetadata(of: below, from: lower, to: child)
         } else {
-            try retrying("changing the owner") { fchown(file.raw, 0, 0) }
-            try retrying("changing the mode") { fchmod(file.raw, 0o755) }
+            try form.setDefaultMetadata(of: child)
         }
-        setCurrent(child, file)
         return child
     }
 
-    /// mkdir(2), in the place of whatever this layer has there, and the folder's node.
+    /// A new folder, in the place of whatever this layer has there.
     func addFolder(_ name: ArraySlice<UInt8>, in folder: LayerFolder) throws -> LayerFolder {
-        let cName = LayerPath.cString(name)
-        let directory = try descriptor(of: folder)
-        var replaces = false
-        if mkdirat(directory, cName, 0o700) != 0 {
-            guard errno == EEXIST else { throw SystemError("creating folder") }
-            try remove(cName, from: folder)
-            replaces = true
-            try retrying("creating folder") { mkdirat(directory, cName, 0o700) }
-        }
-        forgetResolved()
         let child = LayerFolder(name: Array(name), parent: folder)
         guard child.depth <= limits.tar.depth else { throw SystemError("creating folder", code: ENAMETOOLONG) }
+        var replaces = false
+        try replacing(name, in: folder) {
+            if try form.addFolder(child, in: folder) { return true }
+            replaces = true
+            return false
+        }
+        forgetResolved()
         folder.folders[child.name] = child
         // A file or whiteout of this layer stood here: what is below it in lower layers is gone for good.
         if replaces { try makeOpaque(child) }
         return child
     }
 
-    private func copyMetadata(from below: MergedNode, to folder: LayerFolder, _ file: CInt) throws {
-        let source = try lower.locate(below)
-        let metadata = try NodeMetadata.of(source.raw) { !OverlayForm.isOwnAttribute($0) }
-        try metadata.apply(to: file)
-        folder.time = metadata.status.modified
-    }
-
     /// Removes what this layer has under a name: file, link or folder with all below it.
-    func remove(_ cName: [CChar], from folder: LayerFolder) throws {
+    func remove(_ name: ArraySlice<UInt8>, from folder: LayerFolder) throws {
         forgetResolved()
-        let directory = try descriptor(of: folder)
-        if unlinkat(directory, cName, 0) == 0 { return }
-        guard errno == EISDIR else { throw SystemError("replacing") }
-        let child = try FileDescriptor.openAt(directory, cName, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
-        try Directory.removeContents(child, device: try child.status().device)
-        try retrying("replacing") { unlinkat(directory, cName, AT_REMOVEDIR) }
-        folder.folders[cName.dropLast().map(UInt8.init(bitPattern:))] = nil
-        if current?.folder !== folder { current = nil }
+        try form.remove(name, from: folder)
+        folder.folders[Array(name)] = nil
     }
 
-    /// Sets the folders' times: last, since every entry made in a folder changes its own.
-    func finish() throws {
-        var pending = [tree]
-        while let folder = pending.popLast() {
-            let times = [folder.time, folder.time]
-            let file = try open(folder)
-            try retrying("changing the time of", String(decoding: folder.path, as: UTF8.self)) {
-                futimens(file.raw, times)
-            }
-            pending += folder.folders.values
-        }
-    }
+    func finish() throws { try form.finish(tree) }
 }

@@ -29,6 +29,13 @@ package final class OpenLayers {
         MergedFolder(path: [], layers: Array(0..<count))
     }
 
+    /// The root's own node; nil where there is no layer.
+    func rootNode() throws -> MergedNode? {
+        if count == 0 { return nil }
+        guard let top = try FileDescriptor.locate(try descriptor(0), []) else { return nil }
+        return MergedNode(path: [], layers: root().layers, status: try top.status())
+    }
+
     /// The names in a folder of the merged tree, in no order.
     package func names(in folder: MergedFolder) throws -> [[UInt8]] {
         var seen: Set<[UInt8]> = []

@@ -23,11 +23,22 @@ package struct CollectionRoots: Sendable {
 package struct CollectionSummary: Equatable, Sendable {
     package var blobs = 0
     package var layers = 0
-    /// Of blobs on the disk, and of layers as their records say.
+    /// What they took on the disk.
     package var bytes: Int64 = 0
+
+    package static func + (a: CollectionSummary, b: CollectionSummary) -> CollectionSummary {
+        CollectionSummary(blobs: a.blobs + b.blobs, layers: a.layers + b.layers, bytes: a.bytes + b.bytes)
+    }
 }
 
 extension ImageStore {
+    /// Notes that something was removed whose content is still there.
+    /// On a full disk nothing can be noted, and that must not keep anybody from making room.
+    package func awaitCollection() { try? Files.write(uncollectedPath, []) }
+
+    /// Whether removed content waits for a collection.
+    package var awaitsCollection: Bool { FileStatus.exists(uncollectedPath) }
+
     /// Removes every blob and every unpacked layer that neither index.json nor a root leads to, and all of tmp/.
     ///
     /// If anything that must be read to know what to keep cannot be read, nothing is removed.
@@ -35,21 +46,36 @@ extension ImageStore {
     @discardableResult
     package func collect(_ roots: CollectionRoots, holding lease: borrowing CollectionLease) throws -> CollectionSummary
     {
-        var marked = Marked(blobs: roots.blobs)
-        for target in try index().distinctTargets { try mark(target.digest, target.mediaType, &marked) }
-        for manifest in roots.manifests { try mark(manifest, .imageManifest, &marked) }
-        for layer in roots.layers { try mark(layer: layer, &marked) }
+        // What is removed from the index after this waits for the next collection.
+        try Files.remove(uncollectedPath)
+        var marked = try marked(from: index().distinctTargets)
+        try mark(roots, &marked)
         var summary = CollectionSummary()
         try sweepBlobs(marked, &summary)
         try sweepLayers(marked, &summary)
         try sweepTemporary()
+        try sweepPartial()
         return summary
     }
 
-    private struct Marked {
-        var blobs: Set<Digest>
+    /// What something leads to.
+    struct Marked {
+        var blobs: Set<Digest> = []
         var layers: Set<Digest> = []
-        var documents: Set<Digest> = []
+        fileprivate var documents: Set<Digest> = []
+    }
+
+    /// What entries of an index lead to.
+    func marked(from targets: [Descriptor]) throws -> Marked {
+        var marked = Marked()
+        for target in targets { try mark(target.digest, target.mediaType, &marked) }
+        return marked
+    }
+
+    func mark(_ roots: CollectionRoots, _ marked: inout Marked) throws {
+        marked.blobs.formUnion(roots.blobs)
+        for manifest in roots.manifests { try mark(manifest, .imageManifest, &marked) }
+        for layer in roots.layers { try mark(layer: layer, &marked) }
     }
 
     /// Marks a manifest or an index and what it needs. What is not there needs nothing: other platforms of an index.
@@ -107,11 +133,29 @@ extension ImageStore {
     }
 
     private func sweepLayers(_ marked: Marked, _ summary: inout CollectionSummary) throws {
-        for name in try Files.list(layerFolder) {
-            guard let chainID = Digest(hex: name), !marked.layers.contains(chainID) else { continue }
-            summary.bytes += (try? LayerRecord.read(in: layerPath(chainID)))?.bytes ?? 0
-            try discardLayer(chainID)
+        var usage = DiskUsage()
+        for entry in try layerEntries() {
+            guard let chainID = entry.chainID, !marked.layers.contains(chainID) else { continue }
+            summary.bytes += try usage.measure(entry.path)
+            try discard(entry)
             summary.layers += 1
+        }
+    }
+
+    /// Removes partly fetched blobs to which nothing was added for `age` seconds: what a pull left that was cut off is the
+    /// beginning of the next one, but not for ever.
+    package func sweepPartial(olderThan age: UInt64 = 24 * 3600) throws {
+        guard FileStatus.exists(partialFolder) else { return }
+        let now = Clock.realtime / 1_000_000_000
+        for name in try Files.list(partialFolder) {
+            let file = "\(partialFolder)/\(name)"
+            guard let status = try? FileStatus.of(file), UInt64(clamping: status.modified.tv_sec) + age <= now else {
+                continue
+            }
+            // Whoever fetches it holds it.
+            guard let lock = try FileLock.attempt(file, .exclusive, creating: false) else { continue }
+            try Files.remove(file)
+            _ = consume lock
         }
     }
 
@@ -122,11 +166,21 @@ extension ImageStore {
         _ = consume lease
     }
 
+    /// Files that were to replace others (`Files.replace`) when their writers were killed.
+    func temporaryReplacements() throws -> [String] {
+        try [root, path("images"), path("build/steps"), path("build/digests")].flatMap { folder in
+            let names: [String]
+            do throws(SystemError) { names = try Files.list(folder) } catch {
+                if error.code == SystemError.notFound { return [String]() }
+                throw error
+            }
+            return names.filter { $0.hasSuffix(".tmp") }.map { "\(folder)/\($0)" }
+        }
+    }
+
     /// What killed processes left, and lock files: nobody holds one of them without a lease.
     private func sweepTemporary() throws {
         for name in try Files.list(temporaryFolder) { try Files.removeTree(path("tmp/\(name)")) }
-        for name in try Files.list(path("images")) where name.hasSuffix(".tmp") {
-            try Files.remove(path("images/\(name)"))
-        }
+        for file in try temporaryReplacements() { try Files.remove(file) }
     }
 }

@@ -40,12 +40,14 @@ extension ImageStore {
                 // The same image packed otherwise: nobody needs the old packing's blobs for the image's sake.
                 if Set(manifests(of: old).map(\.manifest.configuration.digest)) == [image.id] {
                     index.removeNameless(old.digest)
+                    awaitCollection()
                 }
             }
             if references.isEmpty { index.keep(plain) }
             return (index.references(to: target.digest), before)
         }
         image.references = names
+        touch(image)
         return (
             image,
             before.compactMap { name, old in

@@ -2,17 +2,9 @@ import CLinux
 import LinuxSystem
 import OCI
 
-/// What happens while an image is made ready.
-package enum StoreEvent: Sendable {
-    /// A layer's turn has come. `layer` is its blob, of `size` bytes.
-    case unpacking(layer: Digest, size: Int64)
-    /// So many of the blob's bytes were read.
-    case progress(layer: Digest, bytes: Int64)
-    case unpacked(layer: Digest)
-}
-
-/// Unpacked layers: `layers/dir/CHAINHEX/fs`, in the form that overlayfs mounts. A layer's folder depends on those
-/// below it (a parent folder that it has no entry for keeps its owner and mode), hence the chain id as its name.
+/// Unpacked layers: `layers/dir/CHAINHEX/fs`, in the form that overlayfs mounts, or `layers/erofs/CHAINHEX/layer.erofs`, an
+/// image of the same. A layer depends on those below it (a parent folder that it has no entry for keeps its owner and
+/// mode), hence the chain id as its name.
 extension ImageStore {
     /// The chain id of each layer (image-spec, config.md#layer-chainid).
     package static func chainID(_ diffIDs: [Digest]) -> [Digest] {
@@ -28,42 +20,40 @@ extension ImageStore {
         return chain
     }
 
-    /// The layers' folders, the top one first; those that are missing are unpacked. Each is unpacked once, whoever asks
-    /// at the same time, and only if its blob and its diff id are right.
-    ///
-    /// The caller holds a lease until something else protects the layers.
-    package func unpackedLayers(of image: some ImageContent, events: (StoreEvent) -> Void = { _ in }) throws
-        -> LayerStack
-    {
-        let chain = ImageStore.chainID(image.configuration.diffIDs)
-        let layers = try image.layers
-        var below: [String] = []
-        for (position, (blob, diffID)) in layers.enumerated() {
-            let record = LayerRecord(
-                diffID: diffID,
-                chainID: chain[position],
-                parent: position == 0 ? nil : chain[position - 1],
-                bytes: 0,
-                files: 0
-            )
-            if try usableLayer(record.chainID) == nil {
-                try unpack(record, over: LayerStack(directories: below)) { folder, lower in
-                    events(.unpacking(layer: blob.digest, size: blob.size))
-                    let summary = try self.unpack(image.open(layer: blob), record.diffID, into: folder, over: lower) {
-                        bytes in
-                        events(.progress(layer: blob.digest, bytes: bytes))
-                    }
-                    events(.unpacked(layer: blob.digest))
-                    return summary
-                }
-            }
-            below.insert(layerPath(record.chainID) + "/fs", at: 0)
-        }
-        return LayerStack(directories: below)
+    func layerFolder(_ driver: StorageDriver) -> String { path("layers/\(driver.rawValue)") }
+
+    func layerPath(_ chainID: Digest, _ driver: StorageDriver) -> String { layerFolder(driver) + "/" + chainID.hex }
+
+    /// The layer's folder, which holds `layer.json` and `fs` or `layer.erofs`, whichever form it has; of one that is not
+    /// unpacked where it would be as a folder.
+    package func layerPath(_ chainID: Digest) -> String {
+        let folder = layerPath(chainID, .dir)
+        let image = layerPath(chainID, .erofs)
+        return FileStatus.exists(folder) || !FileStatus.exists(image) ? folder : image
     }
 
-    /// The layer's folder, which holds `fs` and `layer.json`.
-    package func layerPath(_ chainID: Digest) -> String { layerFolder + "/" + chainID.hex }
+    /// The folder with the layer's files, or where they get mounted.
+    package func layerFiles(_ chainID: Digest) -> String {
+        let path = layerPath(chainID)
+        return path == layerPath(chainID, .erofs) ? mountPoint(chainID) : path + "/fs"
+    }
+
+    /// The folder with a usable layer's files, mounted if need be. The caller holds a lease.
+    func layerContent(_ chainID: Digest) throws -> String {
+        let path = layerPath(chainID)
+        return path == layerPath(chainID, .erofs) ? try mountLayer(chainID) : path + "/fs"
+    }
+
+    /// The chain ids of all that lies in layers/.
+    func storedLayers() throws -> Set<Digest> {
+        var layers: Set<Digest> = []
+        for driver in StorageDriver.allCases where FileStatus.exists(layerFolder(driver)) {
+            for name in try Files.list(layerFolder(driver)) {
+                if let chainID = Digest(hex: name) { layers.insert(chainID) }
+            }
+        }
+        return layers
+    }
 
     /// The record of a layer that is unpacked and can be trusted; nil for any other.
     package func usableLayer(_ chainID: Digest) throws -> LayerRecord? {
@@ -96,9 +86,8 @@ extension ImageStore {
     ) throws -> Digest {
         let chainID = parent.map { SHA256Digest.of(Array("\($0) \(diffID)".utf8)) } ?? diffID
         let record = LayerRecord(diffID: diffID, chainID: chainID, parent: parent, bytes: bytes, files: files)
-        try place(record) { folder in
+        try place(record, .dir) { folder, _ in
             try retrying("renaming", directory) { rename(directory, folder + "/fs") }
-            return nil
         }
         try Files.removeTree(directory)
         return chainID
@@ -109,13 +98,12 @@ extension ImageStore {
     package func syncLayers() throws {
         try lease().during {
             var unsynced: [LayerRecord] = []
-            for name in try Files.list(layerFolder) {
-                guard let id = Digest(hex: name), let record = try usableLayer(id), !record.isSynced else { continue }
-                unsynced.append(record)
+            for id in try storedLayers() {
+                if let record = try usableLayer(id), !record.isSynced { unsynced.append(record) }
             }
             if unsynced.isEmpty { return }
-            let folder = try FileDescriptor.open(layerFolder, O_RDONLY | O_DIRECTORY)
-            try retrying("syncing", layerFolder) { syncfs(folder.raw) }
+            let folder = try FileDescriptor.open(root, O_RDONLY | O_DIRECTORY)
+            try retrying("syncing", root) { syncfs(folder.raw) }
             for var record in unsynced {
                 record.isSynced = true
                 try Files.replace(layerPath(record.chainID) + "/" + LayerRecord.name, with: record.json.bytes())
@@ -123,30 +111,27 @@ extension ImageStore {
         }
     }
 
-    private func unpack(
-        _ record: LayerRecord,
-        over lower: LayerStack,
-        with unpack: (_ folder: String, _ lower: LayerStack) throws -> UnpackSummary
-    ) throws {
-        try place(record) { folder in
-            let root = folder + "/fs"
-            try retrying("creating folder", root) { mkdir(root, 0o755) }
-            try retrying("changing the mode of", root) { chmod(root, 0o755) }
-            return try unpack(root, lower)
-        }
+    /// Held while a layer is made or mounted.
+    func layerLock(_ chainID: Digest) throws -> FileLock {
+        try FileLock("\(temporaryFolder)/layer-\(chainID.hex).lock", .exclusive)
     }
 
     /// Builds a layer's folder under tmp/ and moves it into place, unless somebody else did meanwhile.
     ///
     /// The lock makes one name under tmp/ enough: what a killed process left there is removed by the next one.
-    private func place(_ record: LayerRecord, _ build: (_ folder: String) throws -> UnpackSummary?) throws {
+    func place(
+        _ record: LayerRecord,
+        _ driver: StorageDriver,
+        _ build: (_ folder: String, _ record: inout LayerRecord) throws -> Void
+    ) throws {
         let name = "\(temporaryFolder)/layer-\(record.chainID.hex)"
         try lease().during {
-            try FileLock(name + ".lock", .exclusive).during {
+            try layerLock(record.chainID).during {
                 if try usableLayer(record.chainID) != nil { return }
+                if try revive(record.chainID) { return }
                 try Files.removeTree(name)
                 try retrying("creating folder", name) { mkdir(name, 0o700) }
-                do { try finish(record, in: name, build) } catch {
+                do { try finish(record, driver, in: name, build) } catch {
                     try? Files.removeTree(name)
                     throw error
                 }
@@ -154,62 +139,33 @@ extension ImageStore {
         }
     }
 
-    private func finish(_ record: LayerRecord, in folder: String, _ build: (String) throws -> UnpackSummary?) throws {
+    private func finish(
+        _ record: LayerRecord,
+        _ driver: StorageDriver,
+        in folder: String,
+        _ build: (String, inout LayerRecord) throws -> Void
+    ) throws {
         var record = record
-        if let summary = try build(folder) {
-            record.bytes = summary.bytes
-            record.files = summary.files
-        }
+        try build(folder, &record)
         try Files.write(folder + "/" + LayerRecord.name, record.json.bytes())
         try discardLayer(record.chainID)
-        try retrying("renaming", folder) { rename(folder, layerPath(record.chainID)) }
+        // Stores that older versions made have no folder for images.
+        try Files.makeDirectories(layerFolder(driver), mode: 0o700)
+        let place = layerPath(record.chainID, driver)
+        try retrying("renaming", folder) { rename(folder, place) }
     }
 
     /// Removes a layer in two steps, so that no part of one is ever taken for a whole.
     func discardLayer(_ chainID: Digest) throws {
+        try unmountLayer(chainID)
         let old = "\(temporaryFolder)/old-\(chainID.hex)"
-        try Files.removeTree(old)
-        if rename(layerPath(chainID), old) != 0 {
-            if errno == ENOENT { return }
-            throw SystemError("renaming", layerPath(chainID))
+        for driver in StorageDriver.allCases {
+            try Files.removeTree(old)
+            if rename(layerPath(chainID, driver), old) != 0 {
+                if errno == ENOENT { continue }
+                throw SystemError("renaming", layerPath(chainID, driver))
+            }
+            try Files.removeTree(old)
         }
-        try Files.removeTree(old)
-    }
-
-    /// Unpacks a blob and reads it to its end, where its digest, and the diff id of what is in it, are verified.
-    private func unpack(
-        _ blob: any ByteSource,
-        _ diffID: Digest,
-        into folder: String,
-        over lower: LayerStack,
-        progress: (Int64) -> Void
-    ) throws -> UnpackSummary {
-        try withoutActuallyEscaping(progress) { progress in
-            let counted = CountingSource(blob, progress)
-            let tar = VerifiedSource(DecompressingSource(counted), digest: diffID, size: nil, subject: "layer")
-            let summary = try LayerUnpacker.unpack(tar, into: folder, over: lower)
-            try tar.drain()
-            try counted.drain()
-            return summary
-        }
-    }
-}
-
-/// Tells how far a source was read.
-private final class CountingSource: ByteSource {
-    private let inner: any ByteSource
-    private let report: (Int64) -> Void
-    private var count: Int64 = 0
-
-    init(_ inner: any ByteSource, _ report: @escaping (Int64) -> Void) {
-        self.inner = inner
-        self.report = report
-    }
-
-    func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
-        let count = try inner.read(into: buffer)
-        self.count += Int64(count)
-        if count > 0 { report(self.count) }
-        return count
     }
 }

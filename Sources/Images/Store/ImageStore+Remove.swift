@@ -62,7 +62,7 @@ extension ImageStore {
     }
 
     /// Entries without a name that lead to this image and to no other.
-    private func removeNameless(_ id: Digest, from index: inout ImageIndex) {
+    func removeNameless(_ id: Digest, from index: inout ImageIndex) {
         index.manifests.removeAll { entry in
             let ids = Set(manifests(of: entry).map(\.manifest.configuration.digest))
             return entry.reference == nil && ids == [id]

@@ -8,23 +8,38 @@ import OCI
 /// version                   "1\n"
 /// images/                   an OCI image layout that other tools can read: oci-layout, index.json, blobs/sha256/HEX
 /// layers/dir/CHAINHEX/      fs/ (the layer in overlayfs form) and layer.json (LayerRecord)
+/// layers/erofs/CHAINHEX/    layer.erofs (the same as an image) and layer.json
+/// partial/HEX               blobs of which a part was fetched (PartialBlob); those of yesterday go with `collect`
 /// tmp/                      what is being made; emptied by `collect`
+/// uncollected               there while removed content waits for a collection (`collectWhenFree`)
+/// limits.json               StoreLimits
+/// quarantine/               damaged content that `system check --repair` took out
 /// lock                      StoreLease (shared), CollectionLease (exclusive)
 /// index.lock                held while index.json is changed
 /// ```
 ///
 /// Any number of processes may use one store at once. Blobs and unpacked layers appear whole or not at all, and
-/// index.json is replaced in one step. A value of this type holds no descriptors and no cache: it is the root's path.
+/// index.json is replaced in one step. A value of this type holds no descriptors and no cache: it is the root's path, and
+/// what to do with new layers.
 package struct ImageStore: Sendable, Equatable {
     /// An absolute path.
     package let root: String
+    /// Where layers that are images are mounted: a folder that a reboot empties.
+    package let mounts: String
+    /// What layers become when they are unpacked. Those that are unpacked already stay what they are.
+    package var driver = StorageDriver.dir
+    /// What a layer may hold.
+    package var unpackLimits = UnpackLimits.default
 
     /// The format of the folders below the root. Another one is refused.
     static let version = "1\n"
 
     /// Opens the store at `root` and creates it if there is none: one small file is read when there is one.
-    package init(root: String) throws {
+    ///
+    /// - Parameter mounts: where layers are mounted; nil for a folder of the store's own.
+    package init(root: String, mounts: String? = nil) throws {
         self.root = ImageStore.isPlain(root) ? root : Files.absolute(root)
+        self.mounts = mounts ?? self.root + "/mounted"
         if let found = try storedVersion() { try check(found) } else { try create() }
     }
 
@@ -81,22 +96,29 @@ package struct ImageStore: Sendable, Equatable {
             try Files.makeDirectories(path(folder), mode: 0o700)
         }
         for folder in ["build", "containers"] { try Files.makeDirectories(path(folder), mode: 0o700) }
-        try Files.replace(
-            path("images/oci-layout"),
-            with: Array(#"{"imageLayoutVersion":"1.0.0"}"#.utf8),
-            durable: true
-        )
+        try writeLayoutFile()
         if !FileStatus.exists(indexPath) {
             try Files.replace(indexPath, with: ImageIndex().json.bytes(), durable: true)
         }
         try Files.replace(path("version"), with: Array(ImageStore.version.utf8), durable: true)
     }
 
+    /// What makes `images/` an image layout (image-spec, image-layout.md).
+    func writeLayoutFile() throws {
+        try Files.replace(
+            path("images/oci-layout"),
+            with: Array(#"{"imageLayoutVersion":"1.0.0"}"#.utf8),
+            durable: true
+        )
+    }
+
     func path(_ name: String) -> String { root + "/" + name }
     var indexPath: String { path("images/index.json") }
     var blobFolder: String { path("images/blobs/sha256") }
-    var layerFolder: String { path("layers/dir") }
     var temporaryFolder: String { path("tmp") }
+    /// There while something was removed whose content is not collected yet.
+    var uncollectedPath: String { path("uncollected") }
+    var partialFolder: String { path("partial") }
 }
 
 /// Keeps everything in the store while it lives: for content that no reference and no container's record holds yet,
@@ -112,13 +134,16 @@ package struct StoreLease: ~Copyable, Sendable {
 extension FileLock {
     /// Keeps the lock while `body` runs. Without the extension an optimized build lets a lock go after its last use, and
     /// that is before `body`.
-    func during<R>(_ body: () throws -> R) rethrows -> R { try withExtendedLifetime(self, body) }
+    package func during<R>(_ body: () throws -> R) rethrows -> R { try withExtendedLifetime(self, body) }
 }
 
 /// The right to remove content: nobody has a `StoreLease` while it lives, and whoever wants one waits.
 package struct CollectionLease: ~Copyable, Sendable {
     private let lock: FileLock
     fileprivate init(_ lock: consuming FileLock) { self.lock = lock }
+
+    /// Keeps the lease while `body` runs.
+    package func during<R>(_ body: () throws -> R) rethrows -> R { try lock.during(body) }
 }
 
 extension ImageStore {

@@ -16,6 +16,17 @@ package struct LayerRecord: Equatable, Sendable {
     /// Of file content, unpacked.
     package var bytes: Int64
     package var files: Int
+    /// Of a layer that is an image.
+    package var image: Image?
+
+    package struct Image: Equatable, Sendable {
+        /// As `ErofsDigest` counts it.
+        package var digest: Digest
+        /// Of the file, in bytes.
+        package var size: Int64
+        /// The file's fs-verity digest, where the file system has that.
+        package var verity: Digest?
+    }
 
     static let name = "layer.json"
     private static let version = 1
@@ -51,6 +62,13 @@ package struct LayerRecord: Equatable, Sendable {
         isSynced = json["synced"]?.bool ?? false
         bytes = Int64(json["bytes"]?.int ?? 0)
         files = json["files"]?.int ?? 0
+        image = json["image"]?["digest"]?.string.flatMap { try? Digest($0) }.map {
+            Image(
+                digest: $0,
+                size: Int64(json["image"]?["size"]?.int ?? 0),
+                verity: json["image"]?["verity"]?.string.flatMap { try? Digest($0) }
+            )
+        }
     }
 
     var json: JSON {
@@ -58,6 +76,7 @@ package struct LayerRecord: Equatable, Sendable {
             "version": .number(LayerRecord.version), "diffID": .string(diffID.description),
             "chainID": .string(chainID.description), "parent": parent.map { .string($0.description) } ?? .null,
             "bootID": .string(bootID), "synced": .bool(isSynced), "bytes": .number(bytes), "files": .number(files),
+            "image": image?.json ?? .null,
         ]
     }
 
@@ -69,5 +88,14 @@ package struct LayerRecord: Equatable, Sendable {
             throw error
         }
         return (try? JSON.parse(bytes)).flatMap { LayerRecord($0) }
+    }
+}
+
+extension LayerRecord.Image {
+    fileprivate var json: JSON {
+        [
+            "digest": .string(digest.description), "size": .number(size),
+            "verity": verity.map { .string($0.description) } ?? .null,
+        ]
     }
 }

@@ -1,7 +1,7 @@
 import OCI
 
 /// An image whose layers can be read: one in the store, or one in an archive or a layout (`TransportImage`).
-package protocol ImageContent {
+package protocol ImageContent: Sendable {
     var manifest: ImageManifest { get }
     var configuration: ImageConfiguration { get }
     /// The layer's blob, as compressed as its media type says, or more or less: only its first bytes tell. It is

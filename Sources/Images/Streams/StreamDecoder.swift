@@ -1,3 +1,4 @@
+import CInflate
 import CLinux
 import OCI
 
@@ -20,41 +21,36 @@ func corruptStream(_ format: CompressionFormat) -> EngineError {
     EngineError(.corrupt, "the \(format.rawValue) data is corrupt")
 }
 
-/// gzip (RFC 1952) by zlib.
+/// gzip (RFC 1952) by our own `CInflate`.
 final class GzipDecoder: StreamDecoder {
-    // zlib checks that its state and the stream stay where they were.
-    private let stream = UnsafeMutablePointer<z_stream>.allocate(capacity: 1)
+    private let decoder: OpaquePointer
 
     init() throws {
-        stream.initialize(to: z_stream())
-        // 15 is the largest window, 16 asks for gzip headers and their checksums.
-        guard inflateInit2_(stream, 15 + 16, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size)) == Z_OK else {
-            throw EngineError(.failed, "starting zlib failed")
-        }
+        guard let decoder = gunzip_create() else { throw EngineError(.failed, "starting gzip failed") }
+        self.decoder = decoder
     }
 
-    deinit {
-        inflateEnd(stream)
-        stream.deallocate()
-    }
+    deinit { gunzip_destroy(decoder) }
 
     func decode(_ input: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer) throws -> DecodingStep {
-        stream.pointee.next_in = UnsafeMutablePointer(mutating: input.bindMemory(to: UInt8.self).baseAddress)
-        stream.pointee.avail_in = UInt32(input.count)
-        stream.pointee.next_out = output.bindMemory(to: UInt8.self).baseAddress
-        stream.pointee.avail_out = UInt32(output.count)
-        let code = inflate(stream, Z_NO_FLUSH)
-        guard code == Z_OK || code == Z_STREAM_END || code == Z_BUF_ERROR else { throw corruptStream(.gzip) }
-        return DecodingStep(
-            consumed: input.count - Int(stream.pointee.avail_in),
-            produced: output.count - Int(stream.pointee.avail_out),
-            ended: code == Z_STREAM_END
+        let from = input.bindMemory(to: UInt8.self)
+        let to = output.bindMemory(to: UInt8.self)
+        var step = DecodingStep(consumed: 0, produced: 0, ended: false)
+        let result = gunzip_decode(
+            decoder,
+            from.baseAddress,
+            from.count,
+            &step.consumed,
+            to.baseAddress,
+            to.count,
+            &step.produced
         )
+        if result == GUNZIP_CORRUPT { throw corruptStream(.gzip) }
+        step.ended = result == GUNZIP_MEMBER_END
+        return step
     }
 
-    func reset() throws {
-        if inflateReset(stream) != Z_OK { throw corruptStream(.gzip) }
-    }
+    func reset() throws { gunzip_reset(decoder) }
 }
 
 /// zstd (RFC 8878) by libzstd, which passes over skippable frames by itself.

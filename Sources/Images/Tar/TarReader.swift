@@ -1,10 +1,11 @@
 import OCI
 
 /// What a reader puts up with.
-package struct TarLimits: Sendable {
+package struct TarLimits: Equatable, Sendable {
     /// Bytes of one extension header: GNU long names, PAX records, sparse maps.
     package var header = 1 << 20
-    package var entries = 10_000_000
+    /// Headers. The largest images have some hundred thousand files; each takes an inode.
+    package var entries = 5_000_000
     /// Bytes of a name or link target (PATH_MAX), and components of a name.
     package var path = 4096
     package var depth = 512
@@ -33,7 +34,11 @@ package final class TarReader {
     private var padding: Int64 = 0
     private var expansion = SparseExpansion(segments: nil, size: 0)
 
-    package init(_ source: any ByteSource, limits: TarLimits = .default) {
+    package convenience init(_ source: any ByteSource, limits: TarLimits = .default) {
+        self.init(BufferedPieces(source), limits: limits)
+    }
+
+    init(_ source: any PieceSource, limits: TarLimits) {
         input = TarInput(source)
         self.limits = limits
     }
@@ -51,7 +56,11 @@ package final class TarReader {
             let header = try TarHeader(block)
             entries += 1
             if entries > limits.entries {
-                throw EngineError(.invalid, "the archive has more than \(limits.entries) entries")
+                throw EngineError(
+                    .invalid,
+                    "the archive has more than \(limits.entries) entries",
+                    hint: "if it is no tar bomb, allow it with --max-layer-entries or MINIRUN_MAX_LAYER_ENTRIES"
+                )
             }
             if try !readExtension(header, into: &extensions) { return try entry(header, extensions) }
         }

@@ -38,12 +38,18 @@ extension ImageStore {
         // bzip2 and xz have no media type of their own.
         let isKept = source.format != .bzip2 && source.format != .xz
         let blob = TeeSource(isKept ? source : DecompressingSource(source), writer)
-        let tar = HashingSource(isKept ? DecompressingSource(blob) : blob)
-        let reader = TarReader(tar)
-        guard try reader.next() != nil else { throw EngineError(.invalid, "the archive to import is empty") }
-        while try reader.next() != nil {}
-        try reader.drain()
-        try blob.drain()
+        let limits = unpackLimits
+        let (_, tar) = try LayerPipeline.run(
+            blob,
+            diffID: nil,
+            formats: isKept ? .all : [.none],
+            expansion: limits.expansion
+        ) { pieces in
+            let reader = TarReader(pieces, limits: limits.tar)
+            guard try reader.next() != nil else { throw EngineError(.invalid, "the archive to import is empty") }
+            while try reader.next() != nil {}
+            try reader.drain()
+        }
         let (digest, size) = try writer.commit()
         return (Descriptor(mediaType: .layer(isKept ? source.format : nil), digest: digest, size: size), tar.digest)
     }

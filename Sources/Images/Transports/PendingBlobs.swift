@@ -54,11 +54,10 @@ struct PendingBlobs {
         if let diffID, let known = layers[diffID], expected == nil || expected?.digest == known.digest { return known }
         let isStored = expected.map { store.hasBlob($0.digest, size: $0.size) } ?? false
         let writer = isStored ? nil : try store.blobWriter()
-        let blob = TeeSource(source, writer)
-        let decompressing = DecompressingSource(blob)
-        let tar = HashingSource(decompressing)
-        try tar.drain()
-        try blob.drain()
+        let expansion = store.unpackLimits.expansion
+        let (_, tar) = try LayerPipeline.run(TeeSource(source, writer), diffID: nil, expansion: expansion) { pieces in
+            while try !pieces.next().isEmpty {}
+        }
         if let diffID, tar.digest != diffID {
             throw EngineError(.corrupt, "invalid diffID for a layer: expected \"\(diffID)\", got \"\(tar.digest)\"")
         }
@@ -66,9 +65,9 @@ struct PendingBlobs {
         let descriptor =
             expected
             ?? Descriptor(
-                mediaType: .layer(decompressing.format),
+                mediaType: .layer(tar.format),
                 digest: writer?.digest ?? tar.digest,
-                size: writer?.count ?? tar.count
+                size: writer?.count ?? tar.size
             )
         if let writer { try keep(writer) }
         layers[tar.digest] = descriptor

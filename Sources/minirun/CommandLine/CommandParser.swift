@@ -12,6 +12,7 @@ extension CommandTable {
     static let globalOptions: [Option] = [
         .value("root", .directory, "Where images and containers live (default \"/var/lib/minirun\")"),
         .value("state", .directory, "Where running containers' state lives (default \"/run/minirun\")"),
+        .value("storage-driver", .choice(["dir", "erofs", "auto"]), "What new layers become (default \"dir\")"),
         .flag("debug", short: "D", "Enable debug mode"),
         .value(
             "log-level",
@@ -39,6 +40,7 @@ extension CommandTable {
         var globals = GlobalOptions()
         globals.root = before.arguments.value("root")
         globals.state = before.arguments.value("state")
+        globals.storageDriver = before.arguments.value("storage-driver")
         globals.debug = before.arguments.flag("debug")
         globals.logLevel = before.arguments.value("log-level") ?? "info"
         guard CommandTable.logLevels.contains(globals.logLevel) else {

@@ -6,6 +6,8 @@ struct GlobalOptions: Sendable, Equatable {
     var root: String?
     /// `--state`: where things live that a reboot ends; nil for the default.
     var state: String?
+    /// `--storage-driver`: nil for what MINIRUN_STORAGE_DRIVER says, or the default.
+    var storageDriver: String?
     /// `-D`.
     var debug = false
     /// `--log-level`: debug, info, warn, error or fatal.

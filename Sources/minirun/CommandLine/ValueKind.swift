@@ -1,3 +1,5 @@
+import OCI
+
 /// What an option's value means: how it is checked while parsing, named in the help and completed by a shell.
 ///
 /// Values that docker checks only after parsing (devices, volumes, security options…) are `text` here; the verb parses

@@ -19,13 +19,18 @@ enum BuildCommand {
 
     private static func run(_ parsed: ParsedArguments) throws -> Int32 {
         let request = try request(parsed)
-        let engine = try Installation.engine(parsed.globals)
+        var engine = try Installation.engine(parsed.globals)
+        engine.puller = RegistryAccess.puller(showing: nil)
         let isQuiet = parsed.flag("quiet")
         let mode = isQuiet ? ProgressMode.quiet : try ProgressMode(parsing: parsed.value("progress") ?? "auto")
+        let began = Clock.realtime
         let result: BuildResult
         do {
             result = try build(request, engine, mode)
+            try Installation.keepLimits(engine, since: began)
         } catch {
+            // What the step that failed had stored.
+            _ = try? engine.collect(keeping: BuildCache(engine.images).roots)
             return fail(error, isQuiet: mode == .quiet)
         }
         if let file = parsed.value("iidfile") { try Files.writeUnlinked(file, Array(result.id.description.utf8)) }

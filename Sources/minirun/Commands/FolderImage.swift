@@ -22,7 +22,10 @@ enum FolderImage {
         }
         var request = BuildRequest(context: Files.absolute(text))
         request.platform = try parsed.platform()
-        return try BuildCommand.build(request, engine, parsed.flag("quiet") ? .quiet : .auto).id.description
+        let began = Clock.realtime
+        let result = try BuildCommand.build(request, engine, parsed.flag("quiet") ? .quiet : .auto)
+        try Installation.keepLimits(engine, since: began)
+        return result.id.description
     }
 
     /// Whether no image can have that name.

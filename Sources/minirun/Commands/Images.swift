@@ -2,6 +2,7 @@ import Build
 import Images
 import LinuxSystem
 import OCI
+import Registry
 import Runner
 
 /// `minirun images`
@@ -18,6 +19,12 @@ enum ImagesCommand {
     )
 
     private static func run(_ parsed: ParsedArguments) throws -> Int32 {
+        if let name = parsed.value("remote") {
+            let reference = try ImageReference(name)
+            let tags = try RegistryAccess.client().tags(of: reference)
+            Console.print(tags.map { "\(reference.familiarRepository):\($0)\n" }.joined())
+            return 0
+        }
         let format = parsed.value("format") ?? ""
         let isTable = format.isEmpty || format == "table"
         var style = ImageListing.Style(now: Clock.realtime)
@@ -59,8 +66,7 @@ struct ImageFilter {
                 return known.first { $0.id == id }?.created ?? 0
             }
         }
-        let until = try filters["until"].last.map(ImageFilter.time)
-        before = try [created("before"), until].compactMap { $0 }.min()
+        before = try [created("before"), filters.until()].compactMap { $0 }.min()
         since = try created("since")
         if filters.has("reference") { patterns.append(try filters["reference"].map(ImageFilter.pattern)) }
     }
@@ -72,14 +78,6 @@ struct ImageFilter {
         do { return try PathPattern(text) } catch {
             throw EngineError(.invalid, "invalid filter 'reference=\(text)': \(error)")
         }
-    }
-
-    /// A time, or how long ago: nanoseconds since 1970.
-    private static func time(_ text: String) throws -> UInt64 {
-        if let time = Timestamp.nanoseconds(rfc3339: text) { return time }
-        if let seconds = UInt64(text), seconds < 1 << 33 { return seconds * 1_000_000_000 }
-        let now = Clock.realtime
-        return now - min(now, UInt64(clamping: try Durations.nanoseconds(text)))
     }
 
     /// The images that are wanted, each with those of its names that are.

@@ -24,15 +24,15 @@ enum ImportCommand {
         var configuration = ImageConfiguration(platform: try parsed.value("platform").map { try Platform($0) } ?? .host)
         configuration.config = try changed(parsed.values("change"), configuration.platform)
         let message = parsed.value("message") ?? ""
-        let image = try Installation.withEngine(parsed.globals) { engine in
-            try engine.images.importRootfs(
+        try Installation.adding(parsed) { engine in
+            let image = try engine.images.importRootfs(
                 source(file),
                 configuration: configuration,
                 message: message.isEmpty ? "Imported from \(file)" : message,
                 reference: reference
             )
+            Console.print("\(image.id)\n")
         }
-        Console.print("\(image.id)\n")
         return 0
     }
 

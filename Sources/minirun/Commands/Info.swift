@@ -25,6 +25,7 @@ enum InfoCommand {
                 images: try engine.images.images().count,
                 root: engine.images.root,
                 state: engine.state,
+                driver: engine.images.driver,
                 isDebugging: parsed.globals.debug,
                 facts: try .current()
             )
@@ -91,6 +92,8 @@ struct SystemInformation {
     let images: Int
     let root: String
     let state: String
+    /// What new layers become.
+    let driver: StorageDriver
     let isDebugging: Bool
     let facts: SystemFacts
 
@@ -112,6 +115,7 @@ struct SystemInformation {
          Images: \(images)
          Server Version: \(Version.number)
          Storage Driver: overlay2
+          New Layers: \(driver.rawValue)
          Logging Driver: none
          Cgroup Driver: cgroupfs
          Cgroup Version: \(facts.cgroupVersion)
@@ -140,7 +144,8 @@ struct SystemInformation {
         let counts: JSON = [
             "ID": "", "Containers": .number(containers), "ContainersRunning": .number(running), "ContainersPaused": 0,
             "ContainersStopped": .number(containers - running), "Images": .number(images), "Driver": "overlay2",
-            "DriverStatus": [], "Plugins": ["Volume": .null, "Network": .null, "Authorization": .null, "Log": .null],
+            "DriverStatus": [["New Layers", .string(driver.rawValue)]],
+            "Plugins": ["Volume": .null, "Network": .null, "Authorization": .null, "Log": .null],
             "MemoryLimit": true, "SwapLimit": true, "CpuCfsPeriod": true, "CpuCfsQuota": true, "CPUShares": true,
             "CPUSet": true, "PidsLimit": true, "Debug": .bool(isDebugging), "LoggingDriver": "none",
         ]

@@ -72,7 +72,7 @@ enum ContainerInspectCommand {
             record: record,
             folder: engine.containers.bundle(record.id, removedAtEnd: record.removeAtEnd),
             dataFolder: engine.containers.folder(record.id),
-            layers: try record.layers.reversed().map { engine.images.layerPath(try Digest($0)) + "/fs" }
+            layers: try record.layers.reversed().map { engine.images.layerFiles(try Digest($0)) }
         )
         inspection.pid = try engine.pid(of: record)
         if parsed.flag("size") { inspection.size = try engine.size(of: record) }

@@ -1,3 +1,4 @@
+import Images
 import LinuxSystem
 import OCI
 import Runner
@@ -7,7 +8,9 @@ extension Installation {
     /// of root says what to do about it.
     static func withEngine<R>(_ globals: GlobalOptions, _ work: (Engine) throws -> R) throws -> R {
         do {
-            return try work(Engine(root: root(globals), state: globals.state ?? Engine.standardState, shim: ""))
+            var engine = try Engine(root: root(globals), state: state(globals), shim: "", driver: driver(globals))
+            engine.images.unpackLimits = try unpackLimits()
+            return try work(engine)
         } catch let error as SystemError where error.code == SystemError.denied && !Process.isRoot {
             throw EngineError(.failed, "\(error)", hint: "minirun needs root for this: try again with sudo")
         }

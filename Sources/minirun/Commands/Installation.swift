@@ -1,3 +1,4 @@
+import Images
 import LinuxSystem
 import OCI
 import Runner
@@ -7,12 +8,25 @@ enum Installation {
     /// The engine at `--root` and `--state`. Opening it creates its folders, so it needs the right to.
     static func engine(_ globals: GlobalOptions) throws -> Engine {
         do {
-            var engine = try Engine(root: root(globals), state: globals.state ?? Engine.standardState, shim: shim())
+            var engine = try Engine(
+                root: root(globals),
+                state: state(globals),
+                shim: shim(),
+                driver: driver(globals)
+            )
+            engine.images.unpackLimits = try unpackLimits()
             engine.warn = { Console.complain("WARNING: \($0)\n") }
             return engine
         } catch let error as SystemError where error.code == SystemError.denied {
             throw EngineError(.failed, "\(error)", hint: "minirun needs root for this: try again with sudo")
         }
+    }
+
+    static func state(_ globals: GlobalOptions) -> String { globals.state ?? Engine.standardState }
+
+    static func driver(_ globals: GlobalOptions) throws -> StorageDriver {
+        let said = globals.storageDriver ?? Process.environment("MINIRUN_STORAGE_DRIVER") ?? ""
+        return said.isEmpty ? .dir : try StorageDriver(parsing: said)
     }
 
     static func root(_ globals: GlobalOptions) -> String { globals.root ?? Engine.standardRoot }

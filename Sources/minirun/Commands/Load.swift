@@ -26,12 +26,13 @@ enum LoadCommand {
         }
         // Owners and device nodes need root; who loads without it wants to look at an image, not to run it.
         let unpacks = Process.isRoot
-        let loaded = try Installation.withEngine(parsed.globals) { engine in
-            input.isEmpty
+        try Installation.adding(parsed) { engine in
+            let loaded =
+                input.isEmpty
                 ? try engine.images.load(StandardStream.input.duplicate(), platform: platform, unpacking: unpacks)
                 : try engine.images.load(path: input, platform: platform, unpacking: unpacks)
+            for image in loaded { Console.print(text(image)) }
         }
-        for image in loaded { Console.print(text(image)) }
         return 0
     }
 

@@ -1,3 +1,4 @@
+import Build
 import OCI
 import Runner
 
@@ -17,11 +18,16 @@ enum RmCommand {
         let force = parsed.flag("force")
         return try Installation.withEngine(parsed.globals) { engine in
             try engine.recover()
-            return try Installation.each(parsed.positional, forgiving: force) { name in
+            var freesImage = false
+            let exitCode = try Installation.each(parsed.positional, forgiving: force) { name in
                 let container = try engine.containers.find(String(name.drop { $0 == "/" }))
                 if force { try engine.forceRemove(container) } else { try engine.remove(container) }
+                // An image that was removed under it lived on in the container alone.
+                if !engine.hasImage(of: container) { freesImage = true }
                 Console.print("\(name)\n")
             }
+            if freesImage { try engine.collect(keeping: BuildCache(engine.images).roots) } else { try engine.settle() }
+            return exitCode
         }
     }
 }

@@ -1,3 +1,4 @@
+import Build
 import Images
 import LinuxSystem
 import OCI
@@ -31,9 +32,10 @@ enum RunCommand {
         guard Process.isRoot else {
             throw EngineError(.failed, "run needs root", hint: "try again with sudo")
         }
-        let pull = try PullOption(parsing: parsed.value("pull") ?? "missing")
-        if pull == .always { throw EngineError(.unsupported, "--pull always: registries are not supported yet") }
-        let engine = try Installation.engine(parsed.globals)
+        request.pull = try PullPolicy(parsing: parsed.value("pull") ?? "missing")
+        var engine = try Installation.engine(parsed.globals)
+        let isQuiet = parsed.flag("quiet")
+        engine.puller = RegistryAccess.puller(showing: isQuiet ? nil : 2)
         let cidfile = parsed.value("cidfile")
         if let cidfile, FileStatus.exists(cidfile) {
             throw EngineError(
@@ -42,8 +44,13 @@ enum RunCommand {
             )
         }
         request.image = try FolderImage.built(request.image, engine, parsed) ?? request.image
+        // Whoever removed an image while this run held its lease left the rest to it.
+        defer { try? engine.settle() }
         let outcome = try engine.run(
             request,
+            missing: { name in
+                if !isQuiet { Console.complain("Unable to find image '\(name.familiar)' locally\n") }
+            },
             created: { id in
                 if let cidfile { try Files.create(cidfile, Array(id.utf8)) }
             }
@@ -65,7 +72,10 @@ enum RunCommand {
                 store: nil
             )
         } else {
-            let store = try ImageStore(root: Installation.root(globals))
+            let store = try ImageStore(
+                root: Installation.root(globals),
+                mounts: "\(Installation.state(globals))/layers"
+            )
             let image = try store.resolve(request.image, platform: request.platform)
             prepared = try Engine.explain(request, image: .stored(image), store: store)
         }

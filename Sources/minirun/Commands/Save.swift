@@ -52,16 +52,49 @@ enum OutputFile {
                 "invalid output path: directory \(Files.parent(of: path).goQuoted) does not exist"
             )
         }
-        let temporary = "\(path).\(getpid()).tmp"
-        let sink = FileSink(owning: try FileDescriptor.open(temporary, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600))
-        do {
-            try body(sink)
-            if let (user, group) = caller { try retrying("giving away", path) { fchown(sink.descriptor, user, group) } }
+        let draft = try Draft(of: path)
+        try body(draft.sink)
+        if let (user, group) = caller {
+            try retrying("giving away", path) { fchown(draft.sink.descriptor, user, group) }
+        }
+        try draft.commit()
+    }
+
+    /// The file before it has its name. Where the file system can have files without a name, nothing is left of one whoever
+    /// is killed.
+    private final class Draft {
+        let sink: FileSink
+        private let path: String
+        /// Its name for the meantime.
+        private var temporary: String?
+
+        init(of path: String) throws {
+            self.path = path
+            let folder = try FileDescriptor.open(Files.parent(of: path), O_PATH | O_DIRECTORY)
+            do throws(SystemError) {
+                sink = FileSink(owning: try FileDescriptor.unnamed(in: folder.raw))
+            } catch {
+                guard error.code == EOPNOTSUPP || error.code == EISDIR || error.code == ENOENT else { throw error }
+                let name = "\(path).\(String(try Random.number(), radix: 16)).tmp"
+                sink = FileSink(owning: try FileDescriptor.open(name, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600))
+                temporary = name
+            }
+        }
+
+        deinit {
+            if let temporary { unlink(temporary) }
+        }
+
+        /// Gives it its name, in the place of another file's.
+        func commit() throws {
             try sink.sync()
-            try retrying("renaming", path) { rename(temporary, path) }
-        } catch {
-            try? Files.remove(temporary)
-            throw error
+            if temporary == nil {
+                let name = "\(path).\(String(try Random.number(), radix: 16)).tmp"
+                try retrying("naming", path) { linux_link_descriptor(sink.descriptor, AT_FDCWD, name) }
+                temporary = name
+            }
+            if let temporary { try retrying("renaming", path) { rename(temporary, path) } }
+            temporary = nil
         }
     }
 

@@ -1,4 +1,6 @@
 import Images
+import Build
+import Images
 import OCI
 import Runner
 
@@ -24,6 +26,7 @@ enum TagCommand {
             )
         }
         try Installation.withEngine(parsed.globals) { engine in
+            defer { try? engine.settle() }
             try engine.images.tag(engine.images.resolve(parsed.positional[0]), as: target)
         }
         return 0

@@ -8,6 +8,7 @@ enum ImageOptions {
             .value("format", .text, FormatOptions.table),
             .flag("no-trunc", "Don't truncate output"),
             .flag("quiet", short: "q", "Only show image IDs"),
+            .value("remote", .text, "List the tags of a repository at its registry"),
         ]
     }
 
@@ -39,9 +40,18 @@ enum ImageOptions {
         ]
     }
 
+    /// For verbs that bring layers in.
+    static var layerSize: Option {
+        .value("max-layer-size", .text, "How large an unpacked layer may be (default 128GiB)")
+    }
+    static var layerEntries: Option {
+        .value("max-layer-entries", .integer, "How many entries a layer may have (default 5000000)")
+    }
+
     static func load() -> [Option] {
         [
             .value("input", short: "i", .file, "Read from tar archive file, instead of STDIN"),
+            layerEntries, layerSize,
             .value(
                 "platform",
                 .platform,
@@ -62,10 +72,25 @@ enum ImageOptions {
         ]
     }
 
+    static func prune() -> [Option] {
+        [
+            .flag("all", short: "a", "Remove all unused images, not just dangling ones"),
+            .list("filter", .filter, "Provide filter values (e.g. \"until=<timestamp>\")"),
+            .flag("force", short: "f", "Do not prompt for confirmation"),
+        ]
+    }
+
+    static func verify() -> [Option] {
+        [.flag("all", short: "a", "Verify every image, blob and unpacked layer of the store")]
+    }
+
+    static func diff() -> [Option] { [.value("format", .text, FormatOptions.object)] }
+
     /// `import`.
     static func importing() -> [Option] {
         [
             .list("change", short: "c", .text, "Apply Dockerfile instruction to the created image"),
+            layerEntries, layerSize,
             .value("message", short: "m", .text, "Set commit message for imported image"),
             .value("platform", .platform, FormatOptions.platform),
         ]

@@ -1,3 +1,5 @@
+import OCI
+
 /// `--add-host name:address` or `name=address`; `host-gateway` stands for the host's address on the container's
 /// network.
 struct ExtraHost: Sendable, Equatable {

@@ -80,6 +80,6 @@ extension ImageInspection {
     /// The unpacked layers' folders, the top one first; nil where one is not unpacked.
     static func folders(of chainIDs: [Digest], in store: ImageStore) throws -> [String]? {
         for chainID in chainIDs where try store.usableLayer(chainID) == nil { return nil }
-        return chainIDs.reversed().map { store.layerPath($0) + "/fs" }
+        return chainIDs.reversed().map { store.layerFiles($0) }
     }
 }

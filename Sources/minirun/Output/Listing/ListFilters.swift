@@ -1,3 +1,4 @@
+import LinuxSystem
 import OCI
 
 /// The `--filter` options of a list, by name.
@@ -26,12 +27,24 @@ struct ListFilters: Sendable {
     }
 
     /// `label=KEY` and `label=KEY=VALUE`: all of them must be there.
+    /// `label!=…`, where a list has it: none of them may be there.
     func allows(labels: [String: String]) -> Bool {
-        self["label"].allSatisfy { text in
+        func has(_ text: String) -> Bool {
             let (key, value) = text.cut("=")
             guard let found = labels[key] else { return false }
             return value == nil || value == found
         }
+        return self["label"].allSatisfy(has) && !self["label!"].contains(where: has)
+    }
+
+    /// `until=TIME`: a time, or how long ago; nanoseconds since 1970. Of several the earliest counts.
+    func until() throws -> UInt64? { try self["until"].map(ListFilters.time).min() }
+
+    private static func time(_ text: String) throws -> UInt64 {
+        if let time = Timestamp.nanoseconds(rfc3339: text) { return time }
+        if let seconds = UInt64(text), seconds < 1 << 33 { return seconds * 1_000_000_000 }
+        let now = Clock.realtime
+        return now - min(now, UInt64(clamping: try Durations.nanoseconds(text)))
     }
 
     /// A filter that is true or false; nil where it was not given.

@@ -1,17 +1,9 @@
 /// An IPv4 or IPv6 address. Its description is the canonical text (RFC 5952).
-struct IPAddress: Sendable, Equatable, CustomStringConvertible {
+package struct IPAddress: Sendable, Hashable, CustomStringConvertible {
     /// Four or sixteen bytes.
-    let bytes: [UInt8]
+    package let bytes: [UInt8]
 
-    /// `--dns`.
-    init(parsing text: String) throws(ValueError) {
-        guard let address = IPAddress(text.trimmed) else {
-            throw ValueError("IP address is not correctly formatted: \(text)")
-        }
-        self = address
-    }
-
-    init?(_ text: String) {
+    package init?(_ text: String) {
         if text.contains(":") {
             guard let bytes = IPAddress.version6(text) else { return nil }
             self.bytes = bytes
@@ -21,7 +13,7 @@ struct IPAddress: Sendable, Equatable, CustomStringConvertible {
         }
     }
 
-    var isVersion6: Bool { bytes.count == 16 }
+    package var isVersion6: Bool { bytes.count == 16 }
 
     /// Four decimal numbers without leading zeros.
     private static func version4(_ text: Substring) -> [UInt8]? {
@@ -67,7 +59,7 @@ struct IPAddress: Sendable, Equatable, CustomStringConvertible {
         return bytes
     }
 
-    var description: String {
+    package var description: String {
         if bytes.count == 4 { return bytes.map(String.init).joined(separator: ".") }
         let groups = stride(from: 0, to: 16, by: 2).map { UInt16(bytes[$0]) << 8 | UInt16(bytes[$0 + 1]) }
         let gap = IPAddress.longestZeros(groups)

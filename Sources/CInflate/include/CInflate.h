@@ -1,0 +1,35 @@
+// Decompresses gzip (RFC 1952) and the deflate data in it (RFC 1951), piece by piece, some three times as fast as zlib.
+#ifndef MINIRUN_CINFLATE_H
+#define MINIRUN_CINFLATE_H
+
+// Nothing of glibc: a Swift file that sees this beside CLinux would see two definitions of its types.
+#include <stddef.h>
+
+/// The state of one decoder: some 70 KiB, whatever the data says. One thread at a time.
+struct gunzip;
+
+enum gunzip_result {
+    /// All input was taken, or the output is full: call again with more of what ran out.
+    GUNZIP_MORE = 0,
+    /// The member is complete and both its checks were right. What was not consumed belongs to whatever follows.
+    GUNZIP_MEMBER_END = 1,
+    /// No gzip data, or damaged: what zlib refuses, this refuses too. Only `gunzip_reset` leads on.
+    GUNZIP_CORRUPT = -1,
+};
+
+/// A decoder at the start of a member; NULL where there is no memory.
+struct gunzip *gunzip_create(void);
+void gunzip_destroy(struct gunzip *decoder);
+
+/// Begins the next member.
+void gunzip_reset(struct gunzip *decoder);
+
+/// Decodes as much as fits. Input and output may be of any size, the output in another place at each call; large pieces of
+/// output (256 KiB and more) are the fastest. `consumed` and `produced` are set whatever the result is.
+enum gunzip_result gunzip_decode(
+    struct gunzip *decoder,
+    const unsigned char *input, size_t input_size, size_t *consumed,
+    unsigned char *output, size_t output_size, size_t *produced
+);
+
+#endif

@@ -1,0 +1,113 @@
+import CLinux
+import LinuxSystem
+import OCI
+
+/// What happens while an image is made ready.
+package enum StoreEvent: Sendable {
+    /// A layer's turn has come. `layer` is its blob, of `size` bytes.
+    case unpacking(layer: Digest, size: Int64)
+    /// So many of the blob's bytes were read.
+    case progress(layer: Digest, bytes: Int64)
+    case unpacked(layer: Digest)
+}
+
+extension ImageStore {
+    /// The layers' folders, the top one first; those that are missing are unpacked, several at once. Each is unpacked once,
+    /// whoever asks at the same time, and only if its blob and its diff id are right.
+    ///
+    /// The caller holds a lease until something else protects the layers.
+    /// - Parameters:
+    ///   - image: its layers are opened on other threads, and one may be opened a second time.
+    ///   - events: called on this thread, one at a time; `unpacked` in the order of the layers.
+    /// - Throws: of several layers that are wrong, the lowest one's error. Those below it are kept.
+    package func unpackedLayers(of image: some ImageContent, events: (StoreEvent) -> Void = { _ in }) throws
+        -> LayerStack
+    {
+        let chain = ImageStore.chainID(image.configuration.diffIDs)
+        let layers = try image.layers
+        var jobs: [LayerJob] = []
+        for (position, (blob, diffID)) in layers.enumerated() {
+            let parent = position == 0 ? nil : chain[position - 1]
+            let record = LayerRecord(diffID: diffID, chainID: chain[position], parent: parent, bytes: 0, files: 0)
+            let isUsable = try usableLayer(record.chainID) != nil
+            jobs.append(LayerJob(record: record, blob: blob, isDone: isUsable))
+        }
+        if jobs.contains(where: { !$0.isDone }) {
+            try LayerWork(self, jobs) { try image.open(layer: $0) }.run(events)
+        }
+        return LayerStack(directories: try jobs.reversed().map { try layerContent($0.record.chainID) })
+    }
+
+    /// Makes one layer, unless somebody else does meanwhile.
+    /// - Parameters:
+    ///   - open: opens the layer's blob, from its start each time.
+    ///   - lower: the layers below it.
+    ///   - events: of this layer alone.
+    func unpack(
+        _ record: LayerRecord,
+        _ blob: Descriptor,
+        over lower: LowerLayers,
+        open: () throws -> any ByteSource,
+        events: @escaping @Sendable (StoreEvent) throws -> Void
+    ) throws {
+        try place(record, driver) { folder, record in
+            try events(.unpacking(layer: blob.digest, size: blob.size))
+            let counted = CountingSource(try open()) { try events(.progress(layer: blob.digest, bytes: $0)) }
+            let summary = try fill(folder, &record, from: counted, blob.digest, over: lower)
+            record.bytes = summary.bytes
+            record.files = summary.files
+            try events(.unpacked(layer: blob.digest))
+        }
+    }
+
+    /// Turns a layer's blob into an empty folder's content: here, and only here, is it decided what form a layer has.
+    private func fill(
+        _ folder: String,
+        _ record: inout LayerRecord,
+        from blob: any ByteSource,
+        _ digest: Digest,
+        over lower: LowerLayers
+    ) throws -> UnpackSummary {
+        let lower = try lower.finished()
+        var image: LayerRecord.Image?
+        func unpack(_ tar: any PieceSource) throws -> UnpackSummary {
+            switch driver {
+            case .dir:
+                let root = folder + "/fs"
+                try retrying("creating folder", root) { mkdir(root, 0o755) }
+                try retrying("changing the mode of", root) { chmod(root, 0o755) }
+                return try LayerUnpacker.unpack(tar, into: root, over: lower, limits: unpackLimits)
+            case .erofs:
+                let (summary, written) = try writeImage(tar, of: record.chainID, in: folder, over: lower)
+                image = written
+                return summary
+            }
+        }
+        defer { record.image = image }
+        // The same digest says that there is no compression, and is verified by the blob's source.
+        let expansion = unpackLimits.expansion
+        if digest == record.diffID {
+            return try LayerPipeline.plain(LimitedSource(blob, expansion) { .max }, unpack)
+        }
+        return try LayerPipeline.run(blob, diffID: record.diffID, expansion: expansion, unpack).result
+    }
+}
+
+/// Tells how far a source was read; what `report` throws ends the reading.
+private final class CountingSource: ByteSource {
+    private let inner: any ByteSource
+    private let report: @Sendable (Int64) throws -> Void
+    private var count: Int64 = 0
+
+    init(_ inner: any ByteSource, _ report: @escaping @Sendable (Int64) throws -> Void) {
+        self.inner = inner
+        self.report = report
+    }
+
+    func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
+        let count = try inner.read(into: buffer)
+        self.count += Int64(count)
+        if count > 0 { try report(self.count) }
+        return count
+    }
+}

@@ -1,0 +1,214 @@
+import CLinux
+import LinuxSystem
+import OCI
+
+/// Something in the store that is not what it should be: one line of `image verify`.
+package struct StoreFault: Equatable, Sendable, CustomStringConvertible {
+    /// What it belongs to: an image's name, "store".
+    package let subject: String
+    /// "layer sha256:…: /etc/passwd: content differs".
+    package let message: String
+
+    package var description: String { "\(subject): \(message)" }
+}
+
+/// Compares a store with what its digests say. Every blob and every layer is looked at once, however many images have it.
+package final class StoreVerification {
+    private let store: ImageStore
+    private var blobs: [Digest: String?] = [:]
+    private var layers: Set<Digest> = []
+    package private(set) var faults: [StoreFault] = []
+    /// What was looked at.
+    package private(set) var counts = (blobs: 0, layers: 0, files: 0)
+
+    /// The caller holds a lease.
+    package init(_ store: ImageStore) { self.store = store }
+
+    private func fault(_ subject: String, _ message: String) {
+        faults.append(StoreFault(subject: subject, message: message))
+    }
+
+    // MARK: Blobs
+
+    /// What is wrong with a blob; nil where nothing is.
+    private func check(_ digest: Digest, size: Int64?) -> String? {
+        let path = store.blobPath(digest)
+        guard let status = try? FileStatus.of(path) else { return "is missing (\(path))" }
+        if let size, status.size != size { return "has \(status.size) bytes instead of \(size) (\(path))" }
+        if let known = blobs[digest] { return known }
+        counts.blobs += 1
+        let result = hash(digest, path)
+        blobs[digest] = .some(result)
+        return result
+    }
+
+    private func hash(_ digest: Digest, _ path: String) -> String? {
+        do {
+            let source = HashingSource(FileSource(owning: try FileDescriptor.open(path)))
+            try source.drain()
+            return source.digest == digest ? nil : "has the digest \(source.digest) (\(path))"
+        } catch {
+            return "cannot be read: \(error)"
+        }
+    }
+
+    /// Whether a blob is right; one that is not becomes a fault of `subject`.
+    private func isRight(_ blob: Descriptor, _ kind: String, _ subject: String) -> Bool {
+        guard let wrong = check(blob.digest, size: blob.size) else { return true }
+        fault(subject, "\(kind) \(blob.digest) \(wrong)")
+        return false
+    }
+
+    // MARK: Images
+
+    /// An entry of index.json with all that is here of it.
+    package func verify(entry: Descriptor) {
+        let subject = entry.reference?.familiar ?? entry.digest.short
+        guard entry.mediaType.isManifest || entry.mediaType.isIndex else {
+            _ = isRight(entry, "blob", subject)
+            return
+        }
+        guard isRight(entry, entry.mediaType.isIndex ? "index" : "manifest", subject) else { return }
+        do {
+            let json = try JSON.parse(store.readBlob(entry))
+            guard json["manifests"] != nil else { return try verify(manifest: json, subject) }
+            var found = false
+            for child in try ImageIndex(json).manifests where store.hasBlob(child.digest) {
+                found = true
+                guard isRight(child, "manifest", subject) else { continue }
+                try verify(manifest: JSON.parse(store.readBlob(child)), subject)
+            }
+            if !found { fault(subject, "index \(entry.digest) leads to no manifest that is here") }
+        } catch {
+            fault(subject, "\(entry.digest) cannot be read: \(error)")
+        }
+    }
+
+    private func verify(manifest json: JSON, _ subject: String) throws {
+        let manifest = try ImageManifest(json)
+        let hasConfiguration = isRight(manifest.configuration, "configuration", subject)
+        let isImage = manifest.configuration.mediaType.isImageConfiguration
+        let right = manifest.layers.map { isRight($0, isImage ? "layer" : "blob", subject) }
+        guard isImage, hasConfiguration else { return }
+        let configuration = try ImageConfiguration(JSON.parse(store.readBlob(manifest.configuration)))
+        // Attestations have configurations of the same type that speak of no file system.
+        if configuration.platform.os == "unknown" { return }
+        guard configuration.diffIDs.count == manifest.layers.count else {
+            return fault(
+                subject,
+                "the manifest has \(manifest.layers.count) layers and the configuration \(configuration.diffIDs.count)"
+            )
+        }
+        verifyLayers(manifest, configuration.diffIDs, right, subject)
+    }
+
+    private func verifyLayers(_ manifest: ImageManifest, _ diffIDs: [Digest], _ right: [Bool], _ subject: String) {
+        let chain = ImageStore.chainID(diffIDs)
+        var below: [String] = []
+        for (position, blob) in manifest.layers.enumerated() {
+            let chainID = chain[position]
+            let folder = (try? store.layerContent(chainID)) ?? store.layerFiles(chainID)
+            if right[position], layers.insert(chainID).inserted {
+                counts.layers += 1
+                do { try verify(blob, diffIDs[position], chainID, over: below, subject) } catch {
+                    fault(subject, "layer \(blob.digest): \(error)")
+                }
+            }
+            // What is wrong in a layer below is that one's fault alone.
+            below.insert(folder, at: 0)
+        }
+    }
+
+    // MARK: Layers
+
+    /// A layer's blob against its diff id, and what was unpacked of it against what the blob says.
+    private func verify(
+        _ blob: Descriptor,
+        _ diffID: Digest,
+        _ chainID: Digest,
+        over below: [String],
+        _ subject: String
+    )
+        throws
+    {
+        let record = try store.usableLayer(chainID)
+        guard let record, below.allSatisfy(FileStatus.exists), geteuid() == 0 else {
+            let tar = VerifiedSource(try open(blob), digest: diffID, size: nil, subject: "diff id")
+            try tar.drain()
+            return
+        }
+        try store.verifyLayer(record)
+        let files = try store.layerContent(chainID)
+        let scratch = try store.scratchFolder()
+        defer { try? Files.removeTree(scratch) }
+        let expected = scratch + "/fs"
+        try retrying("creating folder", expected) { mkdir(expected, 0o755) }
+        let tar = VerifiedSource(try open(blob), digest: diffID, size: nil, subject: "diff id")
+        // What was let in once is no bomb now.
+        _ = try LayerUnpacker.unpack(
+            tar,
+            into: expected,
+            over: LayerStack(directories: below),
+            limits: store.unpackLimits
+        )
+        try tar.drain()
+        let comparison = try TreeComparison.compare(files, with: expected)
+        counts.files += comparison.count
+        for difference in comparison.differences {
+            fault(subject, "layer \(blob.digest): \(difference.path): \(difference.what) (\(files))")
+        }
+    }
+
+    private func open(_ blob: Descriptor) throws -> any ByteSource {
+        DecompressingSource(try store.openBlob(blob))
+    }
+
+    // MARK: The rest
+
+    /// Every entry of index.json, every blob whoever has it, and every unpacked layer's record.
+    package func verifyAll() throws {
+        for entry in try store.index().manifests { verify(entry: entry) }
+        for name in try Files.list(store.blobFolder).sorted() {
+            guard let digest = Digest(hex: name) else {
+                fault("store", "\(store.blobFolder)/\(name) is no blob's name")
+                continue
+            }
+            if blobs[digest] == nil, let wrong = check(digest, size: nil) { fault("store", "blob \(digest) \(wrong)") }
+        }
+        for entry in try store.layerEntries() {
+            if let wrong = try store.fault(of: entry) { fault("store", "\(entry.path) \(wrong)") }
+        }
+    }
+}
+
+extension ImageStore {
+    /// The entries of index.json that a person means: those of a name's or an id's image.
+    package func entry(for text: String) throws -> Descriptor {
+        let index = try index()
+        guard let entry = try find(text, in: index) else {
+            throw EngineError(.notFound, "No such image: \((try? ImageReference(text))?.familiar ?? text)")
+        }
+        return entry
+    }
+
+    /// A new folder for a moment: in the store, or where that is read-only in TMPDIR.
+    func scratchFolder() throws -> String {
+        let name = "verify-\(String(try Random.number(), radix: 16))"
+        let path = "\(temporaryFolder)/\(name)"
+        if mkdir(path, 0o700) == 0 { return path }
+        guard errno == EROFS else { throw SystemError("creating folder", path) }
+        let other = "\(Process.environment("TMPDIR") ?? "/tmp")/minirun-\(name)"
+        try retrying("creating folder", other) { mkdir(other, 0o700) }
+        return other
+    }
+
+    /// What is wrong with something below `layers/`; nil for a layer that is whole, or that a reboot left in doubt and that
+    /// is therefore made anew when it is needed.
+    func fault(of entry: LayerEntry) throws -> String? {
+        guard let chainID = entry.chainID else { return "is no layer" }
+        guard let record = try? LayerRecord.read(in: entry.path) else { return "has no record that can be read" }
+        if record.chainID != chainID { return "has the record of \(record.chainID)" }
+        let content = entry.driver == .dir ? "fs" : ImageStore.imageName
+        return FileStatus.exists("\(entry.path)/\(content)") ? nil : "has a record but no \(content)"
+    }
+}

@@ -1,0 +1,35 @@
+import LinuxSystem
+import OCI
+
+/// What stands below `layers/DRIVER/` under one name. Whatever looks at all unpacked layers (collection, sizes, checks) goes
+/// through `ImageStore.layerEntries`.
+struct LayerEntry: Sendable {
+    let driver: StorageDriver
+    /// nil for a name that is no chain id.
+    let chainID: Digest?
+    let path: String
+}
+
+extension ImageStore {
+    /// Every unpacked layer, and whatever else lies where only those belong.
+    func layerEntries() throws -> [LayerEntry] {
+        var entries: [LayerEntry] = []
+        for driver in StorageDriver.allCases {
+            let folder = layerFolder(driver)
+            let names: [String]
+            do throws(SystemError) { names = try Files.list(folder) } catch {
+                if error.code == SystemError.notFound { continue }
+                throw error
+            }
+            for name in names.sorted() {
+                entries.append(LayerEntry(driver: driver, chainID: Digest(hex: name), path: "\(folder)/\(name)"))
+            }
+        }
+        return entries
+    }
+
+    /// Removes a layer in two steps, so that no part of one is ever taken for a whole.
+    func discard(_ entry: LayerEntry) throws {
+        if let chainID = entry.chainID { try discardLayer(chainID) } else { try Files.removeTree(entry.path) }
+    }
+}

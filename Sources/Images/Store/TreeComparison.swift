@@ -1,0 +1,189 @@
+import CLinux
+import LinuxSystem
+import OCI
+
+/// One way in which a file is not what it should be.
+package struct TreeDifference: Equatable, Sendable {
+    /// From the tree's root, beginning with a slash; control characters are replaced.
+    package let path: String
+    /// "missing", "extra", "content differs", "mode is 0644 instead of 0755".
+    package let what: String
+}
+
+/// Compares an unpacked layer with the same layer unpacked anew, file by file: names, kinds, content, modes, owners, link
+/// targets, devices and the attributes that a layer carries. Times are not compared: a container's overlay never shows that
+/// they are wrong without the content's being so.
+struct TreeComparison {
+    private(set) var differences: [TreeDifference] = []
+    /// How many files, folders and links were compared.
+    private(set) var count = 0
+
+    /// - Parameters: two folders in overlayfs form.
+    static func compare(_ found: String, with expected: String) throws -> TreeComparison {
+        var comparison = TreeComparison()
+        let flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW
+        let one = try FileDescriptor.open(found, flags)
+        let other = try FileDescriptor.open(expected, flags)
+        comparison.compareMetadata(try one.status(), try other.status(), [])
+        try comparison.compareFolders(one, other, [])
+        return comparison
+    }
+
+    private mutating func note(_ path: [UInt8], _ what: String) {
+        differences.append(TreeDifference(path: "/" + printable(path), what: what))
+    }
+
+    private mutating func compareFolders(
+        _ found: borrowing FileDescriptor,
+        _ expected: borrowing FileDescriptor,
+        _ path: [UInt8]
+    ) throws {
+        var left = Dictionary(
+            try Directory.entries(found.raw).map { ($0.bytes, $0.name) },
+            uniquingKeysWith: { first, _ in first }
+        )
+        for entry in try Directory.entries(expected.raw).sorted(by: { $0.bytes.lexicographicallyPrecedes($1.bytes) }) {
+            let child = path.isEmpty ? entry.bytes : path + [UInt8(ascii: "/")] + entry.bytes
+            guard left.removeValue(forKey: entry.bytes) != nil else {
+                note(child, "missing")
+                continue
+            }
+            try compare(entry.name, in: found.raw, expected.raw, child)
+        }
+        for (bytes, name) in left.sorted(by: { $0.key.lexicographicallyPrecedes($1.key) }) {
+            // No layer can hold a socket: one that a build step left is in its folder only.
+            if try FileStatus.of(name, in: found.raw).kind == .socket { continue }
+            note(path.isEmpty ? bytes : path + [UInt8(ascii: "/")] + bytes, "extra")
+        }
+    }
+
+    private mutating func compare(_ name: [CChar], in found: CInt, _ expected: CInt, _ path: [UInt8]) throws {
+        count += 1
+        let one = try FileStatus.of(name, in: found)
+        let other = try FileStatus.of(name, in: expected)
+        guard one.kind == other.kind else {
+            return note(path, "is a \(one.kind.word) instead of a \(other.kind.word)")
+        }
+        if OverlayForm.isWhiteout(one), OverlayForm.isWhiteout(other) { return }
+        compareMetadata(one, other, path)
+        switch one.kind {
+        case .directory:
+            let flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW
+            let a = try FileDescriptor.openAt(found, name, flags)
+            let b = try FileDescriptor.openAt(expected, name, flags)
+            try compareAttributes(a.raw, b.raw, path)
+            try compareFolders(a, b, path)
+        case .file:
+            let a = try FileDescriptor.openAt(found, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
+            let b = try FileDescriptor.openAt(expected, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
+            try compareAttributes(a.raw, b.raw, path)
+            if one.size != other.size {
+                note(path, "has \(one.size) bytes instead of \(other.size)")
+            } else if try !TreeComparison.haveSameContent(a, b) {
+                note(path, "content differs")
+            }
+        case .symbolicLink:
+            let a = try Files.linkTarget(name, in: found)
+            let b = try Files.linkTarget(name, in: expected)
+            if a != b { note(path, "leads to \(printable(a)) instead of \(printable(b))") }
+        case .characterDevice, .blockDevice:
+            if one.represents != other.represents {
+                note(path, "is device \(one.major):\(one.minor) instead of \(other.major):\(other.minor)")
+            }
+        case .fifo, .socket: break
+        }
+    }
+
+    private mutating func compareMetadata(_ one: FileStatus, _ other: FileStatus, _ path: [UInt8]) {
+        if one.kind != .symbolicLink, one.mode != other.mode {
+            note(path, "mode is \(one.mode.octal) instead of \(other.mode.octal)")
+        }
+        if one.owner != other.owner || one.group != other.group {
+            note(path, "owner is \(one.owner):\(one.group) instead of \(other.owner):\(other.group)")
+        }
+    }
+
+    /// Those that a layer's tar carries in both directions; others belong to this machine or this mount.
+    private static func isCompared(_ name: String) -> Bool {
+        name == OverlayForm.opaqueAttribute || name == "security.capability"
+            || name.hasPrefix("user.") && !OverlayForm.isOwnAttribute(name)
+    }
+
+    private mutating func compareAttributes(_ found: CInt, _ expected: CInt, _ path: [UInt8]) throws {
+        let one = Set(try PathAttributes.names(of: found).filter(TreeComparison.isCompared))
+        let other = Set(try PathAttributes.names(of: expected).filter(TreeComparison.isCompared))
+        for name in other.subtracting(one).sorted() { note(path, "attribute \(printable(name.utf8)) is missing") }
+        for name in one.subtracting(other).sorted() { note(path, "attribute \(printable(name.utf8)) is extra") }
+        for name in one.intersection(other).sorted()
+        where try PathAttributes.value(name, of: found) != PathAttributes.value(name, of: expected) {
+            note(path, "attribute \(printable(name.utf8)) differs")
+        }
+    }
+
+    /// Of two files of one size.
+    static func haveSameContent(_ a: borrowing FileDescriptor, _ b: borrowing FileDescriptor) throws -> Bool {
+        let size = 128 << 10
+        let one = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 16)
+        let other = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 16)
+        defer {
+            one.deallocate()
+            other.deallocate()
+        }
+        var offset: Int64 = 0
+        while true {
+            let count = try read(a, into: one, at: offset)
+            guard try read(b, into: other, at: offset) == count,
+                one[..<count].elementsEqual(other[..<count], count)
+            else { return false }
+            if count == 0 { return true }
+            offset += Int64(count)
+        }
+    }
+
+    private static func read(
+        _ file: borrowing FileDescriptor,
+        into buffer: UnsafeMutableRawBufferPointer,
+        at offset: Int64
+    ) throws -> Int {
+        var filled = 0
+        while filled < buffer.count {
+            let rest = UnsafeMutableRawBufferPointer(rebasing: buffer[filled...])
+            let count = try file.read(into: rest, at: offset + Int64(filled))
+            if count == 0 { break }
+            filled += count
+        }
+        return filled
+    }
+}
+
+extension Slice where Base == UnsafeMutableRawBufferPointer {
+    /// memcmp(3).
+    fileprivate func elementsEqual(_ other: Slice<UnsafeMutableRawBufferPointer>, _ count: Int) -> Bool {
+        let one = UnsafeMutableRawBufferPointer(rebasing: self)
+        let two = UnsafeMutableRawBufferPointer(rebasing: other)
+        guard count > 0, let a = one.baseAddress, let b = two.baseAddress else { return count == 0 }
+        return memcmp(a, b, count) == 0
+    }
+}
+
+extension FileStatus.Kind {
+    package var word: String {
+        switch self {
+        case .file: "file"
+        case .directory: "folder"
+        case .symbolicLink: "link"
+        case .characterDevice: "character device"
+        case .blockDevice: "block device"
+        case .fifo: "pipe"
+        case .socket: "socket"
+        }
+    }
+}
+
+extension mode_t {
+    /// `0755`.
+    package var octal: String {
+        let text = String(self, radix: 8)
+        return String(repeating: "0", count: Swift.max(0, 4 - text.utf8.count)) + text
+    }
+}

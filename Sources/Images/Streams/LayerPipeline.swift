@@ -1,0 +1,111 @@
+import LinuxSystem
+import OCI
+
+/// A layer's way from its blob to its tar, on all processors:
+///
+/// ```
+/// thread 1: read the blob, verify its digest ─► thread 2: decompress ─┬► thread 3: hash the tar
+///                                                                     └► the caller: parse and write
+/// ```
+///
+/// At most 8 MiB are between the stages. Whatever a stage throws reaches the caller in the place of the bytes that do not come,
+/// and ends all of them.
+enum LayerPipeline {
+    /// Hands the tar that is in `blob` to `body`, and returns its digest with what `body` returns.
+    ///
+    /// - Parameters:
+    ///   - diffID: what the tar must be; nil takes any. `body` is not told the end of the tar before it is known to be right,
+    ///     so it must read to the end, and must not let anything out before.
+    ///   - formats: how `blob` may be compressed.
+    ///   - expansion: how large the tar may be beside it.
+    /// - Throws: what went wrong first. No thread is left behind; one that waits inside of `blob` is waited for.
+    static func run<R>(
+        _ blob: any ByteSource,
+        diffID: Digest?,
+        formats: Set<CompressionFormat> = .all,
+        expansion: ExpansionLimits,
+        _ body: (_ tar: any PieceSource) throws -> R
+    ) throws -> (result: R, tar: TarFacts) {
+        let compressed = try ReadAhead(blob)
+        defer { compressed.stop() }
+        // Counted on the thread that decompresses.
+        let metered = MeteredSource(compressed.reader())
+        let decompressing = DecompressingSource(metered, formats: formats)
+        let tar = try ReadAhead(LimitedSource(decompressing, expansion) { metered.count }, readers: 2)
+        // A thread inside of a stage ends only when the stage before it does.
+        defer {
+            compressed.cancel()
+            tar.stop()
+        }
+        let digesting = try PieceDigest(tar.reader(1))
+        defer {
+            tar.cancel()
+            digesting.join()
+        }
+        let result = try body(VerifiedPieces(tar.reader(0), digesting, expected: diffID))
+        let (digest, size) = try digesting.result()
+        return (result, TarFacts(digest: digest, size: size, format: decompressing.format))
+    }
+
+    /// Hands `blob` to `body` as it is: a tar without compression, whose digest `blob` itself verifies.
+    static func plain<R>(_ blob: any ByteSource, _ body: (_ tar: any PieceSource) throws -> R) throws -> R {
+        let tar = try ReadAhead(blob)
+        defer { tar.stop() }
+        return try body(tar.reader())
+    }
+}
+
+/// What a layer's tar turned out to be.
+struct TarFacts {
+    var digest: Digest
+    var size: Int64
+    /// How its blob is compressed; nil for an empty one.
+    var format: CompressionFormat?
+}
+
+/// Computes the digest of pieces on a thread of its own.
+private final class PieceDigest: @unchecked Sendable {
+    private let state = Monitor<Result<RunningDigest, any Error>?>(nil)
+    private var thread: Thread?
+
+    init(_ pieces: ReadAheadReader) throws {
+        thread = try Thread { [state] in
+            let result = Result {
+                var running = RunningDigest()
+                while case let piece = try pieces.next(), !piece.isEmpty { running.update(piece) }
+                return running
+            }
+            state.update { $0 = result }
+        }
+    }
+
+    /// Waits for the end of the pieces.
+    func result() throws -> (digest: Digest, size: Int64) {
+        let running = try state.wait { $0 }.get()
+        return (running.digest, running.count)
+    }
+
+    func join() { thread?.join() }
+}
+
+/// Passes pieces on, and the end only if their digest is right.
+private final class VerifiedPieces: PieceSource {
+    private let pieces: ReadAheadReader
+    private let digesting: PieceDigest
+    private let expected: Digest?
+
+    init(_ pieces: ReadAheadReader, _ digesting: PieceDigest, expected: Digest?) {
+        self.pieces = pieces
+        self.digesting = digesting
+        self.expected = expected
+    }
+
+    func next() throws -> UnsafeRawBufferPointer {
+        let piece = try pieces.next()
+        if piece.isEmpty, let expected {
+            let digest = try digesting.result().digest
+            if digest != expected { throw EngineError(.corrupt, "layer \(expected) has the digest \(digest)") }
+        }
+        return piece
+    }
+}

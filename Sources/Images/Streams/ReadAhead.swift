@@ -1,0 +1,131 @@
+import LinuxSystem
+import OCI
+
+/// Bytes handed on in place, piece by piece.
+protocol PieceSource: AnyObject {
+    /// The next bytes, valid until the next call; empty at the end, and every call after it.
+    func next() throws -> UnsafeRawBufferPointer
+}
+
+/// Reads a source on a thread of its own, into a few buffers that go round. Each reader sees all of the bytes, and may be on
+/// a thread of its own, too; the slowest one holds the source back, so that memory is bounded.
+///
+/// An error of the source reaches every reader after the bytes before it. `stop` must be called, or the thread never ends.
+final class ReadAhead: @unchecked Sendable {
+    /// 1 MiB: whole tar blocks, and few hand-overs; four of them ride out the stages' different paces.
+    static let pieceSize = 1 << 20
+    static let pieces = 4
+
+    fileprivate struct State {
+        /// How many pieces were read from the source, and by reader how many were given back.
+        var filled = 0
+        var released: [Int]
+        /// By slot of the ring.
+        var sizes = [Int](repeating: 0, count: ReadAhead.pieces)
+        var end: End?
+        var isStopped = false
+    }
+
+    fileprivate enum End {
+        case over
+        case failed(any Error)
+    }
+
+    fileprivate let state: Monitor<State>
+    private let source: any ByteSource
+    private let buffer: UnsafeMutableRawBufferPointer
+    private var thread: Thread?
+
+    /// Starts at once. From now on the source belongs to the thread.
+    init(_ source: any ByteSource, readers: Int = 1) throws {
+        self.source = source
+        state = Monitor(State(released: Array(repeating: 0, count: readers)))
+        // Untouched pages cost nothing: of a small source only a part of the first piece is ever there.
+        buffer = .allocate(byteCount: ReadAhead.pieceSize * ReadAhead.pieces, alignment: 4096)
+        thread = try Thread { self.run() }
+    }
+
+    deinit { buffer.deallocate() }
+
+    func reader(_ index: Int = 0) -> ReadAheadReader { ReadAheadReader(self, index) }
+
+    /// Makes the readers fail and the thread end; one that is inside the source ends when that returns.
+    func cancel() { state.update { $0.isStopped = true } }
+
+    /// Cancels and waits for the thread. No reader may be used after it.
+    func stop() {
+        cancel()
+        thread?.join()
+        thread = nil
+    }
+
+    fileprivate func piece(_ number: Int, size: Int) -> UnsafeMutableRawBufferPointer {
+        let start = number % ReadAhead.pieces * ReadAhead.pieceSize
+        return UnsafeMutableRawBufferPointer(rebasing: buffer[start..<start + size])
+    }
+
+    private func run() {
+        do {
+            while let number = nextFree() {
+                let count = try source.readFully(into: piece(number, size: ReadAhead.pieceSize))
+                state.update { state in
+                    if count == 0 { return state.end = .over }
+                    state.sizes[number % ReadAhead.pieces] = count
+                    state.filled += 1
+                }
+                if count == 0 { return }
+            }
+        } catch {
+            state.update { $0.end = .failed(error) }
+        }
+    }
+
+    /// Waits for a free buffer; nil when it is over.
+    private func nextFree() -> Int? {
+        let number = state.wait { state -> Int? in
+            if state.isStopped { return -1 }
+            let slowest = state.released.min() ?? 0
+            return state.filled - slowest < ReadAhead.pieces ? state.filled : nil
+        }
+        return number < 0 ? nil : number
+    }
+}
+
+/// One reader's view of what was read ahead: in place, or copied as a source.
+final class ReadAheadReader: PieceSource, ByteSource, @unchecked Sendable {
+    private let ahead: ReadAhead
+    private let index: Int
+    /// Pieces that were taken, the current one included.
+    private var taken = 0
+    /// What `read` has not copied yet.
+    private var rest = UnsafeRawBufferPointer(start: nil, count: 0)
+
+    fileprivate init(_ ahead: ReadAhead, _ index: Int) {
+        self.ahead = ahead
+        self.index = index
+    }
+
+    func next() throws -> UnsafeRawBufferPointer {
+        let size = try ahead.state.wait { state throws -> Int? in
+            state.released[index] = taken
+            if state.isStopped { throw EngineError(.failed, "stopped") }
+            if state.filled > taken { return state.sizes[taken % ReadAhead.pieces] }
+            switch state.end {
+            case .over: return 0
+            case .failed(let error): throw error
+            case nil: return nil
+            }
+        }
+        if size == 0 { return UnsafeRawBufferPointer(start: nil, count: 0) }
+        taken += 1
+        return UnsafeRawBufferPointer(ahead.piece(taken - 1, size: size))
+    }
+
+    func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
+        if rest.isEmpty { rest = try next() }
+        let count = min(buffer.count, rest.count)
+        buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: rest[..<count]))
+        rest = UnsafeRawBufferPointer(rebasing: rest[count...])
+        return count
+    }
+}

@@ -1,0 +1,129 @@
+import CLinux
+import Images
+import LinuxSystem
+import OCI
+import Runtime
+
+/// What a crash may leave of containers. The next command that changes something (`Engine.recover`) cleans most of it up; a
+/// check only looks.
+extension Engine {
+    package func containerProblems() throws -> [StoreProblem] {
+        try containers.problems { try recover() } + missingLayers() + mountsLeft()
+    }
+
+    /// Containers whose unpacked layers have gone.
+    private func missingLayers() throws -> [StoreProblem] {
+        try containers.all().flatMap { record in
+            record.layers.compactMap { text in
+                guard let chainID = try? Digest(text), !FileStatus.exists(images.layerPath(chainID)) else { return nil }
+                let subject = "container \(record.id.prefix(12))"
+                let message = "its layer \(chainID) is not unpacked"
+                guard let image = try? images.resolve(record.imageID) else {
+                    return StoreProblem(subject, "\(message), and its image is not in the store")
+                }
+                var problem = StoreProblem(subject, message, remedy: "unpacked anew") {
+                    _ = try images.unpackedLayers(of: image)
+                }
+                problem.makes = true
+                return problem
+            }
+        }
+    }
+
+    /// Mounts below the containers' folders. Every container has its mounts in a namespace of its own.
+    private func mountsLeft() throws -> [StoreProblem] {
+        let folders = ["\(images.root)/containers/", "\(state)/containers/", "\(images.root)/tmp/"]
+        let points = try Files.readText("/proc/self/mountinfo").split(separator: "\n").compactMap { line in
+            line.split(separator: " ").dropFirst(4).first.map(String.init)
+        }
+        // The last mounted first.
+        return points.filter { point in folders.contains { point.hasPrefix($0) } }.reversed().map { point in
+            StoreProblem(point, "is still mounted", remedy: "unmounted") {
+                try retrying("unmounting", point) { umount2(point, CInt(MNT_DETACH)) }
+            }
+        }
+    }
+}
+
+extension ContainerStore {
+    /// - Parameter recover: settles containers that have lost their engine.
+    func problems(recover: @escaping () throws -> Void) throws -> [StoreProblem] {
+        var problems: [StoreProblem] = []
+        for id in try activeIDs() where try isOrphan(id) {
+            problems.append(
+                StoreProblem("container \(id.prefix(12))", "its engine is gone", remedy: "settled", repair: recover)
+            )
+        }
+        for id in try ids() where !isActive(id) {
+            problems += try self.problems(ofResting: id)
+        }
+        return try problems + looseNames()
+    }
+
+    private func activeIDs() throws -> [String] {
+        do { return try Files.list("\(state)/active").sorted() } catch {
+            if error.code == SystemError.notFound { return [] }
+            throw error
+        }
+    }
+
+    private func isOrphan(_ id: String) throws -> Bool {
+        let path = "\(state)/active/\(id)"
+        guard let lock = try FileLock.attempt(path, .exclusive, creating: false) else { return false }
+        return lock.isStill(at: path)
+    }
+
+    /// A container that nobody is at work on.
+    private func problems(ofResting id: String) throws -> [StoreProblem] {
+        let subject = "container \(id.prefix(12))"
+        if FileStatus.exists("\(state)/active/\(id)") { return [] }
+        let record: ContainerRecord?
+        do { record = try self.record(id) } catch {
+            return [StoreProblem(subject, "its record cannot be read: \(error)")]
+        }
+        guard let record else {
+            return [
+                StoreProblem(folder(id), "a container's folder without a record", remedy: "removed") {
+                    try Files.removeTree(folder(id))
+                }
+            ]
+        }
+        var problems: [StoreProblem] = []
+        if record.status == .running {
+            problems.append(
+                StoreProblem(subject, "is recorded as running, and nothing runs it", remedy: "recorded as ended") {
+                    var ended = record
+                    ended.status = .exited
+                    ended.exitCode = 137
+                    ended.error = "the engine was killed"
+                    ended.finished = Clock.realtime
+                    try write(ended)
+                }
+            )
+        }
+        let bundle = bundle(id, removedAtEnd: record.removeAtEnd)
+        for name in try Files.list(bundle) where name.hasSuffix(".tmp") {
+            problems.append(
+                StoreProblem("\(bundle)/\(name)", "was left by a command that was killed", remedy: "removed") {
+                    try Files.remove("\(bundle)/\(name)")
+                }
+            )
+        }
+        return problems
+    }
+
+    /// Names that lead to no container.
+    private func looseNames() throws -> [StoreProblem] {
+        let names = "\(root)/containers/names"
+        guard FileStatus.exists(names) else { return [] }
+        return try Files.list(names).sorted().compactMap { name in
+            let link = "\(names)/\(name)"
+            guard let id = try? Link.target(link), !FileStatus.exists(folder(id)),
+                !FileStatus.exists("\(state)/active/\(id)")
+            else { return nil }
+            return StoreProblem(link, "is the name of a container that does not exist", remedy: "removed") {
+                try Files.remove(link)
+            }
+        }
+    }
+}

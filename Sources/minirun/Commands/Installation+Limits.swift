@@ -1,0 +1,46 @@
+import Build
+import Images
+import LinuxSystem
+import OCI
+import Runner
+
+extension Installation {
+    /// Does a verb's work that brings images into the store, and keeps the store within its limits afterwards.
+    static func adding(_ parsed: ParsedArguments, _ work: (Engine) throws -> Void) throws {
+        try withEngine(parsed.globals) { engine in
+            let began = Clock.realtime
+            var engine = engine
+            engine.images.unpackLimits = try unpackLimits(
+                size: parsed.value("max-layer-size"),
+                entries: parsed.value("max-layer-entries")
+            )
+            do { try work(engine) } catch {
+                // What was stored before it failed.
+                _ = try? engine.collect(keeping: BuildCache(engine.images).roots)
+                throw error
+            }
+            try keepLimits(engine, since: began)
+        }
+    }
+
+    /// What a layer may hold: what the options say, else the environment. Who names a size means it, whatever the ratio.
+    static func unpackLimits(size: String? = nil, entries: String? = nil) throws -> UnpackLimits {
+        var limits = UnpackLimits.default
+        if let text = size ?? Process.environment("MINIRUN_MAX_LAYER_SIZE"), !text.isEmpty {
+            limits.expansion.size = try DiskSizes.bytes(text)
+            limits.expansion.ratio = nil
+        }
+        if let text = entries ?? Process.environment("MINIRUN_MAX_LAYER_ENTRIES"), !text.isEmpty {
+            limits.tar.entries = Int(clamping: try Scalars.integer(text))
+        }
+        return limits
+    }
+
+    /// Tells of every image that had to go.
+    static func keepLimits(_ engine: Engine, since began: UInt64) throws {
+        try engine.keepLimits(since: began) { names, lastUse in
+            let ago = HumanReadable.ago(lastUse, now: Clock.realtime)
+            Console.complain("Removed \(names.joined(separator: ", ")), last used \(ago), to keep the store's limits\n")
+        }
+    }
+}

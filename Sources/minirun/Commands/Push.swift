@@ -1,0 +1,52 @@
+import Images
+import OCI
+import Registry
+import Runner
+
+/// `minirun push`
+enum PushCommand {
+    static let verb = Verb(
+        ["image push", "push"],
+        "Upload an image to a registry",
+        usage: "[OPTIONS] NAME[:TAG]",
+        arguments: .exactly(1),
+        completes: .image,
+        common: true,
+        options: TransferCommandOptions.push,
+        run: run
+    )
+
+    private static func run(_ parsed: ParsedArguments) throws -> Int32 {
+        let text = parsed.positional[0]
+        let reference = try ImageReference(text)
+        let isQuiet = parsed.flag("quiet")
+        let takesAll = parsed.flag("all-tags")
+        if takesAll, ImageName.hasTag(text) { throw EngineError(.invalid, "tag can't be used with --all-tags/-a") }
+        if !takesAll, !isQuiet, !ImageName.hasTag(text), reference.digest == nil {
+            Console.print("Using default tag: latest\n")
+        }
+        let platform = try parsed.platform()
+        return try DaemonWords.reporting {
+            let client = try RegistryAccess.client()
+            try Installation.withEngine(parsed.globals) { engine in
+                let names = takesAll ? try tags(of: reference, engine.images) : [reference]
+                for name in names {
+                    let display = isQuiet ? nil : TransferDisplay(1)
+                    try client.push(name, from: engine.images, platform: platform) { display?.handle($0) }
+                }
+            }
+            if isQuiet { Console.print("\(takesAll ? reference.repository : reference.description)\n") }
+        }
+    }
+
+    private static func tags(of reference: ImageReference, _ store: ImageStore) throws -> [ImageReference] {
+        let names = try store.images().flatMap(\.tags).filter { $0.repository == reference.repository }.sorted()
+        guard !names.isEmpty else {
+            throw EngineError(
+                .notFound,
+                "An image does not exist locally with the tag: \(reference.familiarRepository)"
+            )
+        }
+        return names
+    }
+}

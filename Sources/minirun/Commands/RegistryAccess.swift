@@ -1,0 +1,66 @@
+import LinuxSystem
+import OCI
+import Registry
+import Runner
+
+/// The registries and credentials of who runs this program.
+enum RegistryAccess {
+    private static var home: String? {
+        let home = Process.environment("HOME") ?? ""
+        return home.isEmpty ? HostUser.with(uid: Process.effectiveUser)?.home : home
+    }
+
+    static func configuration() throws -> RegistryConfiguration {
+        try RegistryConfiguration.load(environment: Process.environment, home: home)
+    }
+
+    /// What is wrong with somebody's file is said once, and is no reason to give up.
+    static func credentials() throws -> CredentialStore {
+        let environment = Process.environment
+        let store = try CredentialStore.load(
+            environment: environment,
+            home: home,
+            invokingUser: HostUser.invoking(environment)
+        )
+        for warning in store.warnings { Console.complain("WARNING: \(warning)\n") }
+        return store
+    }
+
+    /// The client that commands use.
+    static func client() throws -> RegistryClient {
+        let store = try credentials()
+        var options = try TransferOptions.fromEnvironment()
+        options.userAgent = "minirun/\(Version.number)"
+        return RegistryClient(
+            configuration: try configuration(),
+            credentials: { host, repository in try store.credential(for: host, repository: repository) },
+            options: options
+        )
+    }
+
+    /// Pulls for `run` and `build`. The display appears on a descriptor; nil shows nothing.
+    static func puller(showing descriptor: Int32?) -> Engine.Puller {
+        { reference, platform, store, events in
+            let display = events == nil ? descriptor.map { TransferDisplay($0) } : nil
+            do {
+                let result = try client().pull(
+                    reference,
+                    into: store,
+                    platform: platform,
+                    events: events ?? { event in display?.handle(event) }
+                )
+                display?.finish(result)
+                return result
+            } catch let error as EngineError {
+                throw EngineError(error.kind, "Error response from daemon: \(error.message)", hint: error.hint)
+            }
+        }
+    }
+
+    /// docker's words at `login` and `logout`.
+    static func warnOfVariable(_ store: CredentialStore, _ complain: (String) -> Void) {
+        guard store.usesEnvironment else { return }
+        let name = "DOCKER_AUTH_CONFIG"
+        complain("WARNING: \(name) is set and takes precedence.\nUnset \(name) to restore the CLI auth behaviour.\n")
+    }
+}

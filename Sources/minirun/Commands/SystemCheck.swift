@@ -1,0 +1,102 @@
+import Build
+import Images
+import LinuxSystem
+import OCI
+import Runner
+
+/// `minirun system check`: whatever a crash, a full disk or a strange hand left in the store; `--repair` mends it.
+enum SystemCheckCommand {
+    static let verb = Verb(
+        ["system check"],
+        "Check the store and containers for damage, and mend it",
+        usage: "[OPTIONS]",
+        arguments: .none,
+        options: SystemOptions.check,
+        run: run
+    )
+
+    private static func run(_ parsed: ParsedArguments) throws -> Int32 {
+        let repairs = parsed.flag("repair")
+        return try Installation.withEngine(parsed.globals) { engine in
+            var left = 0
+            var found = 0
+            let check = Check(engine: engine, readsBlobs: !parsed.flag("quick"), repairs: repairs)
+            // A repair may bring the next problem to light: a damaged blob that went, its image that is not whole any more.
+            for _ in 0..<(repairs ? 5 : 1) {
+                let (seen, open) = try check.round()
+                found += seen
+                left = open
+                if seen == open { break }
+            }
+            if found == 0 { Console.print("Nothing is wrong.\n") }
+            if left > 0 {
+                Console.complain("minirun: \(left) \(left == 1 ? "problem" : "problems") left\n")
+                if !repairs { Console.complain("hint: minirun system check --repair\n") }
+            }
+            return left > 0 ? 1 : 0
+        }
+    }
+}
+
+/// One look at everything.
+private struct Check {
+    let engine: Engine
+    let readsBlobs: Bool
+    let repairs: Bool
+
+    /// How many problems there were, and how many are left.
+    func round() throws -> (seen: Int, left: Int) {
+        var (seen, left, later) = try settleAlone()
+        // These wait until nobody holds the store any more.
+        for problem in later {
+            seen += 1
+            if try !settle(problem) { left += 1 }
+        }
+        return (seen, left)
+    }
+
+    private typealias Settled = (seen: Int, left: Int, later: [StoreProblem])
+
+    private func settleAlone() throws -> Settled {
+        guard let lease = try engine.images.exclusive() else {
+            Console.complain("The store is in use: what is being made right now was not looked at.\n")
+            return try engine.images.lease().during { try settleAll(isAlone: false) }
+        }
+        return try lease.during { try settleAll(isAlone: true) }
+    }
+
+    private func settleAll(isAlone: Bool) throws -> Settled {
+        let cache = BuildCache(engine.images)
+        var problems = try engine.containerProblems()
+        problems += try cache.faults().map { path, what in
+            StoreProblem(path, what, remedy: "removed") { try Files.remove(path) }
+        }
+        var roots = try cache.roots()
+        roots.layers.formUnion(try engine.containerRoots().layers)
+        problems += try engine.images.problems(isAlone: isAlone, keeping: roots, readsBlobs: readsBlobs)
+        let now = problems.filter { !$0.makes }
+        let left = try now.count { try !settle($0) }
+        return (now.count, left, problems.filter(\.makes))
+    }
+
+    /// Prints a problem's line; true where it is mended.
+    private func settle(_ problem: StoreProblem) throws -> Bool {
+        var line = "\(problem.subject): \(problem.message)"
+        var isMended = false
+        if repairs {
+            if let repair = problem.repair {
+                do {
+                    try repair()
+                    isMended = true
+                    line += ": \(problem.remedy ?? "mended")"
+                } catch {
+                    line += ": could not be mended: \(error)"
+                }
+            } else {
+                line += ": cannot be mended"
+            }
+        }
+        Console.print(line + "\n")
+        return isMended
+    }
+}

@@ -1,0 +1,70 @@
+import Build
+import Images
+import LinuxSystem
+import OCI
+import Runner
+
+/// `minirun system prune`
+enum SystemPruneCommand {
+    static let verb = Verb(
+        ["system prune"],
+        "Remove unused data",
+        usage: "[OPTIONS]",
+        arguments: .none,
+        options: SystemOptions.prune,
+        run: run
+    )
+
+    private static func run(_ parsed: ParsedArguments) throws -> Int32 {
+        let all = parsed.flag("all")
+        let filter = try PruneFilter(parsed.values("filter"))
+        if !parsed.flag("force"), !Confirmation.ask(warning(parsed)) { return 0 }
+        try Installation.withEngine(parsed.globals) { engine in
+            try engine.recover()
+            let containers = try engine.pruneContainers { record in
+                filter.allows(created: record.created, labels: record.labels)
+            }
+            let events = try ImagePruneCommand.prune(engine, all: all, filter)
+            let steps = try pruneCache(engine, all: all, filter)
+            var freed = containers.bytes + (try engine.images.removePartial())
+            freed += try engine.collect(keeping: BuildCache(engine.images).roots)?.bytes ?? 0
+            Console.print(
+                list("Deleted Containers", containers.ids) + ImagePruneCommand.text(events)
+                    + list("Deleted build cache objects", steps)
+                    + "Total reclaimed space: \(HumanReadable.size(freed))\n"
+            )
+        }
+        return 0
+    }
+
+    /// What docker warns of.
+    private static func warning(_ parsed: ParsedArguments) -> String {
+        let all = parsed.flag("all")
+        var lines = ["all stopped containers", "all networks not used by at least one container"]
+        if parsed.flag("volumes") { lines.append("all anonymous volumes not used by at least one container") }
+        lines.append(all ? ImagePruneCommand.unused : ImagePruneCommand.dangling)
+        lines.append(all ? "all build cache" : "unused build cache")
+        var text = "WARNING! This will remove:\n" + lines.map { "  - \($0)\n" }.joined()
+        let filters = parsed.values("filter")
+        if !filters.isEmpty {
+            text += "\n  Items to be pruned will be filtered with:\n" + filters.map { "  - \($0)\n" }.joined()
+        }
+        return text
+    }
+
+    /// Forgets build steps: all of them, or those whose layers no image has. `until` is about their last use.
+    private static func pruneCache(_ engine: Engine, all: Bool, _ filter: PruneFilter) throws -> [String] {
+        let cache = BuildCache(engine.images)
+        let kept = all ? [] : Set(try engine.images.images().flatMap { $0.manifest.layers.map(\.digest) })
+        return try cache.entries().filter { entry in
+            !kept.contains(entry.layer) && filter.allows(created: entry.lastUse)
+        }.map { entry in
+            try cache.remove(entry)
+            return entry.id
+        }
+    }
+
+    private static func list(_ title: String, _ ids: [String]) -> String {
+        ids.isEmpty ? "" : "\(title):\n" + ids.map { "\($0)\n" }.joined() + "\n"
+    }
+}

@@ -1,0 +1,181 @@
+import CLinux
+import LinuxSystem
+import OCI
+import TestSupport
+import Testing
+
+/// Damage of every kind is found, named, and mended where it can be.
+@Suite(.enabled(if: Minirun.isEnabled), .timeLimit(.minutes(10))) struct StoreDamageTests {
+    let minirun: Minirun
+    init() throws {
+        minirun = try Minirun()
+        let outcome = try minirun("load", "-i", minirun.archive("one", number: 1))
+        #expect(outcome.code == 0, "\(outcome)")
+    }
+
+    private var top: String {
+        get throws {
+            let layers = minirun.layers.map { "\(minirun.root)/layers/dir/\($0)" }
+            return try #require(
+                layers.first { (try? JSON.parse(Files.read("\($0)/layer.json")))?["parent"]?.string != nil }
+            )
+        }
+    }
+
+    // MARK: verify
+
+    /// What is done to an unpacked layer, and the line that must come of it.
+    static let changes: [(String, String)] = [
+        ("rm fs/data/1/0", "/data/1/0: missing"),
+        ("printf X | dd of=fs/data/1/0 bs=1 conv=notrunc status=none", "/data/1/0: content differs"),
+        ("echo more >> fs/data/1/0", "/data/1/0: has 40006 bytes instead of 40001"),
+        ("chmod 4755 fs/data/1/0", "/data/1/0: mode is 4755 instead of 0644"),
+        ("chown 1:2 fs/data/1/0", "/data/1/0: owner is 1:2 instead of 0:0"),
+        ("rm fs/data/1/0; ln -s x fs/data/1/0", "/data/1/0: is a link instead of a file"),
+        ("rm fs/data/1/0; mkdir fs/data/1/0", "/data/1/0: is a folder instead of a file"),
+        ("touch fs/data/evil", "/data/evil: extra"),
+        (
+            #"python3 -c "import os; os.setxattr('fs/data/1/0', 'user.x', b'y')""#,
+            "/data/1/0: attribute user.x is extra"
+        ),
+        ("setcap cap_net_raw+ep fs/data/1/0", "/data/1/0: attribute security.capability is extra"),
+        (
+            #"python3 -c "import os; os.setxattr('fs/data', 'trusted.overlay.opaque', b'y')""#,
+            "/data: attribute trusted.overlay.opaque is extra"
+        ),
+        ("rm fs/data/1/0; mknod fs/data/1/0 c 0 0", "/data/1/0: is a character device instead of a file"),
+        ("mknod fs/data/gone c 0 0", "/data/gone: extra"),
+        ("chmod 700 fs", "/: mode is 0700 instead of 0755"),
+    ]
+
+    @Test(arguments: changes) func anUnpackedFile(change: (script: String, line: String)) throws {
+        try tool("sh", "-ec", change.script, directory: top)
+        let outcome = try minirun("image", "verify", "one")
+        #expect(outcome.code == 1)
+        #expect(outcome.lines.count == 1, "\(outcome)")
+        #expect(
+            outcome.line.hasPrefix("one:latest: layer sha256:") && outcome.line.contains(": \(change.line) ("),
+            "\(outcome)"
+        )
+        #expect(outcome.err.hasPrefix("minirun: 1 faults in "))
+        #expect(try minirun("image", "verify", "--all").code == 1)
+    }
+
+    @Test func aBlob() throws {
+        for blob in minirun.blobs {
+            let path = "\(minirun.root)/images/blobs/sha256/\(blob)"
+            let bytes = try Files.read(path)
+            for damage in [Array(bytes.dropLast()), [bytes[0] ^ 1] + bytes.dropFirst(), nil] {
+                if let damage { try Files.write(path, damage) } else { try Files.remove(path) }
+                let outcome = try minirun("image", "verify", "one")
+                #expect(outcome.code == 1 && outcome.out.contains(blob), "\(outcome)")
+                #expect(outcome.lines.count == 1, "\(outcome)")
+                let check = try minirun("system", "check")
+                #expect(check.code == 1 && check.out.contains(blob), "\(check)")
+                try Files.write(path, bytes)
+            }
+        }
+        try minirun.expectSound()
+    }
+
+    @Test func unknownImagesAndNoNames() throws {
+        let outcome = try minirun("image", "verify", "nothing")
+        #expect(outcome.code == 1 && outcome.err == "minirun: No such image: nothing:latest\n")
+        #expect(try minirun("image", "verify").code == 1)
+        let right = try minirun("image", "verify", "one")
+        #expect(right.code == 0 && right.out.hasPrefix("All is right: 4 blobs, 2 layers, "), "\(right)")
+    }
+
+    // MARK: check
+
+    /// What is done to the store, and whether its image is there and whole after the repair.
+    static let damages: [(script: String, keeps: Bool)] = [
+        ("mkdir -p tmp/build-dead/1; touch tmp/blob.1.2 images/index.json.12ab.tmp build/steps.tmp", true),
+        ("touch images/blobs/sha256/nonsense", true),
+        ("cp version images/blobs/sha256/\(String(repeating: "ab", count: 32))", true),
+        ("mkdir layers/dir/\(String(repeating: "cd", count: 32))", true),
+        ("mkdir -p layers/dir/nonsense/fs", true),
+        ("rm layers/dir/*/layer.json", true),
+        ("for l in layers/dir/*; do echo '{' > $l/layer.json; done", true),
+        ("rm -r layers/dir/*/fs", true),
+        ("rm images/oci-layout", true),
+        ("rm -r tmp", true),
+        ("mkdir -p partial; touch partial/x partial/$(ls images/blobs/sha256 | head -n 1)", true),
+        ("mkdir -p build/steps; echo '{' > build/steps/\(String(repeating: "ef", count: 32))", true),
+        ("mkdir -p containers/\(String(repeating: "12", count: 32))/upper", true),
+        ("mkdir -p containers/names; ln -s \(String(repeating: "34", count: 32)) containers/names/lost", true),
+        ("mkdir -p tmp/m; mount -t tmpfs none tmp/m", true),
+        ("echo '{' > limits.json", true),
+        ("for b in images/blobs/sha256/*; do [ $(stat -c %s $b) -gt 9999 ] && rm $b; done; true", false),
+        ("echo '{' > images/index.json", false), ("rm images/index.json", false),
+        ("for b in images/blobs/sha256/*; do [ $(stat -c %s $b) -lt 9999 ] && echo x > $b; done; true", false),
+    ]
+
+    @Test(arguments: damages) func isFoundAndMended(damage: (script: String, keeps: Bool)) throws {
+        try tool("sh", "-ec", damage.script, directory: minirun.root)
+        let found = try minirun("system", "check")
+        #expect(found.code == 1, "\(found)")
+        #expect(!found.lines.isEmpty && found.err.hasSuffix("hint: minirun system check --repair\n"), "\(found)")
+        // A look changes nothing.
+        let again = try minirun("system", "check")
+        #expect(again.code == 1 && again.out == found.out, "\(again)")
+        let repaired = try minirun("system", "check", "--repair")
+        #expect(repaired.code == 0, "\(repaired)")
+        let after = try minirun("system", "check")
+        #expect(after.code == 0 && after.out == "Nothing is wrong.\n", "\(after)")
+        if damage.keeps {
+            #expect(try minirun.imageNames() == ["one:latest"])
+            #expect(try minirun("run", "--rm", "one").out == "ok\n")
+        }
+        try minirun.expectSound(damage.script)
+        #expect(try minirun("load", "-i", minirun.archive("one", number: 1)).code == 0)
+        #expect(try minirun("run", "--rm", "one").out == "ok\n")
+    }
+
+    /// The layers that builds make are the same whenever they are packed.
+    @Test func aBuiltLayerIsPackedAnew() throws {
+        try minirun.write("context/Dockerfile", "FROM scratch\nCOPY bin /bin\nCOPY x /x\n")
+        try minirun.write("context/x", String(repeating: "x", count: 20_000))
+        try Files.makeDirectories(minirun.path("context/bin"))
+        try tool("cp", "/bin/busybox", minirun.path("context/bin/sh"))
+        let outcome = try minirun("build", "-q", "-t", "built", minirun.path("context"))
+        #expect(outcome.code == 0, "\(outcome)")
+        #expect(try minirun("rmi", "one").code == 0)
+        for damage in ["rm $b", "echo x >> $b", "printf X | dd of=$b conv=notrunc status=none"] {
+            let script = "for b in images/blobs/sha256/*; do if [ $(stat -c %s $b) -gt 9999 ]; then \(damage); fi; done"
+            try tool("sh", "-ec", script, directory: minirun.root)
+            #expect(try minirun("image", "verify", "built").lines.count == 2)
+            let repaired = try minirun("system", "check", "--repair")
+            #expect(repaired.code == 0, "\(repaired)")
+            #expect(try minirun("run", "--rm", "built", "/bin/sh", "-c", "echo ok").out == "ok\n")
+            try minirun.expectSound(damage)
+        }
+    }
+
+    @Test func aContainerWithoutAnEngine() throws {
+        let pid = try minirun.start(["run", "--name", "c1", "one", "sh", "-c", "sleep 1000"])
+        #expect(eventually(5000) { !minirun.active.isEmpty && minirun.containers.count == 1 })
+        #expect(eventually(5000) { (try? minirun("ps", "-q").lines.count) == 1 })
+        #expect(try minirun("system", "check").code == 0)
+        kill(pid, SIGKILL)
+        _ = try Subprocess.wait(for: pid)
+        let found = try minirun("system", "check")
+        #expect(found.code == 1 && found.out.contains("its engine is gone"), "\(found)")
+        #expect(try minirun("system", "check", "--repair").code == 0)
+        #expect(try minirun("system", "check").code == 0)
+        #expect(try minirun("ps", "-aq").lines.count == 1)
+        #expect(minirun.active.isEmpty)
+    }
+
+    /// What is being made is no damage.
+    @Test func whatIsInUseIsLeftAlone() throws {
+        try minirun.write("root/tmp/new/file", "x")
+        let lock = try FileDescriptor.open("\(minirun.root)/lock")
+        #expect(flock(lock.raw, LOCK_SH) == 0)
+        let outcome = try minirun("system", "check", "--repair")
+        #expect(outcome.code == 0 && outcome.err.hasPrefix("The store is in use"), "\(outcome)")
+        #expect(minirun.temporaries == ["new"])
+        #expect(flock(lock.raw, LOCK_UN) == 0)
+        #expect(try minirun("system", "check").code == 1)
+    }
+}

@@ -1,0 +1,96 @@
+import CLinux
+import LinuxSystem
+import OCI
+
+/// A server that a test starts, and that ends with this value: it is killed, and a well-behaved one also sees the end of its
+/// input.
+package final class ServerProcess: Sendable {
+    package let pid: pid_t
+    private let input: LinuxSystem.FileDescriptor
+    private let output: LinuxSystem.FileDescriptor
+
+    /// - Parameter log: where it writes what it says; nil keeps standard output for `line`.
+    package init(_ words: [String], environment: [String]? = nil, log: String? = nil) throws {
+        let stdin = try Pipe()
+        let stdout = try Pipe()
+        let null = try LinuxSystem.FileDescriptor.open(log ?? "/dev/null", O_WRONLY | O_CREAT | O_APPEND, mode: 0o644)
+        pid = try Subprocess.start(
+            words,
+            environment: environment,
+            descriptors: [stdin.reading.raw, log == nil ? stdout.writing.raw : null.raw, null.raw]
+        )
+        input = stdin.keepWriting()
+        output = stdout.keepReading()
+    }
+
+    deinit {
+        kill(pid, SIGKILL)
+        _ = try? Subprocess.wait(for: pid)
+    }
+
+    /// The first line that it prints.
+    package func line() throws -> String {
+        var bytes: [UInt8] = []
+        while true {
+            var waiting = pollfd(fd: output.raw, events: Int16(POLLIN), revents: 0)
+            guard poll(&waiting, 1, 20_000) > 0 else { throw EngineError(.failed, "the server says nothing") }
+            var byte: UInt8 = 0
+            guard read(output.raw, &byte, 1) == 1 else { throw EngineError(.failed, "the server has ended") }
+            if byte == 0x0A { return String(decoding: bytes, as: UTF8.self) }
+            bytes.append(byte)
+        }
+    }
+}
+
+/// Debian's docker-registry on a loopback port, with a folder of its own.
+package final class RegistryServer: Sendable {
+    package let folder: String
+    package let port: Int
+    private let server: ServerProcess
+
+    package var name: String { "127.0.0.1:\(port)" }
+    package var log: String { (try? Files.readText("\(folder)/log")) ?? "" }
+
+    /// - Parameters:
+    ///   - certificate: PEM files of a certificate and its key, for TLS.
+    ///   - passwords: an htpasswd file, for Basic.
+    package init(certificate: (certificate: String, key: String)? = nil, passwords: String? = nil) throws {
+        folder = try TemporaryFolder.make()
+        var configuration =
+            "version: 0.1\nlog: {level: info}\nstorage: {filesystem: {rootdirectory: \(folder)/data}, delete: {enabled: true}}\n"
+        if let passwords {
+            configuration += "auth: {htpasswd: {realm: here, path: \(passwords)}}\n"
+        }
+        // The port is free when it is chosen; another process may take it before the server does.
+        for _ in 0..<20 {
+            let port = try RegistryServer.freePort()
+            let tls = certificate.map { ", tls: {certificate: \($0.certificate), key: \($0.key)}" } ?? ""
+            let http = "http: {addr: \"127.0.0.1:\(port)\", secret: test\(tls)}\n"
+            try Files.write("\(folder)/config.yml", Array((configuration + http).utf8))
+            let server = try ServerProcess(["docker-registry", "serve", "\(folder)/config.yml"], log: "\(folder)/log")
+            if eventually(10_000, { RegistryServer.answers(port) || HostProcesses.hasEnded(server.pid) }),
+                !HostProcesses.hasEnded(server.pid)
+            {
+                self.port = port
+                self.server = server
+                return
+            }
+        }
+        throw EngineError(.failed, "docker-registry does not start")
+    }
+
+    deinit { try? Files.removeTree(folder) }
+
+    private static func freePort() throws -> Int {
+        let script = "import socket; s = socket.socket(); s.bind(('127.0.0.1', 0)); print(s.getsockname()[1])"
+        guard let port = Int(try tool("python3", "-c", script).prefix { $0 != "\n" }) else {
+            throw EngineError(.failed, "no free port")
+        }
+        return port
+    }
+
+    private static func answers(_ port: Int) -> Bool {
+        let script = "import socket; socket.create_connection(('127.0.0.1', \(port)), 1)"
+        return (try? tool("python3", "-c", script)) != nil
+    }
+}
