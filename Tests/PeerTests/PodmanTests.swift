@@ -179,6 +179,8 @@ extension PodmanTests {
         @Test func onATerminal() throws {
             try podman.must("run -d --network none --name typed busybox sleep 1000")
             let session = try podman.onTerminal("exec -it typed sh", columns: 91, rows: 31)
+            // What is typed before the shell has set its terminal up is lost.
+            session.expect("/ #")
             try session.type("stty size; tty\n")
             session.expect("31 91")
             session.expect("/dev/pts/0")
