@@ -24,6 +24,17 @@ import Testing
 
     // MARK: verify
 
+    /// Unpacked layers are not synced: a file that a power cut found on its way may be empty.
+    @Test func aLayerThatAPowerCutEmptiedIsNoFaultOfAnImage() throws {
+        try tool("sh", "-ec", ": > layer.json; : > fs/data/1/0", directory: top)
+        #expect(try minirun("image", "verify", "--all").code == 0)
+        let check = try minirun("system", "check")
+        #expect(check.code == 1 && check.out.contains("has no record that can be read"), "\(check)")
+        #expect(try minirun("system", "check", "--repair").code == 0)
+        try minirun.expectSound()
+        #expect(try minirun("run", "--rm", "one", "sh", "-c", "wc -c < /data/1/0").line == "40001")
+    }
+
     /// What is done to an unpacked layer, and the line that must come of it.
     static let changes: [(String, String)] = [
         ("rm fs/data/1/0", "/data/1/0: missing"),
