@@ -119,7 +119,7 @@ package enum Files {
 
     /// The absolute form of a path, with "." and ".." and doubled slashes resolved as text; links stay.
     package static func absolute(_ path: String, from base: String? = nil) -> String {
-        let full = path.hasPrefix("/") ? path : (base ?? workingDirectory) + "/" + path
+        let full = path.utf8.first == UInt8(ascii: "/") ? path : (base ?? workingDirectory) + "/" + path
         if isResolved(full) { return full }
         var parts: [Substring] = []
         for part in full.split(separator: "/") where part != "." {

@@ -83,7 +83,7 @@ extension RuntimeSpec.Mount {
         let destination = try reader.needText("destination")
         self.init(
             // Relative ones are deprecated and mean the root (config.md#mounts).
-            destination.hasPrefix("/") ? destination : "/" + destination,
+            destination.isAbsolutePath ? destination : "/" + destination,
             type: try reader.string("type") ?? "",
             source: try reader.string("source") ?? "",
             options: try reader.strings("options") ?? []
@@ -160,7 +160,7 @@ extension RuntimeSpec.Hook {
             env: try reader.strings("env") ?? [],
             timeout: try reader.integer("timeout")
         )
-        guard path.hasPrefix("/") else { throw reader.error("\"path\" is \"\(path)\", not an absolute path") }
+        guard path.isAbsolutePath else { throw reader.error("\"path\" is \"\(path)\", not an absolute path") }
         if let timeout, timeout <= 0 { throw reader.error("\"timeout\" is \(timeout), not more than 0 seconds") }
     }
 

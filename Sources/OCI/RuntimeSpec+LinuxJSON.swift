@@ -74,7 +74,7 @@ extension RuntimeSpec.Linux {
             throw reader.error("namespace \"\(name)\" does not exist")
         }
         let path = try reader.text("path")
-        if let path, !path.hasPrefix("/") { throw reader.error("\"path\" is \"\(path)\", not an absolute path") }
+        if let path, !path.isAbsolutePath { throw reader.error("\"path\" is \"\(path)\", not an absolute path") }
         return (type, path)
     }
 
@@ -96,7 +96,7 @@ extension RuntimeSpec.Device {
         // A pipe has no numbers.
         let isPipe = type == "p"
         self.init(
-            path: path.hasPrefix("/") ? path : "/" + path,
+            path: path.isAbsolutePath ? path : "/" + path,
             type: type,
             major: isPipe ? try reader.integer("major") ?? 0 : try reader.need("major"),
             minor: isPipe ? try reader.integer("minor") ?? 0 : try reader.need("minor"),
@@ -193,7 +193,7 @@ extension RuntimeSpec.MemoryPolicy {
 extension JSONReader {
     fileprivate func absolutePaths(_ key: String) throws(EngineError) -> [String] {
         let paths = try strings(key) ?? []
-        if let path = paths.first(where: { !$0.hasPrefix("/") }) {
+        if let path = paths.first(where: { !$0.isAbsolutePath }) {
             throw error("\"\(key)\" has \"\(path)\", which is not an absolute path")
         }
         return paths

@@ -19,7 +19,7 @@ extension RuntimeSpec.Process {
 
     init(_ reader: JSONReader) throws(EngineError) {
         guard let cwd = try reader.text("cwd") else { throw EngineError(.invalid, "Cwd property must not be empty") }
-        guard cwd.hasPrefix("/") else { throw EngineError(.invalid, "Cwd must be an absolute path") }
+        guard cwd.isAbsolutePath else { throw EngineError(.invalid, "Cwd must be an absolute path") }
         let args = try reader.strings("args")
         if let args, args.isEmpty { throw EngineError(.invalid, "args must not be empty") }
         self.init(args: args ?? [])

@@ -46,7 +46,7 @@ extension ContainerSpec {
     /// A destination that a mount may cover. /proc and /sys are the kernel's word on what the container may do: something else
     /// in their place makes the engine, and programs in the container, write to files of somebody's choice (CVE-2019-16884).
     static func checked(_ destination: String) throws(EngineError) -> String {
-        guard destination.hasPrefix("/") else {
+        guard destination.isAbsolutePath else {
             throw EngineError(.invalid, "invalid mount path: '\(destination)' mount path must be absolute")
         }
         var parts: [Substring] = []

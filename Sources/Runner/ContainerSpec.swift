@@ -113,7 +113,7 @@ package struct ContainerSpec: Sendable {
     private var workingFolder: String {
         let path = options.workingFolder ?? configuration.workingDir
         if path.isEmpty { return "/" }
-        return path.hasPrefix("/") ? path : "/" + path
+        return path.isAbsolutePath ? path : "/" + path
     }
 
     /// docker's order: PATH, HOSTNAME, TERM; the image's; the caller's in place of these; HOME if none is set.

@@ -161,4 +161,12 @@ import Testing
         #expect(bare.capabilities == RuntimeSpec.Capabilities() && bare.apparmorProfile == "own")
         #expect(bare.rlimits == [RuntimeSpec.ResourceLimit(type: "RLIMIT_CPU", soft: 1, hard: 2)])
     }
+
+    /// To Swift, a slash and the mark behind it are one character.
+    @Test func aSlashIsASlashWhateverFollows() throws {
+        let spec = try RuntimeSpec(
+            JSON.parse(#"{"ociVersion":"1.2.0","root":{"path":"r"},"mounts":[{"destination":"/\u0301a"}]}"#)
+        )
+        #expect(spec.mounts.map(\.destination) == ["/\u{301}a"])
+    }
 }

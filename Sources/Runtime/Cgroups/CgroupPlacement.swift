@@ -50,7 +50,7 @@ package struct CgroupPlacement: Equatable, Sendable {
         }
         unit = nil
         let cleaned = Files.absolute("/" + (path.isEmpty ? id : path))
-        let isAbsolute = path.hasPrefix("/")
+        let isAbsolute = path.isAbsolutePath
         name = try CgroupName(cleaned, bases: isAbsolute ? [:] : CgroupPlacement.ownPlaces(in: hierarchy))
     }
 

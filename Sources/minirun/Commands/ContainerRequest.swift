@@ -18,7 +18,7 @@ enum ContainerRequest {
             host: Process.environment
         )
         options.workingFolder = parsed.value("workdir")
-        if let folder = options.workingFolder, !folder.isEmpty, !folder.hasPrefix("/") {
+        if let folder = options.workingFolder, !folder.isEmpty, !folder.isAbsolutePath {
             throw EngineError(
                 .invalid,
                 "the working directory '\(folder)' is invalid, it needs to be an absolute path"

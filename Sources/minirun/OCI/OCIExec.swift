@@ -81,7 +81,7 @@ enum OCIExec {
         process.args = Array(arguments.positional.dropFirst())
         guard !process.args.isEmpty else { throw EngineError(.invalid, "exec args cannot be empty") }
         if let cwd = arguments.value("cwd"), !cwd.isEmpty { process.cwd = cwd }
-        guard process.cwd.hasPrefix("/") else { throw EngineError(.invalid, "Cwd must be an absolute path") }
+        guard process.cwd.isAbsolutePath else { throw EngineError(.invalid, "Cwd must be an absolute path") }
         if let profile = arguments.value("apparmor"), !profile.isEmpty { process.apparmorProfile = profile }
         if let label = arguments.value("process-label"), !label.isEmpty { process.selinuxLabel = label }
         process.capabilities.add(arguments.values("cap"))

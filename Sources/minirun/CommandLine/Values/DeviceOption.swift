@@ -1,3 +1,5 @@
+import OCI
+
 /// `--device host[:container[:rwm]]`, `--device host:rwm`.
 struct DeviceOption: Sendable, Equatable {
     let hostPath: String
@@ -16,7 +18,7 @@ struct DeviceOption: Sendable, Equatable {
         default: (containerPath, permissions) = (parts[1].isEmpty ? parts[0] : parts[1], parts[2])
         }
         if !DeviceOption.isPermissions(permissions) { throw ValueError("bad mode specified: \(permissions)") }
-        if !containerPath.hasPrefix("/") { throw ValueError("\(containerPath) is not an absolute path") }
+        if !containerPath.isAbsolutePath { throw ValueError("\(containerPath) is not an absolute path") }
     }
 
     /// Each letter at most once.

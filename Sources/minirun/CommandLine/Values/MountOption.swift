@@ -1,3 +1,4 @@
+import OCI
 import LinuxSystem
 
 /// `--mount type=bind,src=/a,dst=/b,ro`: fields separated by commas, quoted as in a CSV file.
@@ -118,12 +119,12 @@ struct MountOption: Sendable, Equatable {
             throw invalid("invalid propagation mode: \(propagation)")
         }
         if target.isEmpty { throw invalid("field Target must not be empty") }
-        if !target.hasPrefix("/") { throw invalid("invalid mount path: '\(target)' mount path must be absolute") }
+        if !target.isAbsolutePath { throw invalid("invalid mount path: '\(target)' mount path must be absolute") }
         if Files.absolute(target) == "/" { throw invalid("invalid specification: destination can't be '/'") }
         switch kind {
         case .bind:
             guard let source else { throw invalid("field Source must not be empty") }
-            if !source.hasPrefix("/") { throw invalid("invalid mount path: '\(source)' mount path must be absolute") }
+            if !source.isAbsolutePath { throw invalid("invalid mount path: '\(source)' mount path must be absolute") }
         case .image: if source == nil { throw invalid("field Source must not be empty") }
         case .tmpfs: if source != nil { throw invalid("field Source must not be specified") }
         case .volume: break

@@ -1,3 +1,4 @@
+import OCI
 import Runner
 
 import LinuxSystem
@@ -33,7 +34,7 @@ struct VolumeOption: Sendable, Equatable {
         target = parts.count == 1 ? parts[0] : parts[1]
         source = parts.count == 1 ? .anonymous : try VolumeOption.source(parts[0])
         let wrong = "invalid volume specification: '\(text)'"
-        guard target.hasPrefix("/") else {
+        guard target.isAbsolutePath else {
             throw ValueError("\(wrong): invalid mount path: '\(target)' mount path must be absolute")
         }
         if Files.absolute(target) == "/" {
@@ -44,7 +45,7 @@ struct VolumeOption: Sendable, Equatable {
 
     /// A path begins with "/", "." or "~"; everything else names a volume.
     private static func source(_ text: String) throws(ValueError) -> Source {
-        if text.hasPrefix("/") || text.hasPrefix(".") || text.hasPrefix("~") { return .path(Files.absolute(text)) }
+        if text.isAbsolutePath || text.hasPrefix(".") || text.hasPrefix("~") { return .path(Files.absolute(text)) }
         guard ContainerName.isValid(text) else {
             throw ValueError(
                 "create \(text): \(text.goQuoted) includes invalid characters for a local volume name, only "
@@ -82,7 +83,7 @@ struct TmpfsOption: Sendable, Equatable {
         let (target, options) = text.cut(":")
         self.target = target
         self.options = (options ?? "").split(separator: ",").map(String.init)
-        if !target.hasPrefix("/") {
+        if !target.isAbsolutePath {
             throw ValueError("invalid tmpfs mount: invalid mount path: '\(target)' mount path must be absolute")
         }
         if Files.absolute(target) == "/" { throw ValueError("invalid specification: destination can't be '/'") }
