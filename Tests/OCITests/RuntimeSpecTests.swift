@@ -165,7 +165,9 @@ import Testing
     /// To Swift, a slash and the mark behind it are one character.
     @Test func aSlashIsASlashWhateverFollows() throws {
         let spec = try RuntimeSpec(
-            JSON.parse(#"{"ociVersion":"1.2.0","root":{"path":"r"},"mounts":[{"destination":"/\u0301a"}]}"#)
+            JSON.parse(
+                #"{"ociVersion":"1.2.0","process":{"args":["a"],"cwd":"/"},"root":{"path":"r"},"mounts":[{"destination":"/\u0301a"}]}"#
+            )
         )
         #expect(spec.mounts.map(\.destination) == ["/\u{301}a"])
     }
