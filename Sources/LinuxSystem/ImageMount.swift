@@ -11,15 +11,15 @@ package enum ImageMount {
             // A file where the kernel wants a block device; or a file system whose kind it does not take (EROFS refuses
             // a file on an overlay on an overlay this way).
             guard error.code == ENOTBLK else { throw error }
-            let file = try FileDescriptor.open(image)
-            let device = try LoopDevice(file)
-            try mount(source: device.path, at: folder, type: type)
+            try mountLoop(image, at: folder, type: type)
         }
     }
 
     /// Mounts by way of a loop device, whatever the kernel can do.
     package static func mountLoop(_ image: String, at folder: String, type: String) throws(SystemError) {
         let device = try LoopDevice(try FileDescriptor.open(image))
+        // It goes with its last holder: without this an optimized build closes it before the mount holds it.
+        defer { withExtendedLifetime(device) {} }
         try mount(source: device.path, at: folder, type: type)
     }
 

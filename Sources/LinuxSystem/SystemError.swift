@@ -63,7 +63,6 @@ extension SystemError {
     package static let notFound = ENOENT
     package static let notFolder = ENOTDIR
     package static let exists = EEXIST
-    package static let noSpace = ENOSPC
     package static let readOnly = EROFS
     package static let denied = EACCES
     package static let notPermitted = EPERM

@@ -67,32 +67,6 @@ package struct RegistryClient: Sendable {
     package func blob(_ descriptor: Descriptor, in reference: ImageReference) throws -> [UInt8] {
         try asking(reference) { try await $0.blob(descriptor, limit: 8 << 20) }
     }
-
-    /// Any document of the web, with no other credentials than the headers hold. They are not sent to another place where
-    /// the answer is a redirection.
-    package func get(_ url: String, headers: [(name: String, value: String)] = [], limit: Int = 8 << 20) throws
-        -> (status: Int, body: [UInt8])
-    {
-        let url = try WebURL(url)
-        return try blocking { session in
-            var endpoint = Endpoint(
-                scheme: url.scheme,
-                host: url.place.host,
-                port: url.place.port,
-                repository: "",
-                credentialsKey: ""
-            )
-            endpoint.tls = try session.configuration.tls(for: url)
-            var exchange = Exchange(.GET, url, endpoint, scopes: [])
-            exchange.headers = headers
-            let request = exchange
-            return try await session.retrying {
-                let answer = try await session.send(request)
-                if answer.isTransient { throw await answer.failure() }
-                return (answer.status, try await answer.bytes(limit: limit))
-            }
-        }
-    }
 }
 
 extension Failures {

@@ -54,7 +54,8 @@ extension ImageStore {
         try sweepBlobs(marked, &summary)
         try sweepLayers(marked, &summary)
         try sweepTemporary()
-        try sweepPartial()
+        // What a pull left that was cut off is the beginning of the next one, but not for ever.
+        try removePartial(olderThan: 24 * 3600)
         return summary
     }
 
@@ -139,23 +140,6 @@ extension ImageStore {
             summary.bytes += try usage.measure(entry.path)
             try discard(entry)
             summary.layers += 1
-        }
-    }
-
-    /// Removes partly fetched blobs to which nothing was added for `age` seconds: what a pull left that was cut off is the
-    /// beginning of the next one, but not for ever.
-    package func sweepPartial(olderThan age: UInt64 = 24 * 3600) throws {
-        guard FileStatus.exists(partialFolder) else { return }
-        let now = Clock.realtime / 1_000_000_000
-        for name in try Files.list(partialFolder) {
-            let file = "\(partialFolder)/\(name)"
-            guard let status = try? FileStatus.of(file), UInt64(clamping: status.modified.tv_sec) + age <= now else {
-                continue
-            }
-            // Whoever fetches it holds it.
-            guard let lock = try FileLock.attempt(file, .exclusive, creating: false) else { continue }
-            try Files.remove(file)
-            _ = consume lock
         }
     }
 

@@ -37,12 +37,15 @@ extension ImageStore {
         return false
     }
 
-    /// Removes half-downloaded blobs that nobody is at work on; returns the bytes that this freed.
+    /// Removes half-downloaded blobs that nobody is at work on, and to which nothing was added for `age` seconds; returns the
+    /// bytes that this freed.
     @discardableResult
-    package func removePartial() throws -> Int64 {
+    package func removePartial(olderThan age: UInt64 = 0) throws -> Int64 {
         var freed: Int64 = 0
+        let now = Clock.realtime / 1_000_000_000
         for entry in try partialEntries() where !entry.isInUse {
             let status = try? FileStatus.of(entry.path)
+            if age > 0, let status, UInt64(clamping: status.modified.tv_sec) + age > now { continue }
             if status?.kind == .file {
                 // Held while the name goes: a downloader that opened the file meanwhile finds it gone (`isStill`).
                 guard let lock = try FileLock.attempt(entry.path, .exclusive, creating: false) else { continue }

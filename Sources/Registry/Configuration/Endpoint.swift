@@ -61,9 +61,6 @@ extension Endpoint {
     /// `host` or `host:port`, as the Host header has it.
     package var authority: String { HostPort(host: host, port: port).description }
 
-    /// The port that is connected to.
-    package var connectedPort: Int { port ?? (scheme == .https ? 443 : 80) }
-
     /// The root of the API, without a slash at its end: `https://registry-1.docker.io/v2`.
     package var root: String { "\(scheme.rawValue)://\(authority)\(pathPrefix)\(overridePath ? "" : "/v2")" }
 

@@ -8,9 +8,7 @@ extension Installation {
     /// of root says what to do about it.
     static func withEngine<R>(_ globals: GlobalOptions, _ work: (Engine) throws -> R) throws -> R {
         do {
-            var engine = try Engine(root: root(globals), state: state(globals), shim: "", driver: driver(globals))
-            engine.images.unpackLimits = try unpackLimits()
-            return try work(engine)
+            return try work(engine(globals, shim: ""))
         } catch let error as SystemError where error.code == SystemError.denied && !Process.isRoot {
             throw EngineError(.failed, "\(error)", hint: "minirun needs root for this: try again with sudo")
         }

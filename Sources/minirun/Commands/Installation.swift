@@ -8,18 +8,19 @@ enum Installation {
     /// The engine at `--root` and `--state`. Opening it creates its folders, so it needs the right to.
     static func engine(_ globals: GlobalOptions) throws -> Engine {
         do {
-            var engine = try Engine(
-                root: root(globals),
-                state: state(globals),
-                shim: shim(),
-                driver: driver(globals)
-            )
-            engine.images.unpackLimits = try unpackLimits()
+            var engine = try engine(globals, shim: shim())
             engine.warn = { Console.complain("WARNING: \($0)\n") }
             return engine
         } catch let error as SystemError where error.code == SystemError.denied {
             throw EngineError(.failed, "\(error)", hint: "minirun needs root for this: try again with sudo")
         }
+    }
+
+    /// - Parameter shim: its path; empty for verbs that start nothing.
+    static func engine(_ globals: GlobalOptions, shim: String) throws -> Engine {
+        var engine = try Engine(root: root(globals), state: state(globals), shim: shim, driver: driver(globals))
+        engine.images.unpackLimits = try unpackLimits()
+        return engine
     }
 
     static func state(_ globals: GlobalOptions) -> String { globals.state ?? Engine.standardState }
