@@ -95,7 +95,8 @@ struct PaxRecords {
         } else if key.hasPrefix("SCHILY.xattr.") {
             xattrs[String(key.dropFirst(13))] = value
         } else if key.hasPrefix("LIBARCHIVE.xattr.") {
-            guard let name = PaxRecords.percentDecoded(key.dropFirst(17)), let value = Base64.decode(value) else {
+            guard let name = PaxRecords.percentDecoded(key.dropFirst(17)), let value = Base64.decode(unpadded: value)
+            else {
                 throw corruptTar("an extended attribute is not encoded as libarchive does")
             }
             encodedXattrs[name] = value
@@ -111,50 +112,9 @@ struct PaxRecords {
         }
     }
 
+    /// A name with an encoded NUL is none; what is not UTF-8 is repaired. A NUL that stands there plainly was refused before.
     private static func percentDecoded(_ text: Substring) -> String? {
-        var bytes: [UInt8] = []
-        var rest = Array(text.utf8)[...]
-        while let byte = rest.popFirst() {
-            guard byte == UInt8(ascii: "%") else {
-                bytes.append(byte)
-                continue
-            }
-            guard rest.count >= 2, let value = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16),
-                value != 0
-            else { return nil }
-            bytes.append(value)
-            rest = rest.dropFirst(2)
-        }
+        guard let bytes = PercentEncoding.bytes(text), !bytes.contains(0) else { return nil }
         return String(decoding: bytes, as: UTF8.self)
-    }
-}
-
-/// RFC 4648 section 4, with or without padding, as libarchive writes it.
-enum Base64 {
-    static func decode(_ text: [UInt8]) -> [UInt8]? {
-        var bytes: [UInt8] = []
-        var bits: UInt32 = 0
-        var count = 0
-        for character in text where character != UInt8(ascii: "=") {
-            guard let value = value(character) else { return nil }
-            bits = (bits << 6 | value) & 0xffffff
-            count += 6
-            if count >= 8 {
-                count -= 8
-                bytes.append(UInt8(truncatingIfNeeded: bits >> UInt32(count)))
-            }
-        }
-        return bytes
-    }
-
-    private static func value(_ character: UInt8) -> UInt32? {
-        switch character {
-        case 0x41...0x5a: UInt32(character) - 0x41
-        case 0x61...0x7a: UInt32(character) - 0x61 + 26
-        case 0x30...0x39: UInt32(character) - 0x30 + 52
-        case UInt8(ascii: "+"): 62
-        case UInt8(ascii: "/"): 63
-        default: nil
-        }
     }
 }

@@ -1,3 +1,5 @@
+import OCI
+
 /// One place to ask for a repository's content: the registry itself or a mirror of it.
 package struct Endpoint: Equatable, Sendable {
     package enum Scheme: String, Sendable { case http, https }

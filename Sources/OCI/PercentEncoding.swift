@@ -17,6 +17,11 @@ package enum PercentEncoding {
 
     /// Nil where a "%" is not followed by two hexadecimal digits, or the result is no UTF-8.
     package static func decode(_ text: some StringProtocol) -> String? {
+        bytes(text).flatMap { String(validating: $0, as: UTF8.self) }
+    }
+
+    /// The decoded bytes; nil where a "%" is not followed by two hexadecimal digits.
+    package static func bytes(_ text: some StringProtocol) -> [UInt8]? {
         var bytes: [UInt8] = []
         var rest = Array(text.utf8)[...]
         while let byte = rest.popFirst() {
@@ -29,7 +34,7 @@ package enum PercentEncoding {
             }
             bytes.append(high << 4 | low)
         }
-        return String(validating: bytes, as: UTF8.self)
+        return bytes
     }
 
     private static func digit(_ byte: UInt8) -> UInt8? {

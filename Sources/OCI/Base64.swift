@@ -1,4 +1,4 @@
-/// Base64 with padding (RFC 4648, section 4).
+/// Base64 (RFC 4648, section 4).
 package enum Base64 {
     private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
     private static let padding = UInt8(ascii: "=")
@@ -23,29 +23,32 @@ package enum Base64 {
         let symbols = text.utf8.filter { $0 != 0x0A && $0 != 0x0D }
         guard symbols.count % 4 == 0 else { return nil }
         let fill = symbols.reversed().prefix { $0 == padding }.count
-        guard fill <= 2 else { return nil }
+        guard fill <= 2, !symbols.dropLast(fill).contains(padding) else { return nil }
+        return decode(unpadded: symbols)
+    }
+
+    /// With or without padding, wherever it stands, as libarchive writes it. Nil for any other symbol.
+    package static func decode(unpadded text: some Sequence<UInt8>) -> [UInt8]? {
         var bytes: [UInt8] = []
-        bytes.reserveCapacity(symbols.count / 4 * 3)
-        var bits = 0
-        for (index, symbol) in symbols.dropLast(fill).enumerated() {
+        var bits: UInt32 = 0
+        var count = 0
+        for symbol in text where symbol != padding {
             guard let value = value(symbol) else { return nil }
             bits = (bits << 6 | value) & 0xFF_FFFF
-            // The first of four symbols fills no byte yet; each of the others does.
-            switch index % 4 {
-            case 1: bytes.append(UInt8(bits >> 4 & 0xFF))
-            case 2: bytes.append(UInt8(bits >> 2 & 0xFF))
-            case 3: bytes.append(UInt8(bits & 0xFF))
-            default: break
+            count += 6
+            if count >= 8 {
+                count -= 8
+                bytes.append(UInt8(truncatingIfNeeded: bits >> UInt32(count)))
             }
         }
         return bytes
     }
 
-    private static func value(_ symbol: UInt8) -> Int? {
+    private static func value(_ symbol: UInt8) -> UInt32? {
         switch symbol {
-        case 0x41...0x5A: Int(symbol) - 0x41
-        case 0x61...0x7A: Int(symbol) - 0x61 + 26
-        case 0x30...0x39: Int(symbol) - 0x30 + 52
+        case 0x41...0x5A: UInt32(symbol) - 0x41
+        case 0x61...0x7A: UInt32(symbol) - 0x61 + 26
+        case 0x30...0x39: UInt32(symbol) - 0x30 + 52
         case UInt8(ascii: "+"): 62
         case UInt8(ascii: "/"): 63
         default: nil
