@@ -1,3 +1,5 @@
+import OCI
+
 /// Paths as text, as Go's path package treats them: no file is looked at.
 enum PathText {
     /// The shortest path of the same meaning: no `.`, no `..` that can be resolved, no double `/`, none at the end.
@@ -23,7 +25,7 @@ enum PathText {
     }
 
     /// `path` seen from the folder `base`; an absolute path stays itself. Cleaned.
-    static func join(_ base: String, _ path: String) -> String { clean(path.hasPrefix("/") ? path : "\(base)/\(path)") }
+    static func join(_ base: String, _ path: String) -> String { clean(path.isAbsolutePath ? path : "\(base)/\(path)") }
 
     /// The last component: `b` of `/a/b/`; `/` of `/`, `.` of nothing.
     static func lastComponent(_ path: String) -> String {

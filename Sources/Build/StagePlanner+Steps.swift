@@ -65,7 +65,7 @@ extension StagePlanner {
         _ isTrigger: Bool
     ) throws(DockerfileError) -> StepParts {
         let path = try expanded(written, instruction)
-        if !workdirIsSet, !path.hasPrefix("/") {
+        if !workdirIsSet, !path.isAbsolutePath {
             let message = "Relative workdir \(GoText.quote(path)) can have unexpected results if the base image changes"
             warnings.add(.workdirRelativePath, message, instruction)
         }

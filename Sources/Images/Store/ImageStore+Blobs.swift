@@ -36,6 +36,12 @@ extension ImageStore {
         return bytes
     }
 
+    /// A manifest, index or configuration of which only the digest is known; nil where it is damaged.
+    package func document(_ digest: Digest) throws(SystemError) -> [UInt8]? {
+        let bytes = try Files.read(blobPath(digest), limit: ImageStore.documentLimit)
+        return SHA256Digest.of(bytes) == digest ? bytes : nil
+    }
+
     /// Throws unless the bytes are what the descriptor says.
     static func verify(_ bytes: [UInt8], _ descriptor: Descriptor) throws {
         guard bytes.count == descriptor.size, SHA256Digest.of(bytes) == descriptor.digest else {

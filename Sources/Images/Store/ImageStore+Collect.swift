@@ -105,8 +105,7 @@ extension ImageStore {
     }
 
     private func readDocument(_ digest: Digest) throws -> JSON {
-        let bytes = try Files.read(blobPath(digest), limit: ImageStore.documentLimit)
-        guard SHA256Digest.of(bytes) == digest, let json = try? JSON.parse(bytes) else {
+        guard let json = try document(digest).flatMap({ try? JSON.parse($0) }) else {
             throw EngineError(
                 .corrupt,
                 "blob \(digest) is damaged, so nothing was collected",

@@ -43,7 +43,7 @@ final class TarFiles: ArchiveFiles {
 
     /// A name without "." and doubled slashes; nil for one that is absolute or leads outside.
     static func clean(_ name: String, from folder: [Substring] = []) -> String? {
-        if name.hasPrefix("/") { return nil }
+        if name.isAbsolutePath { return nil }
         var parts = folder
         for part in name.split(separator: "/") where part != "." {
             if part != ".." { parts.append(part) } else if parts.popLast() == nil { return nil }

@@ -64,7 +64,7 @@ package struct RegistryConfiguration: Sendable {
     private static func userFolder(_ environment: [String: String], _ home: String?) -> String? {
         guard let home else { return nil }
         let folder = environment["XDG_CONFIG_HOME"] ?? ""
-        return folder.hasPrefix("/") ? folder : "\(home)/.config"
+        return folder.isAbsolutePath ? folder : "\(home)/.config"
     }
 
     /// Of the headers in docker's config.json the ones that docker's daemon passes on to registries.

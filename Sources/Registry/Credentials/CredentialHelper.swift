@@ -95,7 +95,7 @@ private enum HelperEnvironment {
     /// somebody happens to stand in.
     static func find(_ program: String, in environment: [String: String]) -> String? {
         let folders = (environment["PATH"] ?? "/usr/local/bin:/usr/bin:/bin").split(separator: ":")
-        return folders.lazy.filter { $0.hasPrefix("/") }.map { "\($0)/\(program)" }.first { path in
+        return folders.lazy.filter { $0.isAbsolutePath }.map { "\($0)/\(program)" }.first { path in
             guard let status = try? FileStatus.following(path) else { return false }
             return status.kind == .file && status.mode & 0o111 != 0
         }

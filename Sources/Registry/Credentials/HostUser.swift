@@ -1,3 +1,4 @@
+import OCI
 import LinuxSystem
 
 /// A user of this machine, from /etc/passwd and /etc/group read as text: asking the name service would load libraries into
@@ -32,7 +33,7 @@ package struct HostUser: Equatable, Sendable {
     private static func find(_ etc: String, _ isRight: (String, UInt32) -> Bool) -> HostUser? {
         for fields in lines("\(etc)/passwd") {
             guard fields.count >= 6, let uid = UInt32(fields[2]), let gid = UInt32(fields[3]),
-                isRight(fields[0], uid), fields[5].hasPrefix("/")
+                isRight(fields[0], uid), fields[5].isAbsolutePath
             else { continue }
             return HostUser(
                 name: fields[0],

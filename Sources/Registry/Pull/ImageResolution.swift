@@ -1,5 +1,4 @@
 import Images
-import LinuxSystem
 import OCI
 
 /// What a name stands for at a registry: all documents of the image, and where they came from.
@@ -87,9 +86,7 @@ struct ImageResolver: Sendable {
     }
 
     private func stored(_ digest: Digest) throws -> RemoteManifest? {
-        guard let bytes = try? Files.read(store.blobPath(digest), limit: ImageStore.documentLimit),
-            SHA256Digest.of(bytes) == digest
-        else { return nil }
+        guard let bytes = try? store.document(digest) else { return nil }
         return try RemoteManifest(bytes: bytes, contentType: nil, expected: digest)
     }
 

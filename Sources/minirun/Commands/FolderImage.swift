@@ -30,7 +30,7 @@ enum FolderImage {
 
     /// Whether no image can have that name.
     static func isPath(_ text: String) -> Bool {
-        text == "." || text == ".." || text.hasPrefix("/") || text.hasPrefix("./") || text.hasPrefix("../")
+        text == "." || text == ".." || text.isAbsolutePath || text.hasPrefix("./") || text.hasPrefix("../")
             || text.hasSuffix("/")
     }
 }

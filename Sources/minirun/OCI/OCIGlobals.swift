@@ -73,7 +73,7 @@ struct OCIGlobals: Sendable, Equatable {
     /// environment does not say that it is root.
     static func standardRoot(_ environment: (String) -> String?) -> String {
         let standard = "/run/minirun-oci"
-        guard Rootless.isCaller, let own = environment("XDG_RUNTIME_DIR"), own.hasPrefix("/") else { return standard }
+        guard Rootless.isCaller, let own = environment("XDG_RUNTIME_DIR"), own.isAbsolutePath else { return standard }
         if Process.isRoot, environment("USER") == "root" { return standard }
         return "\(own)/minirun-oci"
     }
