@@ -27,14 +27,6 @@ extension ImageStore {
         return problems
     }
 
-    /// What is in a folder, sorted; nothing where the folder itself is missing.
-    private func names(in folder: String) throws -> [String] {
-        do throws(SystemError) { return try Files.list(folder).sorted() } catch {
-            if error.code == SystemError.notFound { return [] }
-            throw error
-        }
-    }
-
     // MARK: The store's own files
 
     private func frameProblems() throws -> [StoreProblem] {

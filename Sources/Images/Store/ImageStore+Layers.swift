@@ -45,15 +45,7 @@ extension ImageStore {
     }
 
     /// The chain ids of all that lies in layers/.
-    func storedLayers() throws -> Set<Digest> {
-        var layers: Set<Digest> = []
-        for driver in StorageDriver.allCases where FileStatus.exists(layerFolder(driver)) {
-            for name in try Files.list(layerFolder(driver)) {
-                if let chainID = Digest(hex: name) { layers.insert(chainID) }
-            }
-        }
-        return layers
-    }
+    func storedLayers() throws -> Set<Digest> { Set(try layerEntries().compactMap(\.chainID)) }
 
     /// The record of a layer that is unpacked and can be trusted; nil for any other.
     package func usableLayer(_ chainID: Digest) throws -> LayerRecord? {

@@ -16,16 +16,19 @@ extension ImageStore {
         var entries: [LayerEntry] = []
         for driver in StorageDriver.allCases {
             let folder = layerFolder(driver)
-            let names: [String]
-            do throws(SystemError) { names = try Files.list(folder) } catch {
-                if error.code == SystemError.notFound { continue }
-                throw error
-            }
-            for name in names.sorted() {
+            for name in try names(in: folder) {
                 entries.append(LayerEntry(driver: driver, chainID: Digest(hex: name), path: "\(folder)/\(name)"))
             }
         }
         return entries
+    }
+
+    /// What is in a folder, sorted; nothing where the folder itself is missing.
+    func names(in folder: String) throws -> [String] {
+        do throws(SystemError) { return try Files.list(folder).sorted() } catch {
+            if error.code == SystemError.notFound { return [] }
+            throw error
+        }
     }
 
     /// Removes a layer in two steps, so that no part of one is ever taken for a whole.

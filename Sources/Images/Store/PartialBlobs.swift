@@ -15,14 +15,8 @@ package struct PartialEntry: Sendable {
 extension ImageStore {
     /// What is in `partial/`.
     package func partialEntries() throws -> [PartialEntry] {
-        let folder = path("partial")
-        let names: [String]
-        do throws(SystemError) { names = try Files.list(folder) } catch {
-            if error.code == SystemError.notFound { return [] }
-            throw error
-        }
-        return try names.sorted().compactMap { name in
-            let file = "\(folder)/\(name)"
+        try names(in: partialFolder).compactMap { name in
+            let file = "\(partialFolder)/\(name)"
             guard let status = try? FileStatus.of(file) else { return nil }
             return PartialEntry(name: name, path: file, bytes: status.allocated, isInUse: try isLocked(file, status))
         }
