@@ -41,6 +41,8 @@ class Runner:
     def __init__(self, folder):
         check(libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "prctl")
         self.errors = os.path.join(folder, "stderr")
+        self.kept = set()
+        """Children that stay: servers, which no command has left behind."""
 
     def spawn(self, argv, env):
         null, errors = os.devnull, (os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -91,10 +93,12 @@ class Runner:
                 return used
             if pid:
                 used += usage.ru_utime + usage.ru_stime
+            elif self.kept.issuperset(children(os.getpid())):
+                return used
             elif time.monotonic() < until:
                 time.sleep(0.0005)
             else:
-                for child in children(os.getpid()):
+                for child in set(children(os.getpid())) - self.kept:
                     os.kill(child, signal.SIGKILL)
 
     def parallel(self, argv, env, total, at_once):
