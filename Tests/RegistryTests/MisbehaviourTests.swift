@@ -24,6 +24,13 @@ extension OverHTTP {
             #expect(registry.store.hasBlob(registry.layer, size: registry.layerSize))
         }
 
+        /// Each further try would be another second of every pull from a registry on loopback.
+        @Test func aPlaceThatDoesNotSpeakTLSIsAskedForItOnce() throws {
+            let registry = try MisbehavingRegistry([:])
+            #expect(try registry.pull().digest == registry.manifest)
+            #expect(try registry.requests.filter { $0.path == "tls" }.count == 1)
+        }
+
         @Test func manyCutsThatBringSomethingAreNoReasonToGiveUp() throws {
             let registry = try MisbehavingRegistry(["rules": [rule("cut", ["at": 20_000], times: 12)]])
             #expect(try registry.pull().digest == registry.manifest)

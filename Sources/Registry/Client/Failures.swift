@@ -5,8 +5,11 @@ struct TransportFailure: Error, CustomStringConvertible {
     enum Stage: Sendable {
         /// The name is not known.
         case lookup
-        /// No connection, or none by TLS: the request was not sent.
+        /// No connection: the request was not sent.
         case connect
+        /// A connection on which TLS was not agreed: the other side does not speak it, or is not who it should be. That will
+        /// be so the next time too.
+        case handshake
         /// The connection ended, or nothing came for too long.
         case exchange
     }
@@ -17,6 +20,9 @@ struct TransportFailure: Error, CustomStringConvertible {
     let reason: String
 
     var description: String { "\(request): \(reason)" }
+
+    /// Whether the other side has not been spoken to at all, so that another way to it may be tried.
+    var isUnreachable: Bool { stage == .connect || stage == .handshake }
 }
 
 /// An answer that says no (distribution-spec, "Error Codes").
@@ -84,7 +90,7 @@ enum Failures {
     static func isTransient(_ error: any Error) -> Bool {
         switch error {
         case let failure as RegistryFailure: failure.isTransient
-        case let failure as TransportFailure: failure.stage != .lookup
+        case let failure as TransportFailure: [.connect, .exchange].contains(failure.stage)
         default: false
         }
     }

@@ -30,7 +30,7 @@ struct RepositoryChoice: Sendable {
                 return (answer, order(from: position))
             } catch {
                 try Task.checkCancellation()
-                isUnreachable = (error as? TransportFailure)?.stage == .connect
+                isUnreachable = (error as? TransportFailure)?.isUnreachable ?? false
                 // What is wrong with plain HTTP as well is wrong with the place: what TLS said is no news.
                 last = error
             }

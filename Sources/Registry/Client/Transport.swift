@@ -114,9 +114,10 @@ actor Transport {
         case let error as NIOConnectionError:
             let cause = error.connectionErrors.first.map { "\($0.error)" } ?? "no address"
             return failure(.connect, "dial tcp \(error.host):\(error.port): \(reason(cause))")
+        case NIOSSLError.handshakeFailed(.sslError): return failure(.handshake, "tls: \(error)")
         case let error as NIOSSLError: return failure(.connect, "tls: \(error)")
-        case let error as NIOSSLExtraError: return failure(.connect, "tls: \(error)")
-        case let error as BoringSSLError: return failure(.connect, "tls: \(error)")
+        case let error as NIOSSLExtraError: return failure(.handshake, "tls: \(error)")
+        case let error as BoringSSLError: return failure(.handshake, "tls: \(error)")
         case let error as IOError:
             let text = SystemError.text(error.errnoCode).lowercased()
             return error.isRefusal ? failure(.connect, "connect: \(text)") : failure(.exchange, text)

@@ -59,7 +59,7 @@ extension Session {
             do { return try await body(endpoint) } catch {
                 failure = error
                 let isPlainNext = index + 1 < endpoints.count && endpoints[index + 1].isPlainFallback
-                guard isPlainNext, (error as? TransportFailure)?.stage == .connect else { break }
+                guard isPlainNext, (error as? TransportFailure)?.isUnreachable ?? false else { break }
             }
         }
         throw Failures.engineError(failure)

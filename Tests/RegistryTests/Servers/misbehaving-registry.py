@@ -56,6 +56,13 @@ class Handler(BaseHTTPRequestHandler):
         with lock, open(plan["log"], "a") as log:
             log.write(json.dumps(line) + "\n")
 
+    def send_error(self, *_):
+        """What is no HTTP: that somebody tried to speak TLS is noted, as a request for tls."""
+        with lock, open(plan["log"], "a") as log:
+            log.write(json.dumps({"method": "", "path": "tls"}) + "\n")
+        self.close_connection = True
+        self.wfile.write(b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request that is none.\n")
+
     def rule(self):
         with lock:
             for rule in plan.get("rules", []):
