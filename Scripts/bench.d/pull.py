@@ -11,9 +11,9 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import statistics
 import subprocess
-import sys
 import time
 import urllib.request
 
@@ -22,7 +22,7 @@ import peers
 
 ADDRESS = "127.0.0.1:5000"
 CLONE_NEWNET = 0x40000000
-LARGE = 900 << 20  # bytes of files
+LARGE, LARGEST = 900 << 20, 64 << 20  # bytes of files, and of one
 MOST_MEMORY = 150 << 10  # KiB
 FASTER, NEAR, EROFS_FASTER = 3.0, 1.3, 1.5
 DIR, EROFS = "minirun, dir", "minirun, erofs"
@@ -132,20 +132,23 @@ def push(places, source, name):
 
 
 def real_files():
-    """Files of this machine's /usr, LARGE bytes of them, as a list of paths below /."""
-    left, found = LARGE, []
+    """Files of this machine's /usr, LARGE bytes of them and of all kinds alike, as a list of paths below /."""
+    found = []
     for folder, folders, files in os.walk("/usr"):
         folders.sort()
-        for name in sorted(files):
-            path = os.path.join(folder, name)
+        for path in (os.path.join(folder, name) for name in sorted(files)):
             status = os.lstat(path)
-            if not os.path.isfile(path) or status.st_size > 64 << 20:
-                continue
-            found.append(path[1:])
-            left -= status.st_size if not os.path.islink(path) else 0
-            if left <= 0:
-                return found
-    raise RuntimeError("/usr has too few files for a large image")
+            if stat.S_ISLNK(status.st_mode) or stat.S_ISREG(status.st_mode) and status.st_size <= LARGEST:
+                found.append((path[1:], status.st_size))
+    part, taken, names = LARGE / sum(size for _, size in found), 0.0, []
+    if part > 1:
+        raise RuntimeError("/usr has too few files for a large image")
+    for path, _ in found:
+        taken += part
+        if taken >= 1:
+            names.append(path)
+            taken -= 1
+    return names
 
 
 def large_layout(places, layers):

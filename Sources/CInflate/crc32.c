@@ -2,7 +2,7 @@
 #include "inflate.h"
 
 /// Eight bytes at a time: tables[n][b] is what byte b does to the register n bytes later.
-static void fill_tables(uint32_t tables[8][256]) {
+static void fill_tables(unsigned tables[8][256]) {
     for (uint32_t byte = 0; byte < 256; byte++) {
         uint32_t crc = byte;
         for (int bit = 0; bit < 8; bit++) crc = crc >> 1 ^ (crc & 1 ? 0xedb88320 : 0);
@@ -14,7 +14,7 @@ static void fill_tables(uint32_t tables[8][256]) {
 }
 
 /// Over the register itself, which is neither inverted before nor after.
-static uint32_t by_tables(const uint32_t tables[8][256], uint32_t crc, const uint8_t *bytes, size_t size) {
+static uint32_t by_tables(const unsigned tables[8][256], uint32_t crc, const uint8_t *bytes, size_t size) {
     for (; size >= 8; size -= 8, bytes += 8) {
         uint32_t next = 0;
         crc ^= (uint32_t)bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 | (uint32_t)bytes[3] << 24;
@@ -26,6 +26,7 @@ static uint32_t by_tables(const uint32_t tables[8][256], uint32_t crc, const uin
 }
 
 #if defined(__x86_64__)
+#include <cpuid.h>
 #include <immintrin.h>
 
 /// Carries a register of 128 bits on over some distance, which the constants stand for, and adds the bytes that are there.
@@ -53,18 +54,26 @@ __attribute__((target("pclmul,sse4.1"))) static void fold_blocks(uint8_t result[
 }
 #endif
 
-void prepare_crc32(struct gunzip *decoder) { fill_tables(decoder->crc_tables); }
+void crc32_prepare(struct crc32 *check) {
+    fill_tables(check->tables);
+    check->has_carryless = 0;
+#if defined(__x86_64__)
+    unsigned a, b, c, d;
+    // CPUID leaf 1: ECX bit 1 PCLMULQDQ, bit 19 SSE4.1.
+    if (__get_cpuid(1, &a, &b, &c, &d)) check->has_carryless = (c >> 1 & 1) && (c >> 19 & 1);
+#endif
+}
 
-uint32_t update_crc32(const struct gunzip *decoder, uint32_t crc, const uint8_t *bytes, size_t size) {
+unsigned crc32_update(const struct crc32 *check, unsigned crc, const unsigned char *bytes, size_t size) {
     crc = ~crc;
 #if defined(__x86_64__)
-    if (decoder->has_carryless && size >= 64) {
+    if (check->has_carryless && size >= 64) {
         uint8_t folded[16];
         fold_blocks(folded, crc, bytes, size);
-        crc = by_tables(decoder->crc_tables, 0, folded, sizeof folded);
+        crc = by_tables(check->tables, 0, folded, sizeof folded);
         bytes += size & ~(size_t)15;
         size &= 15;
     }
 #endif
-    return ~by_tables(decoder->crc_tables, crc, bytes, size);
+    return ~by_tables(check->tables, crc, bytes, size);
 }

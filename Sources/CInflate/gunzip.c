@@ -9,8 +9,7 @@ enum { FLAG_CHECK = 2, FLAG_EXTRA = 4, FLAG_NAME = 8, FLAG_COMMENT = 16, FLAGS_R
 
 static void detect_processor(struct gunzip *decoder) {
     unsigned a, b, c, d;
-    // CPUID leaf 1: ECX bit 1 PCLMULQDQ, bit 19 SSE4.1; leaf 7: EBX bit 3 BMI1, bit 8 BMI2.
-    if (__get_cpuid(1, &a, &b, &c, &d)) decoder->has_carryless = (c >> 1 & 1) && (c >> 19 & 1);
+    // CPUID leaf 7: EBX bit 3 BMI1, bit 8 BMI2.
     if (__get_cpuid_count(7, 0, &a, &b, &c, &d)) decoder->has_bmi2 = (b >> 3 & 1) && (b >> 8 & 1);
 }
 #else
@@ -22,7 +21,7 @@ struct gunzip *gunzip_create(void) {
     if (!decoder) return NULL;
     memset(decoder, 0, sizeof *decoder);
     detect_processor(decoder);
-    prepare_crc32(decoder);
+    crc32_prepare(&decoder->check);
     gunzip_reset(decoder);
     return decoder;
 }
@@ -54,7 +53,7 @@ static bool read_field(struct gunzip *decoder, struct flow *flow, unsigned size)
 static unsigned field16(const struct gunzip *decoder) { return decoder->field[0] | (unsigned)decoder->field[1] << 8; }
 
 static void check_header(struct gunzip *decoder, const uint8_t *bytes, size_t size) {
-    if (decoder->flags & FLAG_CHECK) decoder->header_crc = update_crc32(decoder, decoder->header_crc, bytes, size);
+    if (decoder->flags & FLAG_CHECK) decoder->header_crc = crc32_update(&decoder->check, decoder->header_crc, bytes, size);
 }
 
 static enum progress read_fixed_header(struct gunzip *decoder, struct flow *flow) {
@@ -139,7 +138,7 @@ static enum progress read_trailer(struct gunzip *decoder, struct flow *flow) {
 
 /// Counts what was written, and keeps its last 32 KiB for the next call.
 static void remember(struct gunzip *decoder, const uint8_t *bytes, size_t size) {
-    decoder->crc = update_crc32(decoder, decoder->crc, bytes, size);
+    decoder->crc = crc32_update(&decoder->check, decoder->crc, bytes, size);
     decoder->size += (uint32_t)size;
     if (size >= WINDOW) {
         memcpy(decoder->window, bytes + size - WINDOW, WINDOW);

@@ -61,7 +61,7 @@ enum state {
 
 struct gunzip {
     enum state state;
-    bool has_bmi2, has_carryless;  // what this processor can do
+    bool has_bmi2;  // what this processor can do
 
     // Input that was taken and not used: the lowest bit is next. Bits from `bit_count` on are zero between calls.
     uint64_t bits;
@@ -91,7 +91,7 @@ struct gunzip {
     entry_t literal_table[LITERAL_TABLE], distance_table[DISTANCE_TABLE], code_length_table[1 << CODE_LENGTH_PRIMARY];
     entry_t fixed_literals[LITERAL_TABLE], fixed_distances[DISTANCE_TABLE];
     uint8_t window[WINDOW];
-    uint32_t crc_tables[8][256];
+    struct crc32 check;
 };
 
 /// One call's input and output; `in` and `out` move on.
@@ -108,12 +108,6 @@ enum progress {
 
 /// Goes on with the deflate data: DONE after its last block.
 enum progress inflate_blocks(struct gunzip *decoder, struct flow *flow);
-
-/// Fills `crc_tables`.
-void prepare_crc32(struct gunzip *decoder);
-
-/// The CRC-32 of gzip over more bytes: `crc` is that of the bytes before, 0 for none.
-uint32_t update_crc32(const struct gunzip *decoder, uint32_t crc, const uint8_t *bytes, size_t size);
 
 /// Decodes symbols while there is plenty of input and room. DONE at the end of the block, NEEDS_MORE where it has to go on slowly.
 enum progress inflate_fast(struct gunzip *decoder, struct flow *flow);

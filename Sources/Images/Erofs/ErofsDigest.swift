@@ -1,21 +1,23 @@
+import CInflate
 import CLinux
 import Crypto
 import LinuxSystem
 import OCI
 
-/// What an image's file is known by: a SHA-256 that leaves out zeros, so that holes cost nothing however large a sparse
-/// file makes them, and that all processors can count together.
+/// What an image's file is known by, to see after a power cut or years on a disk whether it is what was written. Against
+/// somebody who means to deceive it is no protection, which a record beside the file could not give in any case: it has
+/// CRC-32s below, a tenth of SHA-256's time.
 ///
-/// The file is divided into regions of 16 MiB and these into pieces of 64 KiB. A region's digest is that of the places
-/// (8 bytes) and the bytes of its pieces that are not all zero; the file's is that of its size and its regions' digests,
-/// each after its number. Regions of zeros have none.
+/// The file is divided into pieces of 64 KiB. The digest is the SHA-256 of the file's size and, for each piece that is not
+/// all zero, of its place (8 bytes) and its CRC-32 (8 bytes); so holes cost nothing, however large a sparse file makes them.
+/// All processors count together, 16 MiB at a time.
 enum ErofsDigest {
     private static let region: Int64 = 16 << 20
     private static let piece = 64 << 10
 
     private struct Counting {
         var next: Int64 = 0
-        var digests: [Int64: [UInt8]] = [:]
+        var checksums: [Int64: [Int64]] = [:]
         var failure: (any Error)?
     }
 
@@ -34,9 +36,8 @@ enum ErofsDigest {
         if let failure = counted.failure { throw failure }
         var hash = SHA256()
         hash.append(size)
-        for (number, digest) in counted.digests.sorted(by: { $0.key < $1.key }) {
-            hash.append(number)
-            hash.update(data: digest)
+        for (_, checksums) in counted.checksums.sorted(by: { $0.key < $1.key }) {
+            for number in checksums { hash.append(number) }
         }
         return OCI.Digest(sha256: hash.finalize())
     }
@@ -44,7 +45,12 @@ enum ErofsDigest {
     /// Takes region after region until there is none left.
     private static func count(_ file: CInt, _ size: Int64, _ counting: Monitor<Counting>) {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: piece, alignment: 4096)
-        defer { buffer.deallocate() }
+        let check = UnsafeMutablePointer<crc32>.allocate(capacity: 1)
+        defer {
+            buffer.deallocate()
+            check.deallocate()
+        }
+        crc32_prepare(check)
         while true {
             let number = counting.update { state in
                 defer { state.next += 1 }
@@ -53,21 +59,22 @@ enum ErofsDigest {
             let start = number * region
             if start >= size { return }
             do {
-                let digest = try digest(of: file, start..<min(start + region, size), buffer)
-                counting.update { $0.digests[number] = digest }
+                let found = try checksums(of: file, start..<min(start + region, size), check, buffer)
+                counting.update { $0.checksums[number] = found }
             } catch {
                 counting.update { $0.failure = error }
             }
         }
     }
 
-    private static func digest(
+    /// The place and the CRC-32 of one piece after the other.
+    private static func checksums(
         of file: CInt,
         _ range: Range<Int64>,
+        _ check: UnsafePointer<crc32>,
         _ buffer: UnsafeMutableRawBufferPointer
-    ) throws(SystemError) -> [UInt8]? {
-        var hash = SHA256()
-        var isEmpty = true
+    ) throws(SystemError) -> [Int64] {
+        var found: [Int64] = []
         var offset = range.lowerBound
         while offset < range.upperBound {
             // The threads share the descriptor's offset, and none of them uses it.
@@ -76,14 +83,10 @@ enum ErofsDigest {
             offset = Int64(data) & ~Int64(piece - 1)
             let wanted = Int(min(Int64(piece), range.upperBound - offset))
             let bytes = try read(file, UnsafeMutableRawBufferPointer(rebasing: buffer[..<wanted]), at: offset)
-            if !isZero(bytes) {
-                isEmpty = false
-                hash.append(offset)
-                hash.update(bufferPointer: bytes)
-            }
+            if !isZero(bytes) { found += [offset, Int64(crc32_update(check, 0, bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), bytes.count))] }
             offset += Int64(wanted)
         }
-        return isEmpty ? nil : Array(hash.finalize())
+        return found
     }
 
     private static func read(_ file: CInt, _ buffer: UnsafeMutableRawBufferPointer, at offset: Int64)
