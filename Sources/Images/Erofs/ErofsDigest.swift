@@ -83,7 +83,11 @@ enum ErofsDigest {
             offset = Int64(data) & ~Int64(piece - 1)
             let wanted = Int(min(Int64(piece), range.upperBound - offset))
             let bytes = try read(file, UnsafeMutableRawBufferPointer(rebasing: buffer[..<wanted]), at: offset)
-            if !isZero(bytes) { found += [offset, Int64(crc32_update(check, 0, bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), bytes.count))] }
+            if !isZero(bytes) {
+                let start = bytes.baseAddress?.assumingMemoryBound(to: UInt8.self)
+                found.append(offset)
+                found.append(Int64(crc32_update(check, 0, start, bytes.count)))
+            }
             offset += Int64(wanted)
         }
         return found
