@@ -56,15 +56,20 @@ extension ImageStore {
         switch archive {
         case .layout(let layout):
             for (entry, references) in try layout.imageEntries {
+                if unpacking, let image = try layout.onlyImage(of: entry) { try pending.unpack(image) }
                 ready.append((try pending.add(layout, entry: entry), references))
             }
         case .docker(let docker):
-            for item in docker.items { ready.append((try pending.add(docker.image(item)), item.references)) }
+            for item in docker.items {
+                let image = try docker.image(item)
+                if unpacking { try pending.unpack(image) }
+                ready.append((try pending.add(image), item.references))
+            }
         case .legacy(let legacy):
             for (reference, id) in legacy.names { ready.append((try pending.add(legacy, id), [reference])) }
         }
         try pending.commit()
-        // Before there is a name: a layer that cannot be unpacked is refused here and not at the first run.
+        // Before there is a name: a layer that cannot be unpacked is refused here and not at the first run. Most are by now.
         for (target, _) in ready where unpacking {
             if let image = try image(target, platform: platform) { _ = try unpackedLayers(of: image) }
         }

@@ -69,6 +69,11 @@ struct OCILayout: Sendable {
         return try nested.manifests.first { try $0.platform?.os != "unknown" && files.open($0.layoutPath) != nil }
     }
 
+    /// The image that an entry of index.json points to; nil where that is an index.
+    func onlyImage(of entry: Descriptor) throws -> TransportImage? {
+        try parse(entry)["manifests"] == nil ? image(entry, target: entry) : nil
+    }
+
     /// Reads and verifies an image's manifest and configuration.
     func image(_ descriptor: Descriptor, target: Descriptor) throws -> TransportImage {
         let manifest = try ImageManifest(parse(descriptor))
@@ -91,11 +96,16 @@ struct OCILayout: Sendable {
 
     /// A blob from its start; verified at its end.
     func open(_ blob: Descriptor) throws -> any ByteSource {
+        VerifiedSource(try file(of: blob).source, digest: blob.digest, size: blob.size)
+    }
+
+    /// A blob as it is; of the right size, and not verified.
+    func file(of blob: Descriptor) throws -> (source: any ByteSource, size: Int64) {
         guard let file = try files.open(blob.layoutPath) else { throw files.missing(blob.layoutPath) }
         guard file.size == blob.size else {
             throw EngineError(.corrupt, "blob \(blob.digest) has \(file.size) bytes instead of \(blob.size)")
         }
-        return VerifiedSource(file.source, digest: blob.digest, size: blob.size)
+        return file
     }
 
     /// Each image or index that index.json points to, with all its names. Signatures and other artifacts are left out.

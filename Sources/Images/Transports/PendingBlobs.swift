@@ -74,6 +74,17 @@ struct PendingBlobs {
         return descriptor
     }
 
+    /// Unpacks an image's layers, and copies them on the way, before the image is added: a layer is then read, decompressed and
+    /// hashed once. What is wrong with the image is said by whoever adds it, layer by layer and in the order of the image.
+    mutating func unpack(_ image: TransportImage) throws {
+        let copied = CopiedImage(image, into: store)
+        _ = try? store.unpackedLayers(of: copied)
+        for (diffID, blob, writer) in try copied.whole() where layers[diffID] == nil {
+            layers[diffID] = blob
+            try keep(writer)
+        }
+    }
+
     private mutating func keep(_ writer: BlobWriter) throws {
         writers.append(writer)
         if writers.count >= PendingBlobs.limit { _ = try writers.removeFirst().commit() }

@@ -20,13 +20,29 @@ package struct TransportImage: ImageContent, Sendable {
     /// The configuration's digest.
     package var id: Digest { manifest.configuration.digest }
 
-    package func open(layer: Descriptor) throws -> any ByteSource {
+    /// Whether a layer's descriptor is that of its file; else of the tar in it.
+    var layersAreBlobs: Bool {
         switch origin {
-        case .layout(let layout, _, _): return try layout.open(layer)
+        case .layout: true
+        case .docker: false
+        }
+    }
+
+    package func open(layer: Descriptor) throws -> any ByteSource {
+        let file = try file(of: layer)
+        return layersAreBlobs
+            ? VerifiedSource(file.source, digest: layer.digest, size: layer.size)
+            : VerifiedSource(DecompressingSource(file.source), digest: layer.digest, size: nil, subject: "layer")
+    }
+
+    /// A layer's file as it is, not verified.
+    func file(of layer: Descriptor) throws -> (source: any ByteSource, size: Int64) {
+        switch origin {
+        case .layout(let layout, _, _): return try layout.file(of: layer)
         case .docker(let files, let paths):
             guard let path = paths[layer.digest] else { throw EngineError(.notFound, "no layer \(layer.digest)") }
             guard let file = try files.open(path) else { throw files.missing(path) }
-            return VerifiedSource(DecompressingSource(file.source), digest: layer.digest, size: nil, subject: "layer")
+            return file
         }
     }
 }
