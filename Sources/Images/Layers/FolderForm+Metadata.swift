@@ -14,6 +14,15 @@ extension FolderForm {
         folder.time = metadata.status.modified
     }
 
+    func addAttributes(of node: MergedNode, from lower: OpenLayers, to folder: LayerFolder) throws {
+        let source = try lower.locate(node)
+        let file = try descriptor(of: folder)
+        for (name, value) in try NodeMetadata.of(source.raw, keep: { !OverlayForm.isOwnAttribute($0) }).attributes {
+            let result = fsetxattr(file, name, value, value.count, CInt(XATTR_CREATE))
+            if result != 0, errno != EEXIST { throw SystemError("setting attribute \(name) of") }
+        }
+    }
+
     func setDefaultMetadata(of folder: LayerFolder) throws {
         let file = try descriptor(of: folder)
         // The root folder has its owner from who made it.

@@ -13,6 +13,8 @@ final class LayerFolder {
     var isOpaque = false
     /// It or something below it has an entry, so that a whiteout of the same layer must spare it.
     private(set) var isWritten = false
+    /// Its owner, mode and time are an entry's, and not what the layers below say.
+    private(set) var hasEntry = false
     /// Whether there are whiteouts directly in it.
     var hasWhiteouts = false
     /// Which of the layers below have it; nil is not known yet.
@@ -47,7 +49,9 @@ final class LayerFolder {
         }
     }
 
-    func setTime(_ entry: TarEntry) {
+    /// An entry of its own says its owner, mode and time.
+    func setMetadata(_ entry: TarEntry) {
+        hasEntry = true
         time = timespec(tv_sec: Int(entry.mtime), tv_nsec: Int(entry.mtimeNanoseconds))
     }
 }

@@ -29,8 +29,13 @@ extension LayerUnpacking {
         case .file, .link: return
         case nil: break
         }
+        if !isSettled {
+            // What is settled now may be just this name.
+            _ = try lower()
+            return try provide(name, in: folder, entry)
+        }
         guard let node = try below(name, in: folder), node.status.kind != .directory else { throw missing(entry) }
-        try form.copy(node, from: lower, name, in: folder)
+        try form.copy(node, from: lower(), name, in: folder)
         folder.markWritten()
     }
 }

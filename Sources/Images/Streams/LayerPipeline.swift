@@ -18,19 +18,21 @@ enum LayerPipeline {
     ///     so it must read to the end, and must not let anything out before.
     ///   - formats: how `blob` may be compressed.
     ///   - expansion: how large the tar may be beside it.
+    ///   - reserve: asked for the decoder's memory, on another thread.
     /// - Throws: what went wrong first. No thread is left behind; one that waits inside of `blob` is waited for.
     static func run<R>(
         _ blob: any ByteSource,
         diffID: Digest?,
         formats: Set<CompressionFormat> = .all,
         expansion: ExpansionLimits,
+        reserve: @escaping DecoderMemory = { _ in },
         _ body: (_ tar: any PieceSource) throws -> R
     ) throws -> (result: R, tar: TarFacts) {
         let compressed = try ReadAhead(blob)
         defer { compressed.stop() }
         // Counted on the thread that decompresses.
         let metered = MeteredSource(compressed.reader())
-        let decompressing = DecompressingSource(metered, formats: formats)
+        let decompressing = DecompressingSource(metered, formats: formats, reserve: reserve)
         let tar = try ReadAhead(LimitedSource(decompressing, expansion) { metered.count }, readers: 2)
         // A thread inside of a stage ends only when the stage before it does.
         defer {
