@@ -123,6 +123,33 @@ import Testing
         #expect(try Files.list(beside + "/a") == ["b"])
     }
 
+    @Test(arguments: LayerFixture.Form.allCases)
+    func aLinkDoesNotReplaceTheFolderOfItsTarget(_ form: LayerFixture.Form) throws {
+        let fixture = try LayerFixture(form)
+        let text = message {
+            try fixture.add {
+                try $0.file("a/b/c", "1")
+                try $0.link("a", to: "a/b/c", kind: .hardlink)
+            }
+        }
+        #expect(text.contains("a is a hard link to a/b/c, which is not there or not a file"))
+    }
+
+    /// A file of a folder with a default access list has only what its own entry says.
+    @Test func nothingInheritsAnAccessList() throws {
+        let list = RandomLayers.accessList
+        let fixture = try LayerFixture()
+        let directory = try fixture.add {
+            try $0.folder("d") { $0.xattrs = [("system.posix_acl_default", list), ("system.posix_acl_access", list)] }
+            try $0.file("d/f", mode: 0o640)
+            try $0.folder("d/e", mode: 0o750)
+        }
+        let lines = try LayerListing.lines(of: directory)
+        #expect(lines.filter { $0.contains("posix_acl_default") && $0.contains("posix_acl_access") }.count == 1)
+        #expect(lines.contains { $0.hasPrefix("/d/f file 416 ") && $0.contains(" [] ") })
+        #expect(lines.contains { $0.hasPrefix("/d/e directory 488 ") && $0.hasSuffix(" []") })
+    }
+
     /// Nobody asks for the layers below before the archive is read, where nothing in it needs them.
     @Test(arguments: LayerFixture.Form.allCases) func anOrdinaryLayerWaitsOnlyAtItsEnd(_ form: LayerFixture.Form) throws {
         let fixture = try LayerFixture()
@@ -222,6 +249,9 @@ struct RandomLayers {
             try writer.folder(number(0..<12) == 0 ? "./" : name, mode: mode) { entry in
                 (entry.mtime, entry.uid) = (Int64(1000 + turn), UInt32(turn))
                 entry.xattrs = [(name: attribute, value: [UInt8(turn)])]
+                for name in ["system.posix_acl_access", "system.posix_acl_default"] where number(0..<6) == 0 {
+                    entry.xattrs.append((name: name, value: Self.accessList))
+                }
             }
         case 8, 9: try writer.link(name, to: target())
         case 10: try writer.link(name, to: path().joined(separator: "/"), kind: .hardlink)
@@ -233,6 +263,15 @@ struct RandomLayers {
             try writer.append(device)
         }
     }
+
+    /// Of the owner, one more user, the group and others (acl(5), and the kernel's posix_acl_xattr.h).
+    static let accessList: [UInt8] = {
+        let entries: [(tag: UInt8, rights: UInt8, id: [UInt8])] = [
+            (1, 7, [0xff, 0xff, 0xff, 0xff]), (2, 6, [2, 0, 0, 0]), (4, 5, [0xff, 0xff, 0xff, 0xff]),
+            (0x10, 7, [0xff, 0xff, 0xff, 0xff]), (0x20, 1, [0xff, 0xff, 0xff, 0xff]),
+        ]
+        return [2, 0, 0, 0] + entries.flatMap { [$0.tag, 0, $0.rights, 0] + $0.id }
+    }()
 
     static func describe(_ tar: [UInt8]) throws -> [String] {
         let reader = TarReader(MemorySource(tar))

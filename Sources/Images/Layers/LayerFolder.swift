@@ -21,6 +21,8 @@ final class LayerFolder {
     var lowerLayers: [Int]?
     /// What an EROFS image keeps of it.
     var content: ErofsFolder?
+    /// What a folder gets last: a default access list would be inherited by all that is made in it.
+    var defaultList: [UInt8]?
     /// What its time of modification is to be in the end.
     var time = timespec()
 
@@ -39,6 +41,13 @@ final class LayerFolder {
             folder = parent
         }
         return Array(names.reversed().joined(separator: [UInt8(ascii: "/")]))
+    }
+
+    /// Whether it is another folder or below that.
+    func isInside(_ other: LayerFolder) -> Bool {
+        var folder: LayerFolder? = self
+        while let next = folder, next !== other { folder = next.parent }
+        return folder != nil
     }
 
     func markWritten() {

@@ -14,6 +14,8 @@ extension LayerUnpacking {
         else { throw missing(entry) }
         try provide(base, in: source, entry)
         if source === folder, base == name { return }
+        // It would go with the folder in whose place the link comes.
+        if let replaced = folder.folders[Array(name)], source.isInside(replaced) { throw missing(entry) }
         try replacing(name, in: folder) { try form.link(name, in: folder, to: base, in: source) }
     }
 

@@ -15,8 +15,8 @@ import OCI
 struct LayerBudget: Sendable {
     /// Bytes for all layers together.
     static let limit = 80 << 20
-    /// Two times four pieces between the stages (`ReadAhead`), an image's buffer, a decoder's own.
-    static let perLayer = 10 << 20
+    /// Four pieces before the decoder and four after it (`ReadAhead`), an image's buffers, a decoder's own.
+    static let perLayer = 8 << 20
 
     static func isSmall(_ type: MediaType) -> Bool {
         [.layer, .layerGzip, .dockerLayer, .dockerLayerGzip].contains(type)
