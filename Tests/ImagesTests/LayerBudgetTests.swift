@@ -7,16 +7,26 @@ import Testing
     private let window = 128 << 20
 
     @Test func ordinaryLayersAreAtWorkTogether() {
-        var budget = LayerBudget()
+        var budget = LayerBudget(layers: 100)
         var count = 0
         while budget.hasRoom {
             budget.begin(count, isSmall: true)
             count += 1
         }
-        #expect(count == LayerBudget.limit / LayerBudget.perLayer)
+        #expect(count == LayerBudget.limit / LayerBudget.perLayer && count > LayerBudget().layers)
         let granted = (0..<count).map { budget.grant($0, 0, isLowest: $0 == 0) }
         #expect(granted.allSatisfy { $0 } && !budget.hasRoom)
         budget.end(3)
+        #expect(budget.hasRoom)
+    }
+
+    @Test func noMoreThanTheMachineCanWorkOn() {
+        var budget = LayerBudget(layers: 2)
+        budget.begin(0, isSmall: true)
+        #expect(budget.hasRoom)
+        budget.begin(1, isSmall: true)
+        #expect(!budget.hasRoom)
+        budget.end(0)
         #expect(budget.hasRoom)
     }
 

@@ -22,7 +22,11 @@ import Testing
         deinit { try? store.unmountLayers() }
 
         /// An image of layers' tars, packed.
-        func image(_ tars: [[UInt8]], _ type: MediaType = .layerGzip, pack: ([UInt8]) throws -> [UInt8] = ImageParts.gzip)
+        func image(
+            _ tars: [[UInt8]],
+            _ type: MediaType = .layerGzip,
+            pack: ([UInt8]) throws -> [UInt8] = ImageParts.gzip
+        )
             throws -> StoredImage
         {
             var configuration = ImageConfiguration(platform: .host)
@@ -79,7 +83,9 @@ import Testing
 
     private static func check(_ tars: [[UInt8]], _ driver: StorageDriver) throws {
         let inOrder = try Shelf(driver)
-        for count in 1...tars.count { _ = try inOrder.store.unpackedLayers(of: inOrder.image(Array(tars.prefix(count)))) }
+        for count in 1...tars.count {
+            _ = try inOrder.store.unpackedLayers(of: inOrder.image(Array(tars.prefix(count))))
+        }
         let beside = try Shelf(driver)
         let image = try beside.image(tars)
         _ = try beside.store.unpackedLayers(of: LateImage(inner: image))
@@ -147,6 +153,7 @@ import Testing
         )
     }
 
+    /// All others are read, more of them than are read at once, before the lowest one comes.
     @Test(arguments: StorageDriver.allCases) func manyLayersAreUnpackedTogether(_ driver: StorageDriver) throws {
         let shelf = try Shelf(driver)
         let image = try shelf.image(
@@ -159,7 +166,7 @@ import Testing
             }
         )
         var seen: [String] = []
-        let stack = try shelf.store.unpackedLayers(of: image) { event in
+        let stack = try shelf.store.unpackedLayers(of: LateImage(inner: image)) { event in
             if case .unpacked(let layer) = event { seen.append(layer.hex) }
         }
         #expect(seen == image.manifest.layers.map(\.digest.hex))
@@ -169,7 +176,9 @@ import Testing
 
     // MARK: Failures
 
-    @Test(arguments: StorageDriver.allCases) func theLowestWrongLayerIsNamedAndThoseBelowStay(_ driver: StorageDriver) throws {
+    @Test(arguments: StorageDriver.allCases) func theLowestWrongLayerIsNamedAndThoseBelowStay(_ driver: StorageDriver)
+        throws
+    {
         let shelf = try Shelf(driver)
         let image = try shelf.image((0..<6).map { number in try archive { try $0.file("f", "\(number)") } })
         for position in [2, 4] {

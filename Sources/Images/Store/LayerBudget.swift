@@ -1,6 +1,7 @@
+import LinuxSystem
 import OCI
 
-/// Which layers may be at work at once, by the memory that they take.
+/// Which layers may be read at once: as many as the machine can work on, and by the memory that they take.
 ///
 /// Between its stages every layer has buffers of one size (`perLayer`); what its decoder takes on top is the archive's to
 /// say: 32 KiB for gzip, 8 MiB for zstd as it is mostly written, but up to the window of 128 MiB that zstd's format asks
@@ -22,6 +23,11 @@ struct LayerBudget: Sendable {
         [.layer, .layerGzip, .dockerLayer, .dockerLayerGzip].contains(type)
     }
 
+    /// How many, whatever they need. Some more than there are processors, since the bytes may have to be waited for.
+    let layers: Int
+
+    init(layers: Int = min(max(Processors.configured, 4), 8)) { self.layers = layers }
+
     private struct Need {
         var bytes = LayerBudget.perLayer
         var isKnown: Bool
@@ -31,8 +37,8 @@ struct LayerBudget: Sendable {
 
     /// Whether one more may begin.
     var hasRoom: Bool {
-        needs.values.allSatisfy(\.isKnown) && needs.values.reduce(0) { $0 + $1.bytes } + Self.perLayer <= Self.limit
-            || needs.isEmpty
+        needs.count < layers && needs.values.allSatisfy(\.isKnown)
+            && needs.values.reduce(0) { $0 + $1.bytes } + Self.perLayer <= Self.limit
     }
 
     /// - Parameter isSmall: whether it is expected to need little.

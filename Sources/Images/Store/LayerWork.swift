@@ -26,8 +26,9 @@ struct LayerSurroundings: Sendable {
 /// Where one fails, those below it are finished, since one of them may be wrong, too: the lowest one's error is the one that
 /// is thrown, whichever came first. Those above it end at their next byte or wait, and leave nothing.
 final class LayerWork: Sendable {
-    /// As many as this machine can work on; a few more where their bytes may have to be waited for.
-    static let limit = min(max(Processors.configured, 4), 8)
+    /// Those that are read and wait for the layers below hold names and a few descriptors, and one thread each: so a large
+    /// layer at the bottom does not keep many small ones from being read. How many are read at once is `LayerBudget`'s.
+    static let limit = 16
 
     private struct State {
         /// The first that has not begun.
@@ -119,7 +120,8 @@ final class LayerWork: Sendable {
     private func make(_ index: Int) throws {
         let job = jobs[index]
         let surroundings = LayerSurroundings(
-            lower: state.locked({ $0.isLowest(index) }) ? .finished(try below(index)) : .later { try self.below(index) },
+            lower: state.locked({ $0.isLowest(index) })
+                ? .finished(try below(index)) : .later { try self.below(index) },
             reserve: { [state] bytes in
                 try state.wait { state throws -> Void? in
                     try LayerWork.check(state, below: index)
