@@ -1,7 +1,8 @@
-import Images
 import LinuxSystem
 import OCI
 import Testing
+
+@testable import Images
 
 @Suite struct StreamTests {
     /// Bytes that compress, but not to nothing.
@@ -47,6 +48,68 @@ import Testing
         let packed = try runTool(["zstd", "-q", "-c"], input: Self.sample)
         let skippable: [UInt8] = [0x53, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3]
         #expect(try Self.decompressed(skippable + packed + skippable) == Self.sample)
+    }
+
+    // MARK: Memory
+
+    /// One byte at a time.
+    private final class Trickle: ByteSource {
+        private let inner: MemorySource
+        init(_ bytes: [UInt8]) { inner = MemorySource(bytes) }
+        func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
+            try inner.read(into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<1]))
+        }
+    }
+
+    private static func reserved(_ bytes: [UInt8]) throws -> [Int] {
+        var reserved: [Int] = []
+        let whole = DecompressingSource(MemorySource(bytes)) { reserved.append($0) }
+        let count = try whole.readAll().count
+        var again: [Int] = []
+        let trickling = DecompressingSource(Trickle(bytes)) { again.append($0) }
+        #expect(try trickling.readAll().count == count && again == reserved)
+        return reserved
+    }
+
+    @Test func decodersSayWhatTheyNeed() throws {
+        // From a pipe: nobody knows how long it will be.
+        func packed(_ command: String) throws -> [UInt8] {
+            try runTool(["sh", "-c", "cat | \(command)"], input: Array(Self.sample[..<100_000]))
+        }
+        #expect(try Self.reserved(packed("gzip -c")) == [0])
+        #expect(try Self.reserved(packed("cat")) == [0])
+        #expect(try Self.reserved(packed("bzip2 -c")) == [4 << 20])
+        let small = try packed("zstd -q -1 -c")
+        let wide = try packed("zstd -q --long=27 -c")
+        let skippable: [UInt8] = [0x53, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3]
+        #expect(try Self.reserved(small) == [1 << 19 + 1 << 19])
+        #expect(try Self.reserved(small + skippable + wide + small) == [1 << 20, 1 << 27 + 1 << 19])
+        let xz = try packed("xz -9 -c")
+        let needed = try #require(try Self.reserved(xz).first)
+        #expect(needed > 64 << 20 && needed < 70 << 20)
+        #expect(try Self.reserved(xz + xz) == [needed])
+    }
+
+    @Test(arguments: ["zstd -q --long=27 -c", "xz -9 -c", "bzip2 -c", "gzip -c"])
+    func aDecoderThatMayNotTakeMemoryDoesNot(_ command: String) throws {
+        let packed = try runTool(["sh", "-c", "cat | \(command)"], input: Self.sample)
+        let source = DecompressingSource(MemorySource(packed)) { _ in throw EngineError(.failed, "no room") }
+        #expect(message { _ = try source.readAll() }.contains("no room"))
+    }
+
+    @Test func framesSayTheirWindow() {
+        let magic: [UInt8] = [0x28, 0xb5, 0x2f, 0xfd]
+        #expect(ZstdFrame.window(magic) == nil && ZstdFrame.window(magic + [0]) == nil)
+        #expect(ZstdFrame.window(magic + [0, 0]) == 1024 && ZstdFrame.window(magic + [0, 17 << 3]) == 128 << 20)
+        #expect(ZstdFrame.window(magic + [0x04, 3]) == 1024 + 3 * 128)
+        #expect(ZstdFrame.window(magic + [0, 0xff]) == (1 << 41) + 7 << 38)
+        // One segment: one byte of size, two, four after a dictionary of two, and all of eight.
+        #expect(ZstdFrame.window(magic + [0x20, 9]) == 9)
+        #expect(ZstdFrame.window(magic + [0x60, 1]) == nil && ZstdFrame.window(magic + [0x60, 1, 1]) == 257 + 256)
+        #expect(ZstdFrame.window(magic + [0xa2, 7, 7, 1, 0, 0]) == nil)
+        #expect(ZstdFrame.window(magic + [0xa2, 7, 7, 1, 0, 0, 1]) == 1 << 24 + 1)
+        #expect(ZstdFrame.window(magic + [0xe3] + Array(repeating: 0xff, count: 12)) == Int.max)
+        #expect(ZstdFrame.window([0x53, 0x2a, 0x4d, 0x18, 3]) == 0)
     }
 
     @Test func nothingIsNothing() throws {

@@ -52,6 +52,15 @@ extension ErofsForm {
         folder.time = metadata.status.modified
     }
 
+    func addAttributes(of node: MergedNode, from lower: OpenLayers, to folder: LayerFolder) throws {
+        let source = try lower.locate(node)
+        let content = content(folder)
+        for (name, value) in try NodeMetadata.of(source.raw, keep: { !OverlayForm.isOwnAttribute($0) }).attributes
+        where !content.attributes.contains(where: { $0.name == name }) {
+            content.set(name, to: value)
+        }
+    }
+
     func setDefaultMetadata(of folder: LayerFolder) throws { content(folder).inode.mode = UInt16(S_IFDIR) | 0o755 }
 
     func setOpaque(_ folder: LayerFolder) throws { content(folder).set(OverlayForm.opaqueAttribute, to: [0x79]) }

@@ -27,7 +27,7 @@ enum ErofsName {
 final class ErofsForm: LayerForm {
     /// A file, link, device or whiteout that is in the image.
     struct File {
-        let number: UInt64
+        var number: UInt64
         var links: UInt32
         let type: UInt8
     }
@@ -36,7 +36,7 @@ final class ErofsForm: LayerForm {
     private let uuid: [UInt8]
     private(set) var files: [File] = []
     private var targets: [Int32: [UInt8]] = [:]
-    /// All whiteouts are names of one.
+    /// All whiteouts are names of one, which gets its inode last: when a whiteout comes does not change the image.
     private var whiteout: Int32?
 
     init(_ file: consuming FileDescriptor, uuid: [UInt8]) {
@@ -153,8 +153,7 @@ final class ErofsForm: LayerForm {
             files[Int(whiteout)].links += 1
             content(folder).names[Array(name)] = .file(whiteout)
         } else {
-            let inode = ErofsInode(mode: UInt16(S_IFCHR))
-            whiteout = try add(image.addNode(inode), inode.mode, name, in: folder)
+            whiteout = try add(0, UInt16(S_IFCHR), name, in: folder)
         }
         return true
     }
@@ -209,6 +208,9 @@ final class ErofsForm: LayerForm {
         while let folder = pending.popLast() {
             content(folder).inode.time = folder.time
             pending += folder.folders.values
+        }
+        if let whiteout, files[Int(whiteout)].links > 0 {
+            files[Int(whiteout)].number = try image.addNode(ErofsInode(mode: UInt16(S_IFCHR)))
         }
         try ErofsFolders(content(root), of: self).write(uuid: uuid)
     }

@@ -5,13 +5,35 @@ import OCI
 extension FolderForm {
     func setMetadata(of folder: LayerFolder, _ entry: TarEntry) throws {
         try FolderForm.setMetadata(of: descriptor(of: folder), entry)
+        for (name, value) in entry.xattrs where name == FolderForm.defaultList { folder.defaultList = value }
     }
+
+    static let defaultList = "system.posix_acl_default"
 
     func copyMetadata(of node: MergedNode, from lower: OpenLayers, to folder: LayerFolder) throws {
         let source = try lower.locate(node)
-        let metadata = try NodeMetadata.of(source.raw) { !OverlayForm.isOwnAttribute($0) }
+        let metadata = try NodeMetadata.of(source.raw) {
+            !OverlayForm.isOwnAttribute($0) && $0 != FolderForm.defaultList
+        }
         try metadata.apply(to: descriptor(of: folder))
+        folder.defaultList = try PathAttributes.value(FolderForm.defaultList, of: source.raw)
         folder.time = metadata.status.modified
+    }
+
+    func addAttributes(of node: MergedNode, from lower: OpenLayers, to folder: LayerFolder) throws {
+        let source = try lower.locate(node)
+        let file = try descriptor(of: folder)
+        let mode = try NodeMetadata.of(file) { _ in false }.status.mode
+        for (name, value) in try NodeMetadata.of(source.raw, keep: { !OverlayForm.isOwnAttribute($0) }).attributes {
+            if name == FolderForm.defaultList {
+                if folder.defaultList == nil { folder.defaultList = value }
+                continue
+            }
+            let result = fsetxattr(file, name, value, value.count, CInt(XATTR_CREATE))
+            if result != 0, errno != EEXIST { throw SystemError("setting attribute \(name) of") }
+        }
+        // An access list brings a mode along (acl(5)), but the entry's counts.
+        try retrying("changing the mode of") { fchmod(file, mode) }
     }
 
     func setDefaultMetadata(of folder: LayerFolder) throws {
@@ -37,6 +59,7 @@ extension FolderForm {
         try retrying("changing the owner of") { fchown(file, entry.uid, entry.gid) }
         try retrying("changing the mode of") { fchmod(file, mode_t(entry.mode)) }
         for (name, value) in entry.xattrs where LayerAttributes.accepts(name) {
+            if entry.kind == .directory, name == defaultList { continue }
             if fsetxattr(file, name, value, value.count, 0) != 0 { try checkAttribute(name, entry.kind) }
         }
     }
@@ -62,7 +85,7 @@ extension FolderForm {
 
     /// After a failed setxattr(2): what the file system cannot keep is left out, as docker does, unless programs
     /// depend on it.
-    private static func checkAttribute(_ name: String, _ kind: TarEntry.Kind) throws {
+    static func checkAttribute(_ name: String, _ kind: TarEntry.Kind) throws {
         let code = errno
         if code == ENOTSUP, name != "security.capability" { return }
         // user.* exists on files and folders only (xattr(7)).

@@ -156,12 +156,18 @@ final class FolderForm: LayerForm {
         }
     }
 
-    /// Sets the folders' times: last, since every entry made in a folder changes its own.
+    /// Sets the folders' default access lists, which nothing in them is to inherit, and times: last, since every entry made
+    /// in a folder changes its own.
     func finish(_ root: LayerFolder) throws {
         var pending = [root]
         while let folder = pending.popLast() {
             let times = [folder.time, folder.time]
             let file = try open(folder)
+            if let list = folder.defaultList,
+                fsetxattr(file.raw, FolderForm.defaultList, list, list.count, 0) != 0
+            {
+                try FolderForm.checkAttribute(FolderForm.defaultList, .directory)
+            }
             try retrying("changing the time of", String(decoding: folder.path, as: UTF8.self)) {
                 futimens(file.raw, times)
             }

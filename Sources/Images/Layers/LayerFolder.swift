@@ -13,12 +13,16 @@ final class LayerFolder {
     var isOpaque = false
     /// It or something below it has an entry, so that a whiteout of the same layer must spare it.
     private(set) var isWritten = false
+    /// Its owner, mode and time are an entry's, and not what the layers below say.
+    private(set) var hasEntry = false
     /// Whether there are whiteouts directly in it.
     var hasWhiteouts = false
     /// Which of the layers below have it; nil is not known yet.
     var lowerLayers: [Int]?
     /// What an EROFS image keeps of it.
     var content: ErofsFolder?
+    /// What a folder gets last: a default access list would be inherited by all that is made in it.
+    var defaultList: [UInt8]?
     /// What its time of modification is to be in the end.
     var time = timespec()
 
@@ -39,6 +43,13 @@ final class LayerFolder {
         return Array(names.reversed().joined(separator: [UInt8(ascii: "/")]))
     }
 
+    /// Whether it is another folder or below that.
+    func isInside(_ other: LayerFolder) -> Bool {
+        var folder: LayerFolder? = self
+        while let next = folder, next !== other { folder = next.parent }
+        return folder != nil
+    }
+
     func markWritten() {
         var folder: LayerFolder? = self
         while let marked = folder, !marked.isWritten {
@@ -47,7 +58,9 @@ final class LayerFolder {
         }
     }
 
-    func setTime(_ entry: TarEntry) {
+    /// An entry of its own says its owner, mode and time.
+    func setMetadata(_ entry: TarEntry) {
+        hasEntry = true
         time = timespec(tv_sec: Int(entry.mtime), tv_nsec: Int(entry.mtimeNanoseconds))
     }
 }

@@ -32,6 +32,8 @@ protocol LayerForm: AnyObject {
     func setMetadata(of folder: LayerFolder, _ entry: TarEntry) throws
     /// The same as a folder of the layers below has them, and with its time.
     func copyMetadata(of node: MergedNode, from lower: OpenLayers, to folder: LayerFolder) throws
+    /// Of such a folder only the attributes, and only those that this one has not: its entry says the rest.
+    func addAttributes(of node: MergedNode, from lower: OpenLayers, to folder: LayerFolder) throws
     /// Root's, with mode 755.
     func setDefaultMetadata(of folder: LayerFolder) throws
     func setOpaque(_ folder: LayerFolder) throws

@@ -18,7 +18,7 @@ extension LayerUnpacking {
     func createFolder(_ entry: TarEntry, _ name: ArraySlice<UInt8>, in folder: LayerFolder) throws {
         let child = try folder.folders[Array(name)] ?? addFolder(name, in: folder)
         try form.setMetadata(of: child, entry)
-        child.setTime(entry)
+        child.setMetadata(entry)
         child.markWritten()
     }
 

@@ -14,6 +14,8 @@ extension LayerUnpacking {
         else { throw missing(entry) }
         try provide(base, in: source, entry)
         if source === folder, base == name { return }
+        // It would go with the folder in whose place the link comes.
+        if let replaced = folder.folders[Array(name)], source.isInside(replaced) { throw missing(entry) }
         try replacing(name, in: folder) { try form.link(name, in: folder, to: base, in: source) }
     }
 
@@ -29,8 +31,13 @@ extension LayerUnpacking {
         case .file, .link: return
         case nil: break
         }
+        if !isSettled {
+            // What is settled now may be just this name.
+            _ = try lower()
+            return try provide(name, in: folder, entry)
+        }
         guard let node = try below(name, in: folder), node.status.kind != .directory else { throw missing(entry) }
-        try form.copy(node, from: lower, name, in: folder)
+        try form.copy(node, from: lower(), name, in: folder)
         folder.markWritten()
     }
 }

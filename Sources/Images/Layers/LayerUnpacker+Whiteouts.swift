@@ -2,7 +2,7 @@ import OCI
 
 extension LayerUnpacking {
     /// An entry whose name begins with ".wh.": what it is by type does not matter.
-    func whiteOut(_ name: ArraySlice<UInt8>, below parent: ArraySlice<UInt8>, _ entry: TarEntry) throws {
+    func applyWhiteout(_ name: ArraySlice<UInt8>, below parent: ArraySlice<UInt8>, _ entry: TarEntry) throws {
         if name.elementsEqual(WhiteoutName.opaque) {
             guard let folder = try resolve(parent, create: true) else { return }
             try makeOpaque(folder)
@@ -12,10 +12,16 @@ extension LayerUnpacking {
         if name.starts(with: WhiteoutName.reserved) { return }
         let hidden = name.dropFirst(WhiteoutName.prefix.count)
         if hidden.isEmpty || hidden == [0x2e] || hidden == [0x2e, 0x2e] { throw LayerPath.invalidWhiteout(name) }
+        summary.files += 1
+        if isSettled { return try whiteOut(hidden, below: parent) }
+        try deferWhiteout(of: hidden, below: parent, entry)
+    }
+
+    /// A whiteout, with the layers below at hand.
+    func whiteOut(_ hidden: ArraySlice<UInt8>, below parent: ArraySlice<UInt8>) throws {
         // Where the merged tree has no such folder there is nothing to hide.
         guard let folder = try resolve(parent, create: false) else { return }
         try hide(hidden, in: folder)
-        summary.files += 1
     }
 
     /// Hides what the layers below have under a name, and spares what this layer has.
@@ -57,6 +63,7 @@ extension LayerUnpacking {
 
     /// Overlayfs does not look for the attribute on a layer's root: there, every name is hidden by itself.
     private func hideRoot() throws {
+        let lower = try lower()
         guard lower.count > 0 else { return }
         for name in try lower.names(in: lower.root()) { try hide(name[...], in: tree) }
     }

@@ -40,16 +40,9 @@ package struct LayerUnpacker {
         over lower: LayerStack,
         limits: UnpackLimits = .default
     ) throws -> UnpackSummary {
-        try unpack(BufferedPieces(tar), into: directory, over: lower, limits: limits)
-    }
-
-    static func unpack(
-        _ tar: any PieceSource,
-        into directory: String,
-        over lower: LayerStack,
-        limits: UnpackLimits = .default
-    ) throws -> UnpackSummary {
-        try unpack(tar, over: lower, limits) { try FolderForm(directory) }
+        try unpack(into: { try FolderForm(directory) }, over: .finished(lower), limits: limits) { read in
+            try read(BufferedPieces(tar))
+        }
     }
 
     /// Writes a plain tar as an EROFS image that shows the same layer, and reads `tar` to its end. It needs no rights.
@@ -63,228 +56,29 @@ package struct LayerUnpacker {
         over lower: LayerStack,
         limits: UnpackLimits = .default
     ) throws -> UnpackSummary {
-        try write(BufferedPieces(tar), image: image, uuid: uuid, over: lower, limits: limits)
-    }
-
-    static func write(
-        _ tar: any PieceSource,
-        image: consuming FileDescriptor,
-        uuid: [UInt8],
-        over lower: LayerStack,
-        limits: UnpackLimits = .default
-    ) throws -> UnpackSummary {
         let form = ErofsForm(image, uuid: uuid)
-        return try unpack(tar, over: lower, limits) { form }
+        return try unpack(into: { form }, over: .finished(lower), limits: limits) { read in
+            try read(BufferedPieces(tar))
+        }
     }
 
-    private static func unpack(
-        _ tar: any PieceSource,
-        over lower: LayerStack,
-        _ limits: UnpackLimits,
-        into form: () throws -> any LayerForm
+    /// Unpacks the tar that `archive` hands to its argument, once. What needs the layers below is done after `archive`
+    /// has returned, unless the tar itself cannot go on without them: so it holds little while it waits.
+    /// - Throws: `NeedsLowerLayers` only where `lower` is not finished.
+    static func unpack(
+        into form: () throws -> any LayerForm,
+        over lower: LowerLayers,
+        limits: UnpackLimits,
+        _ archive: (_ read: (any PieceSource) throws -> Void) throws -> Void
     ) throws -> UnpackSummary {
         do {
-            let reader = TarReader(tar, limits: limits.tar)
             let unpacking = try LayerUnpacking(form(), over: lower, limits: limits)
-            while let entry = try reader.next() {
-                do {
-                    try unpacking.apply(entry, content: reader)
-                } catch let error as SystemError where error.path == nil {
-                    throw SystemError(error.operation, entry.name, code: error.code)
-                }
-            }
-            try unpacking.finish()
-            try reader.drain()
-            return unpacking.summary
+            try archive(unpacking.read)
+            return try unpacking.finish()
         } catch let error as SystemError {
             throw EngineError(.failed, "unpacking layer: \(printable(error.description.utf8))")
         } catch let error as EngineError {
             throw EngineError(error.kind, "unpacking layer: \(error.message)", hint: error.hint)
         }
     }
-}
-
-/// One layer being unpacked. System errors leave out the path where it is the entry's own: the caller adds it.
-final class LayerUnpacking {
-    let form: any LayerForm
-    let tree: LayerFolder
-    let lower: OpenLayers
-    let limits: UnpackLimits
-    var summary = UnpackSummary()
-
-    /// The last parent as the archive names it, and the folder that it was resolved to.
-    private var lastParent: (path: [UInt8], folder: LayerFolder)?
-
-    init(_ form: any LayerForm, over lower: LayerStack, limits: UnpackLimits) throws {
-        self.form = form
-        self.limits = limits
-        self.lower = OpenLayers(lower)
-        tree = LayerFolder(name: [], parent: nil)
-        // Overlayfs takes the root's metadata from the topmost layer, whether its archive speaks of the root or not.
-        if let below = try self.lower.rootNode() {
-            tree.lowerLayers = below.layers
-            try form.copyMetadata(of: below, from: self.lower, to: tree)
-        } else {
-            tree.lowerLayers = []
-            try form.setDefaultMetadata(of: tree)
-        }
-    }
-
-    // MARK: Entries
-
-    func apply(_ entry: TarEntry, content: TarReader) throws {
-        let path = LayerPath.cleaned(entry.path)
-        if path.isEmpty { return try applyRoot(entry) }
-        let slash = path.lastIndex(of: UInt8(ascii: "/"))
-        let name = slash.map { path[($0 + 1)...] } ?? path[...]
-        let parent = slash.map { path[..<$0] } ?? []
-        if LayerPath.hasReserved(parent) { return }
-        if name.starts(with: WhiteoutName.prefix) { return try whiteOut(name, below: parent, entry) }
-        guard let folder = try resolve(parent, create: true) else { return }
-        try create(entry, name, in: folder, content)
-        folder.markWritten()
-        summary.files += 1
-    }
-
-    private func applyRoot(_ entry: TarEntry) throws {
-        guard entry.kind == .directory else {
-            throw EngineError(.invalid, "the root folder cannot become something else")
-        }
-        try form.setMetadata(of: tree, entry)
-        tree.setTime(entry)
-        summary.files += 1
-    }
-
-    private func create(_ entry: TarEntry, _ name: ArraySlice<UInt8>, in folder: LayerFolder, _ content: TarReader)
-        throws
-    {
-        switch entry.kind {
-        case .file: try createFile(entry, name, in: folder, content)
-        case .directory: try createFolder(entry, name, in: folder)
-        case .symlink: try createSymlink(entry, name, in: folder)
-        case .hardlink: try createHardlink(entry, name, in: folder)
-        case .characterDevice, .blockDevice, .fifo: try createNode(entry, name, in: folder)
-        }
-    }
-
-    // MARK: Folders
-
-    /// What was resolved may lead elsewhere now: a name became a folder, a link, or nothing.
-    func forgetResolved() { lastParent = nil }
-
-    /// Finds the folder of this layer that a parent path means; with `create`, makes it where it is missing.
-    /// - Returns: nil without `create` where the merged tree has no such folder.
-    func resolve(_ parent: ArraySlice<UInt8>, create: Bool) throws -> LayerFolder? {
-        if parent.isEmpty { return tree }
-        if let lastParent, lastParent.path.elementsEqual(parent) { return lastParent.folder }
-        var folder = tree
-        var walk = PathWalk(parent)
-        while let name = walk.next() {
-            if name == [0x2e, 0x2e] {
-                folder = folder.parent ?? tree
-                continue
-            }
-            if let child = folder.folders[Array(name)] {
-                folder = child
-                continue
-            }
-            switch try look(up: name, in: folder) {
-            case .link(let target):
-                if target.first == UInt8(ascii: "/") { folder = tree }
-                try walk.follow(target)
-            case .folder(let below): folder = try makeFolder(name, in: folder, like: below)
-            case .nothing, .other:
-                if !create { return nil }
-                folder = try makeFolder(name, in: folder, like: nil)
-            }
-        }
-        // A path through a link may mean something else after the next file: the link may come from a lower layer.
-        if !walk.hasFollowed { lastParent = (Array(parent), folder) }
-        return folder
-    }
-
-    private enum Looked {
-        case link([UInt8])
-        /// Of the layers below only.
-        case folder(MergedNode)
-        /// A file, or a whiteout of this layer.
-        case other
-        case nothing
-    }
-
-    /// What a name is that is no folder of this layer yet: in this layer, else in those below.
-    private func look(up name: ArraySlice<UInt8>, in folder: LayerFolder) throws -> Looked {
-        switch try form.member(name, in: folder) {
-        case .link(let target): return .link(target)
-        case .file, .folder, .whiteout: return .other
-        case nil: break
-        }
-        guard let node = try below(name, in: folder) else { return .nothing }
-        switch node.status.kind {
-        case .directory: return .folder(node)
-        case .symbolicLink: return .link(try lower.locate(node).linkTarget())
-        default: return .other
-        }
-    }
-
-    /// What the layers below have under a name, unless this layer hides it with the whole folder.
-    func below(_ name: some Collection<UInt8>, in folder: LayerFolder) throws -> MergedNode? {
-        let layers = try lowerLayers(of: folder)
-        if layers.isEmpty { return nil }
-        return try lower.child(name, of: MergedFolder(path: folder.path, layers: layers))
-    }
-
-    /// The layers below whose folder of this path shows through.
-    private func lowerLayers(of folder: LayerFolder) throws -> [Int] {
-        if let layers = folder.lowerLayers { return layers }
-        var layers: [Int] = []
-        if !folder.isOpaque, let parent = folder.parent, let node = try below(folder.name, in: parent),
-            node.status.kind == .directory
-        {
-            layers = node.layers
-        }
-        folder.lowerLayers = layers
-        return layers
-    }
-
-    /// Makes a folder that has no entry (yet).
-    private func makeFolder(_ name: ArraySlice<UInt8>, in folder: LayerFolder, like below: MergedNode?) throws
-        -> LayerFolder
-    {
-        if name.starts(with: WhiteoutName.prefix) { throw LayerPath.invalidWhiteout(name) }
-        let child = try addFolder(name, in: folder)
-        if let below, !child.isOpaque {
-            child.lowerLayers = below.layers
-            try form.copyMetadata(of: below, from: lower, to: child)
-        } else {
-            try form.setDefaultMetadata(of: child)
-        }
-        return child
-    }
-
-    /// A new folder, in the place of whatever this layer has there.
-    func addFolder(_ name: ArraySlice<UInt8>, in folder: LayerFolder) throws -> LayerFolder {
-        let child = LayerFolder(name: Array(name), parent: folder)
-        guard child.depth <= limits.tar.depth else { throw SystemError("creating folder", code: ENAMETOOLONG) }
-        var replaces = false
-        try replacing(name, in: folder) {
-            if try form.addFolder(child, in: folder) { return true }
-            replaces = true
-            return false
-        }
-        forgetResolved()
-        folder.folders[child.name] = child
-        // A file or whiteout of this layer stood here: what is below it in lower layers is gone for good.
-        if replaces { try makeOpaque(child) }
-        return child
-    }
-
-    /// Removes what this layer has under a name: file, link or folder with all below it.
-    func remove(_ name: ArraySlice<UInt8>, from folder: LayerFolder) throws {
-        forgetResolved()
-        try form.remove(name, from: folder)
-        folder.folders[Array(name)] = nil
-    }
-
-    func finish() throws { try form.finish(tree) }
 }

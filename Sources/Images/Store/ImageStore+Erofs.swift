@@ -70,18 +70,24 @@ extension ImageStore {
         }
     }
 
-    /// Writes a layer's image into a folder. It is not synced: as with folders, a layer counts within the boot that made
+    /// Writes a layer's image. It is not synced: as with folders, a layer counts within the boot that made
     /// it; after that its digest tells whether it reached the disk.
-    func writeImage(_ tar: any PieceSource, of chainID: Digest, in folder: String, over lower: LayerStack) throws
-        -> (UnpackSummary, LayerRecord.Image)
-    {
-        let path = folder + "/" + ImageStore.imageName
-        let summary = try LayerUnpacker.write(
-            tar,
-            image: FileDescriptor.open(path, O_RDWR | O_CREAT | O_EXCL, mode: 0o600),
-            uuid: ImageStore.uuid(of: chainID),
+    func writeImage(
+        _ path: String,
+        of chainID: Digest,
+        over lower: LowerLayers,
+        _ archive: (_ read: (any PieceSource) throws -> Void) throws -> Void
+    ) throws -> (UnpackSummary, LayerRecord.Image) {
+        let summary = try LayerUnpacker.unpack(
+            into: {
+                ErofsForm(
+                    try FileDescriptor.open(path, O_RDWR | O_CREAT | O_EXCL, mode: 0o600),
+                    uuid: ImageStore.uuid(of: chainID)
+                )
+            },
             over: lower,
-            limits: unpackLimits
+            limits: unpackLimits,
+            archive
         )
         // fs-verity wants a file that nobody can write.
         let file = try FileDescriptor.open(path)

@@ -24,6 +24,9 @@ extension ImageStore {
 
     func layerPath(_ chainID: Digest, _ driver: StorageDriver) -> String { layerFolder(driver) + "/" + chainID.hex }
 
+    /// What lies beside the record.
+    static func contentName(_ driver: StorageDriver) -> String { driver == .dir ? "fs" : imageName }
+
     /// The layer's folder, which holds `layer.json` and `fs` or `layer.erofs`, whichever form it has; of one that is not
     /// unpacked where it would be as a folder.
     package func layerPath(_ chainID: Digest) -> String {

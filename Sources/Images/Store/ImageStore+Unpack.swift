@@ -41,55 +41,77 @@ extension ImageStore {
     /// Makes one layer, unless somebody else does meanwhile.
     /// - Parameters:
     ///   - open: opens the layer's blob, from its start each time.
-    ///   - lower: the layers below it.
     ///   - events: of this layer alone.
     func unpack(
         _ record: LayerRecord,
         _ blob: Descriptor,
-        over lower: LowerLayers,
+        in surroundings: LayerSurroundings,
         open: () throws -> any ByteSource,
         events: @escaping @Sendable (StoreEvent) throws -> Void
     ) throws {
+        let diffID = record.diffID
         try place(record, driver) { folder, record in
             try events(.unpacking(layer: blob.digest, size: blob.size))
-            let counted = CountingSource(try open()) { try events(.progress(layer: blob.digest, bytes: $0)) }
-            let summary = try fill(folder, &record, from: counted, blob.digest, over: lower)
+            func attempt(over lower: LowerLayers) throws -> UnpackSummary {
+                let counted = CountingSource(try open()) { try events(.progress(layer: blob.digest, bytes: $0)) }
+                return try fill(folder, &record, over: lower) { read in
+                    // The same digest says that there is no compression.
+                    try pass(counted, isPlain: blob.digest == diffID, diffID, surroundings.reserve, to: read)
+                    surroundings.release()
+                }
+            }
+            let summary: UnpackSummary
+            do { summary = try attempt(over: surroundings.lower) } catch is NeedsLowerLayers {
+                let lower = try surroundings.lower.stack()
+                try Files.removeTree("\(folder)/\(ImageStore.contentName(driver))")
+                summary = try attempt(over: .finished(lower))
+            }
             record.bytes = summary.bytes
             record.files = summary.files
             try events(.unpacked(layer: blob.digest))
         }
     }
 
-    /// Turns a layer's blob into an empty folder's content: here, and only here, is it decided what form a layer has.
+    /// Turns a layer's tar into an empty folder's content: here, and only here, is it decided what form a layer has.
     private func fill(
         _ folder: String,
         _ record: inout LayerRecord,
-        from blob: any ByteSource,
-        _ digest: Digest,
-        over lower: LowerLayers
+        over lower: LowerLayers,
+        _ archive: (_ read: (any PieceSource) throws -> Void) throws -> Void
     ) throws -> UnpackSummary {
-        let lower = try lower.finished()
-        var image: LayerRecord.Image?
-        func unpack(_ tar: any PieceSource) throws -> UnpackSummary {
-            switch driver {
-            case .dir:
-                let root = folder + "/fs"
-                try retrying("creating folder", root) { mkdir(root, 0o755) }
-                try retrying("changing the mode of", root) { chmod(root, 0o755) }
-                return try LayerUnpacker.unpack(tar, into: root, over: lower, limits: unpackLimits)
-            case .erofs:
-                let (summary, written) = try writeImage(tar, of: record.chainID, in: folder, over: lower)
-                image = written
-                return summary
-            }
+        let content = "\(folder)/\(ImageStore.contentName(driver))"
+        switch driver {
+        case .dir:
+            try retrying("creating folder", content) { mkdir(content, 0o755) }
+            try retrying("changing the mode of", content) { chmod(content, 0o755) }
+            return try LayerUnpacker.unpack(
+                into: { try FolderForm(content) },
+                over: lower,
+                limits: unpackLimits,
+                archive
+            )
+        case .erofs:
+            let (summary, image) = try writeImage(content, of: record.chainID, over: lower, archive)
+            record.image = image
+            return summary
         }
-        defer { record.image = image }
-        // The same digest says that there is no compression, and is verified by the blob's source.
+    }
+
+    /// Hands the tar that is in a blob to `read`, through all stages.
+    private func pass(
+        _ blob: any ByteSource,
+        isPlain: Bool,
+        _ diffID: Digest,
+        _ reserve: @escaping DecoderMemory,
+        to read: (any PieceSource) throws -> Void
+    ) throws {
         let expansion = unpackLimits.expansion
-        if digest == record.diffID {
-            return try LayerPipeline.plain(LimitedSource(blob, expansion) { .max }, unpack)
+        guard isPlain else {
+            return try LayerPipeline.run(blob, diffID: diffID, expansion: expansion, reserve: reserve, read).result
         }
-        return try LayerPipeline.run(blob, diffID: record.diffID, expansion: expansion, unpack).result
+        // Verified by the blob's source.
+        try reserve(0)
+        try LayerPipeline.plain(LimitedSource(blob, expansion) { .max }, read)
     }
 }
 

@@ -211,7 +211,7 @@ extension ImageStore {
         guard let chainID = entry.chainID else { return "is no layer" }
         guard let record = try? LayerRecord.read(in: entry.path) else { return "has no record that can be read" }
         if record.chainID != chainID { return "has the record of \(record.chainID)" }
-        let content = entry.driver == .dir ? "fs" : ImageStore.imageName
+        let content = ImageStore.contentName(entry.driver)
         return FileStatus.exists("\(entry.path)/\(content)") ? nil : "has a record but no \(content)"
     }
 }

@@ -8,19 +8,27 @@ struct LayerJob: Sendable {
     var isDone: Bool
 }
 
-/// The layers below one that is being unpacked, finished or not.
-struct LowerLayers: Sendable {
-    /// Waits until all of them are finished; throws where one of them has failed.
-    let finished: @Sendable () throws -> LayerStack
+/// What a layer being unpacked needs of those who are at work beside it.
+struct LayerSurroundings: Sendable {
+    let lower: LowerLayers
+    /// Asks for so many bytes for the decoder, and waits until they may be taken.
+    let reserve: @Sendable (Int) throws -> Void
+    /// The archive is read; what is left takes little.
+    let release: @Sendable () -> Void
 }
 
-/// Unpacks an image's layers on several threads.
+/// Unpacks an image's layers side by side, on several threads.
 ///
 /// They begin in the order of the image, so that the lowest one that is not finished is always under way, and waits for
-/// nobody. One that needs those below waits for them, and never the other way round.
+/// nobody: neither for those above it nor for memory (`LayerBudget`). What a layer has to know of those below it it mostly
+/// needs at its end (`DeferredWork`), and waits for them then. None gets its place before those below it have theirs.
+///
+/// Where one fails, those below it are finished, since one of them may be wrong, too: the lowest one's error is the one that
+/// is thrown, whichever came first. Those above it end at their next byte or wait, and leave nothing.
 final class LayerWork: Sendable {
-    /// As many as this machine can work on; a few more where their bytes may have to be waited for. Each takes some 6 MiB.
-    static let limit = min(max(Processors.configured, 4), 8)
+    /// Those that are read and wait for the layers below hold names and a few descriptors, and one thread each: so a large
+    /// layer at the bottom does not keep many small ones from being read. How many are read at once is `LayerBudget`'s.
+    static let limit = 16
 
     private struct State {
         /// The first that has not begun.
@@ -30,6 +38,11 @@ final class LayerWork: Sendable {
         /// Not delivered yet.
         var events: [StoreEvent] = []
         var running: Int
+        var budget = LayerBudget()
+        /// What layers at work read from, where that may have to wait.
+        var sources: [Int: any WaitingSource] = [:]
+
+        func isLowest(_ index: Int) -> Bool { isDone[..<index].allSatisfy { $0 } }
     }
 
     private let store: ImageStore
@@ -77,17 +90,28 @@ final class LayerWork: Sendable {
                 try make(index)
                 state.update { $0.isDone[index] = true }
             } catch {
-                state.update { $0.failures[index] = error }
+                state.update { state in
+                    state.failures[index] = error
+                    // Nobody waits for bytes of which nothing can become any more.
+                    for (other, source) in state.sources where other > index { source.cancel() }
+                }
+            }
+            state.update { state in
+                state.budget.end(index)
+                state.sources[index] = nil
             }
         }
         state.update { $0.running -= 1 }
     }
 
+    /// Waits until there is room for one more layer; nil where there is none left, or no use.
     private func nextIndex() -> Int? {
-        state.update { state in
-            guard state.failures.isEmpty else { return nil }
+        state.wait { state -> Int?? in
+            guard state.failures.isEmpty else { return .some(nil) }
             while state.next < jobs.count, state.isDone[state.next] { state.next += 1 }
-            guard state.next < jobs.count else { return nil }
+            guard state.next < jobs.count else { return .some(nil) }
+            guard state.budget.hasRoom else { return nil }
+            state.budget.begin(state.next, isSmall: LayerBudget.isSmall(jobs[state.next].blob.mediaType))
             defer { state.next += 1 }
             return state.next
         }
@@ -95,21 +119,41 @@ final class LayerWork: Sendable {
 
     private func make(_ index: Int) throws {
         let job = jobs[index]
-        let lower = LowerLayers { [self] in
-            try state.wait { state throws -> Void? in
+        let surroundings = LayerSurroundings(
+            lower: state.locked({ $0.isLowest(index) })
+                ? .finished(try below(index)) : .later { try self.below(index) },
+            reserve: { [state] bytes in
+                try state.wait { state throws -> Void? in
+                    try LayerWork.check(state, below: index)
+                    return state.budget.grant(index, bytes, isLowest: state.isLowest(index)) ? () : nil
+                }
+            },
+            release: { [state] in state.update { $0.budget.end(index) } }
+        )
+        let opened = { [self] in
+            let source = try open(job.blob)
+            try state.update { state in
                 try LayerWork.check(state, below: index)
-                return state.isDone[..<index].allSatisfy { $0 } ? () : nil
+                state.sources[index] = source as? any WaitingSource
             }
-            let below = jobs[..<index].reversed()
-            return LayerStack(directories: try below.map { try store.layerContent($0.record.chainID) })
+            return source
         }
-        try store.unpack(job.record, job.blob, over: lower, open: { try open(job.blob) }) { [self] event in
+        try store.unpack(job.record, job.blob, in: surroundings, open: opened) { [self] event in
             try state.update { state in
                 // There is no need to finish what nothing can be built on.
                 try LayerWork.check(state, below: index)
                 state.events.append(event)
             }
         }
+    }
+
+    /// Waits until the layers below are finished.
+    private func below(_ index: Int) throws -> LayerStack {
+        try state.wait { state throws -> Void? in
+            try LayerWork.check(state, below: index)
+            return state.isLowest(index) ? () : nil
+        }
+        return LayerStack(directories: try jobs[..<index].reversed().map { try store.layerContent($0.record.chainID) })
     }
 
     private static func check(_ state: State, below index: Int) throws {

@@ -135,7 +135,7 @@ package final class PartialBlob: @unchecked Sendable {
 
     /// The blob from its start, read as it comes. `read` waits for bytes; the end comes only after the whole blob was
     /// verified, so it needs no hashing by the reader.
-    package func source() -> any ByteSource { PartialSource(self, generation: monitor.locked { $0.generation }) }
+    package func source() -> any WaitingSource { PartialSource(self, generation: monitor.locked { $0.generation }) }
 
     /// Whether readers had bytes that did not count: they must begin anew.
     package var wasRestarted: Bool { monitor.locked { $0.generation } > 0 }
@@ -145,9 +145,12 @@ package final class PartialBlob: @unchecked Sendable {
         case stored
     }
 
+    fileprivate func cancel(_ reader: PartialSource) { monitor.update { _ in reader.isCancelled = true } }
+
     /// Waits for bytes after `offset`, or for the end.
-    fileprivate func wait(after offset: Int64, generation: Int) throws -> Ready {
+    fileprivate func wait(_ reader: PartialSource, after offset: Int64, generation: Int) throws -> Ready {
         try monitor.wait { progress in
+            if reader.isCancelled { throw EngineError(.failed, "stopped") }
             guard generation == progress.generation else {
                 throw EngineError(
                     .corrupt,
@@ -166,20 +169,25 @@ package final class PartialBlob: @unchecked Sendable {
 }
 
 /// Reads a partial blob from its start; once the blob is stored, the rest from there.
-private final class PartialSource: ByteSource {
+private final class PartialSource: WaitingSource, @unchecked Sendable {
     private let blob: PartialBlob
     private let generation: Int
+    /// The reader's own.
     private var offset: Int64 = 0
     private var stored: GrowingFile?
+    /// Guarded by the blob's monitor, since it ends a wait there.
+    fileprivate var isCancelled = false
 
     init(_ blob: PartialBlob, generation: Int) {
         self.blob = blob
         self.generation = generation
     }
 
+    func cancel() { blob.cancel(self) }
+
     func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
         while stored == nil {
-            switch try blob.wait(after: offset, generation: generation) {
+            switch try blob.wait(self, after: offset, generation: generation) {
             case .bytes(let file, let end):
                 let room = Int(min(Int64(buffer.count), end - offset))
                 let count = try file.read(into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<room]), at: offset)

@@ -7,6 +7,12 @@ package protocol ByteSource: AnyObject {
     func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Int
 }
 
+/// A source whose `read` may wait for bytes that are still to come from elsewhere.
+package protocol WaitingSource: ByteSource, Sendable {
+    /// Makes a `read` that waits, and every later one, throw. Called on any thread.
+    func cancel()
+}
+
 /// Where bytes go, front to back.
 package protocol ByteSink: AnyObject {
     /// Takes all of `bytes` or throws.

@@ -9,6 +9,7 @@ import OCI
 package final class DecompressingSource: ByteSource {
     private let inner: any ByteSource
     private let formats: Set<CompressionFormat>
+    private let reserve: DecoderMemory
     private var decoder: (any StreamDecoder)?
     private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: streamBufferSize, alignment: 16)
     /// The part of `buffer` that is not consumed yet.
@@ -17,8 +18,15 @@ package final class DecompressingSource: ByteSource {
     private var isInputOver = false
     private var isFinished = false
 
-    /// - Parameter formats: what is accepted; another format is an error (.unsupported).
-    package init(_ inner: any ByteSource, formats: Set<CompressionFormat> = .all) {
+    /// - Parameters:
+    ///   - formats: what is accepted; another format is an error (.unsupported).
+    ///   - reserve: called before a decoder takes memory; what it throws `read` throws.
+    package init(
+        _ inner: any ByteSource,
+        formats: Set<CompressionFormat> = .all,
+        reserve: @escaping DecoderMemory = { _ in }
+    ) {
+        self.reserve = reserve
         self.inner = inner
         self.formats = formats
     }
@@ -91,11 +99,17 @@ package final class DecompressingSource: ByteSource {
         format = found
         isInsideMember = found != .none
         switch found {
-        case .none: decoder = nil
-        case .gzip: decoder = try GzipDecoder()
-        case .zstd: decoder = try ZstdDecoder()
-        case .bzip2: decoder = try Bzip2Decoder()
-        case .xz: decoder = try XzDecoder()
+        case .none:
+            try reserve(0)
+            decoder = nil
+        case .gzip:
+            try reserve(0)
+            decoder = try GzipDecoder()
+        case .zstd: decoder = try ZstdDecoder(reserve)
+        case .bzip2:
+            try reserve(Bzip2Decoder.memory)
+            decoder = try Bzip2Decoder()
+        case .xz: decoder = try XzDecoder(reserve)
         }
     }
 }

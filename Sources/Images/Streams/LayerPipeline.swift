@@ -8,7 +8,7 @@ import OCI
 ///                                                                     └► the caller: parse and write
 /// ```
 ///
-/// At most 8 MiB are between the stages. Whatever a stage throws reaches the caller in the place of the bytes that do not come,
+/// At most 5 MiB are between the stages. Whatever a stage throws reaches the caller in the place of the bytes that do not come,
 /// and ends all of them.
 enum LayerPipeline {
     /// Hands the tar that is in `blob` to `body`, and returns its digest with what `body` returns.
@@ -18,20 +18,23 @@ enum LayerPipeline {
     ///     so it must read to the end, and must not let anything out before.
     ///   - formats: how `blob` may be compressed.
     ///   - expansion: how large the tar may be beside it.
+    ///   - reserve: asked for the decoder's memory, on another thread.
     /// - Throws: what went wrong first. No thread is left behind; one that waits inside of `blob` is waited for.
     static func run<R>(
         _ blob: any ByteSource,
         diffID: Digest?,
         formats: Set<CompressionFormat> = .all,
         expansion: ExpansionLimits,
+        reserve: @escaping DecoderMemory = { _ in },
         _ body: (_ tar: any PieceSource) throws -> R
     ) throws -> (result: R, tar: TarFacts) {
-        let compressed = try ReadAhead(blob)
+        let compressed = try ReadAhead(blob, pieces: ReadAhead.compressedPiece)
         defer { compressed.stop() }
         // Counted on the thread that decompresses.
         let metered = MeteredSource(compressed.reader())
-        let decompressing = DecompressingSource(metered, formats: formats)
-        let tar = try ReadAhead(LimitedSource(decompressing, expansion) { metered.count }, readers: 2)
+        let decompressing = DecompressingSource(metered, formats: formats, reserve: reserve)
+        let limited = LimitedSource(decompressing, expansion) { metered.count }
+        let tar = try ReadAhead(limited, pieces: ReadAhead.tarPiece, readers: 2)
         // A thread inside of a stage ends only when the stage before it does.
         defer {
             compressed.cancel()
@@ -49,7 +52,7 @@ enum LayerPipeline {
 
     /// Hands `blob` to `body` as it is: a tar without compression, whose digest `blob` itself verifies.
     static func plain<R>(_ blob: any ByteSource, _ body: (_ tar: any PieceSource) throws -> R) throws -> R {
-        let tar = try ReadAhead(blob)
+        let tar = try ReadAhead(blob, pieces: ReadAhead.tarPiece)
         defer { tar.stop() }
         return try body(tar.reader())
     }

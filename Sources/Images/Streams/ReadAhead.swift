@@ -13,7 +13,9 @@ protocol PieceSource: AnyObject {
 /// An error of the source reaches every reader after the bytes before it. `stop` must be called, or the thread never ends.
 final class ReadAhead: @unchecked Sendable {
     /// 1 MiB: whole tar blocks, and few hand-overs; four of them ride out the stages' different paces.
-    static let pieceSize = 1 << 20
+    static let tarPiece = 1 << 20
+    /// What is compressed comes as often in smaller pieces.
+    static let compressedPiece = 256 << 10
     static let pieces = 4
 
     fileprivate struct State {
@@ -33,19 +35,19 @@ final class ReadAhead: @unchecked Sendable {
 
     fileprivate let state: Monitor<State>
     private let source: any ByteSource
-    private let buffer: UnsafeMutableRawBufferPointer
+    /// Of a small source only a part of the first piece is ever touched.
+    private let buffer: PageBuffer
+    private let pieceSize: Int
     private var thread: Thread?
 
     /// Starts at once. From now on the source belongs to the thread.
-    init(_ source: any ByteSource, readers: Int = 1) throws {
+    init(_ source: any ByteSource, pieces size: Int, readers: Int = 1) throws {
         self.source = source
+        pieceSize = size
         state = Monitor(State(released: Array(repeating: 0, count: readers)))
-        // Untouched pages cost nothing: of a small source only a part of the first piece is ever there.
-        buffer = .allocate(byteCount: ReadAhead.pieceSize * ReadAhead.pieces, alignment: 4096)
+        buffer = try PageBuffer(count: size * ReadAhead.pieces)
         thread = try Thread { self.run() }
     }
-
-    deinit { buffer.deallocate() }
 
     func reader(_ index: Int = 0) -> ReadAheadReader { ReadAheadReader(self, index) }
 
@@ -60,14 +62,14 @@ final class ReadAhead: @unchecked Sendable {
     }
 
     fileprivate func piece(_ number: Int, size: Int) -> UnsafeMutableRawBufferPointer {
-        let start = number % ReadAhead.pieces * ReadAhead.pieceSize
-        return UnsafeMutableRawBufferPointer(rebasing: buffer[start..<start + size])
+        let start = number % ReadAhead.pieces * pieceSize
+        return UnsafeMutableRawBufferPointer(rebasing: buffer.bytes[start..<start + size])
     }
 
     private func run() {
         do {
             while let number = nextFree() {
-                let count = try source.readFully(into: piece(number, size: ReadAhead.pieceSize))
+                let count = try source.readFully(into: piece(number, size: pieceSize))
                 state.update { state in
                     if count == 0 { return state.end = .over }
                     state.sizes[number % ReadAhead.pieces] = count

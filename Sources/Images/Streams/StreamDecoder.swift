@@ -17,6 +17,9 @@ protocol StreamDecoder: AnyObject {
     func reset() throws
 }
 
+/// Told how many bytes a decoder needs in all, whenever that is more than before; it may wait until they may be taken.
+package typealias DecoderMemory = (Int) throws -> Void
+
 func corruptStream(_ format: CompressionFormat) -> EngineError {
     EngineError(.corrupt, "the \(format.rawValue) data is corrupt")
 }
@@ -56,17 +59,25 @@ final class GzipDecoder: StreamDecoder {
 /// zstd (RFC 8878) by libzstd, which passes over skippable frames by itself.
 final class ZstdDecoder: StreamDecoder {
     private let context: OpaquePointer
+    private let reserve: DecoderMemory
+    private var reserved = 0
+    /// The beginning of a frame, while it does not tell the window yet.
+    private var beginning: [UInt8]? = []
 
-    init() throws {
+    init(_ reserve: @escaping DecoderMemory) throws {
+        self.reserve = reserve
         guard let context = ZSTD_createDCtx() else { throw EngineError(.failed, "starting zstd failed") }
         self.context = context
-        // 128 MiB: what the format asks every decoder to take, and what bounds our memory.
-        ZSTD_DCtx_setParameter(context, ZSTD_d_windowLogMax, 27)
+        ZSTD_DCtx_setParameter(context, ZSTD_d_windowLogMax, ZstdDecoder.windowLog)
     }
 
     deinit { ZSTD_freeDCtx(context) }
 
+    /// 128 MiB: what the format asks every decoder to take, and what bounds our memory.
+    private static let windowLog: CInt = 27
+
     func decode(_ input: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer) throws -> DecodingStep {
+        let input = try announced(input)
         var source = ZSTD_inBuffer(src: input.baseAddress, size: input.count, pos: 0)
         var target = ZSTD_outBuffer(dst: output.baseAddress, size: output.count, pos: 0)
         let left = ZSTD_decompressStream(context, &target, &source)
@@ -76,7 +87,26 @@ final class ZstdDecoder: StreamDecoder {
             }
             throw corruptStream(.zstd)
         }
+        if left == 0 { beginning = [] }
         return DecodingStep(consumed: source.pos, produced: target.pos, ended: left == 0)
+    }
+
+    /// How much of the input the library may have now: no more than the frame's header until that has told its window.
+    private func announced(_ input: UnsafeRawBufferPointer) throws -> UnsafeRawBufferPointer {
+        guard let known = beginning else { return input }
+        let more = input.prefix(ZstdFrame.headerLimit - known.count)
+        guard let window = ZstdFrame.window(known + more) else {
+            beginning = known + more
+            return UnsafeRawBufferPointer(rebasing: more)
+        }
+        beginning = nil
+        // The window, and a few blocks of 128 KiB beside it; what is larger than the limit is refused.
+        let wanted = min(window, 1 << ZstdDecoder.windowLog) + 1 << 19
+        if wanted > reserved {
+            try reserve(wanted)
+            reserved = wanted
+        }
+        return input
     }
 
     // A finished frame leaves the context ready for the next.
@@ -85,6 +115,8 @@ final class ZstdDecoder: StreamDecoder {
 
 /// bzip2 by libbz2.
 final class Bzip2Decoder: StreamDecoder {
+    /// 4 bytes for each of a block of 900,000 (bzip2(1)).
+    static let memory = 4 << 20
     // libbz2 too checks that its stream stays where it was.
     private let stream = UnsafeMutablePointer<bz_stream>.allocate(capacity: 1)
 
@@ -126,14 +158,19 @@ final class Bzip2Decoder: StreamDecoder {
 /// xz by liblzma.
 final class XzDecoder: StreamDecoder {
     private var stream = lzma_stream()
+    private let reserve: DecoderMemory
+    /// What the library may take; it asks for more when a block begins.
+    private var reserved: UInt64 = 1
 
-    init() throws { try start() }
+    init(_ reserve: @escaping DecoderMemory) throws {
+        self.reserve = reserve
+        try start()
+    }
 
     deinit { lzma_end(&stream) }
 
     private func start() throws {
-        // xz -9 takes 65 MiB; the limit keeps a hostile header from asking for 4 GiB.
-        guard lzma_stream_decoder(&stream, 256 << 20, 0) == LZMA_OK else {
+        guard lzma_stream_decoder(&stream, reserved, 0) == LZMA_OK else {
             throw EngineError(.failed, "starting xz failed")
         }
     }
@@ -143,9 +180,10 @@ final class XzDecoder: StreamDecoder {
         stream.avail_in = input.count
         stream.next_out = output.bindMemory(to: UInt8.self).baseAddress
         stream.avail_out = output.count
-        let code = lzma_code(&stream, LZMA_RUN)
-        if code == LZMA_MEMLIMIT_ERROR {
-            throw EngineError(.unsupported, "the xz data needs more than 256 MiB of memory")
+        var code = lzma_code(&stream, LZMA_RUN)
+        while code == LZMA_MEMLIMIT_ERROR {
+            try raiseLimit()
+            code = lzma_code(&stream, LZMA_RUN)
         }
         guard code == LZMA_OK || code == LZMA_STREAM_END || code == LZMA_BUF_ERROR else { throw corruptStream(.xz) }
         return DecodingStep(
@@ -153,6 +191,17 @@ final class XzDecoder: StreamDecoder {
             produced: output.count - stream.avail_out,
             ended: code == LZMA_STREAM_END
         )
+    }
+
+    private func raiseLimit() throws {
+        let wanted = lzma_memusage(&stream)
+        // xz -9 takes 65 MiB; the limit keeps a hostile header from asking for 4 GiB.
+        guard wanted > reserved, wanted <= 256 << 20 else {
+            throw EngineError(.unsupported, "the xz data needs more than 256 MiB of memory")
+        }
+        try reserve(Int(wanted))
+        guard lzma_memlimit_set(&stream, wanted) == LZMA_OK else { throw EngineError(.failed, "starting xz failed") }
+        reserved = wanted
     }
 
     func reset() throws { try start() }
