@@ -39,6 +39,16 @@ final class LayerFolder {
         return Array(names.reversed().joined(separator: [UInt8(ascii: "/")]))
     }
 
+    /// Whether it is the other folder or lies anywhere below it.
+    func isInside(_ other: LayerFolder) -> Bool {
+        var folder: LayerFolder? = self
+        while let one = folder {
+            if one === other { return true }
+            folder = one.parent
+        }
+        return false
+    }
+
     func markWritten() {
         var folder: LayerFolder? = self
         while let marked = folder, !marked.isWritten {
@@ -109,12 +119,12 @@ enum LayerPath {
         EngineError(.invalid, "invalid whiteout \(printable(name))")
     }
 
-    /// lstat(2) below an open folder; nil where there is nothing.
+    /// lstat(2) below an open folder; nil where there is nothing, as under a name that the file system cannot have.
     static func status(_ cName: [CChar], in directory: CInt) throws -> FileStatus? {
         do {
             return try FileStatus.of(cName, in: directory)
         } catch {
-            if error.code == ENOENT { return nil }
+            if error.code == ENOENT || error.code == ENAMETOOLONG { return nil }
             throw error
         }
     }

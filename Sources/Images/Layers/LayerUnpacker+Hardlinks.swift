@@ -14,6 +14,8 @@ extension LayerUnpacking {
         else { throw missing(entry) }
         try provide(base, in: source, entry)
         if source === folder, base == name { return }
+        // The link would take the place of a folder that its own target lies in: both would be gone.
+        if let replaced = folder.folders[Array(name)], source.isInside(replaced) { throw missing(entry) }
         try replacing(name, in: folder) { try form.link(name, in: folder, to: base, in: source) }
     }
 
