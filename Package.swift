@@ -91,7 +91,18 @@ let package = Package(
             swiftSettings: swift
         ),
         .testTarget(name: "RunnerTests", dependencies: ["Runner", "Runtime", "OCI"], swiftSettings: swift),
-        .testTarget(name: "ImagesTests", dependencies: ["Images", "LinuxSystem", "OCI"], swiftSettings: swift),
+        // Layers that come from bytes, and an EROFS reader that shares nothing with the writer: for tests and for the fuzzer.
+        .target(
+            name: "LayerSamples",
+            dependencies: ["CLinux", "Images", "LinuxSystem", "OCI"],
+            path: "Tests/LayerSamples",
+            swiftSettings: swift
+        ),
+        .testTarget(
+            name: "ImagesTests",
+            dependencies: ["LayerSamples", "Images", "LinuxSystem", "OCI"],
+            swiftSettings: swift
+        ),
         .testTarget(
             name: "RegistryTests",
             dependencies: ["Registry", "TestSupport", "Images", "LinuxSystem", "OCI"],
@@ -137,14 +148,25 @@ let package = Package(
 
 // libFuzzer's program (Scripts/fuzz): its `main` is the fuzzer's, so that an ordinary build could not link it.
 if Context.environment["MINIRUN_FUZZ"] != nil {
-    package.targets.append(
+    // Of these two only what reads other people's bytes: everything is built with the fuzzer's instrumentation, and an HTTP
+    // client with its TLS would take longer than all the rest.
+    package.targets.removeAll { ["Build", "Registry"].contains($0.name) }
+    package.targets += [
+        .target(name: "Build", dependencies: ["OCI"], exclude: ["Execution"], swiftSettings: swift),
+        .target(
+            name: "Registry",
+            dependencies: ["OCI", "LinuxSystem"],
+            exclude: ["Credentials/RegistryLogin.swift"],
+            sources: ["Configuration", "Credentials", "Headers", "Client/WebURL.swift"],
+            swiftSettings: swift
+        ),
         .executableTarget(
             name: "minirun-fuzz",
-            dependencies: ["Build", "Images", "OCI", "CLinux"],
+            dependencies: ["Build", "Registry", "LayerSamples", "Images", "OCI", "LinuxSystem", "CLinux"],
             path: "Tests/Fuzz",
             exclude: ["corpora"],
             swiftSettings: swift + [.unsafeFlags(["-parse-as-library"])]
-        )
-    )
+        ),
+    ]
     package.products.append(.executable(name: "minirun-fuzz", targets: ["minirun-fuzz"]))
 }

@@ -57,9 +57,14 @@ static void check_header(struct gunzip *decoder, const uint8_t *bytes, size_t si
 }
 
 static enum progress read_fixed_header(struct gunzip *decoder, struct flow *flow) {
-    if (!read_field(decoder, flow, 10)) return NEEDS_MORE;
+    bool is_whole = read_field(decoder, flow, 10);
     const uint8_t *field = decoder->field;
-    if (field[0] != 0x1f || field[1] != 0x8b || field[2] != METHOD_DEFLATE || field[3] & FLAGS_RESERVED) return CORRUPT;
+    // What is wrong is refused as soon as it is there, as zlib does.
+    unsigned known = is_whole ? 10 : decoder->field_size;
+    if ((known > 0 && field[0] != 0x1f) || (known > 1 && field[1] != 0x8b) || (known > 2 && field[2] != METHOD_DEFLATE) ||
+        (known > 3 && field[3] & FLAGS_RESERVED))
+        return CORRUPT;
+    if (!is_whole) return NEEDS_MORE;
     decoder->flags = field[3];
     check_header(decoder, field, 10);
     decoder->state = HEADER_EXTRA_SIZE;

@@ -89,6 +89,27 @@ import Testing
         try minirun.expectSound()
     }
 
+    /// `system df` counts what it cannot understand as nobody's, and says so.
+    @Test func aDocumentIsCounted() throws {
+        for blob in minirun.blobs {
+            let path = "\(minirun.root)/images/blobs/sha256/\(blob)"
+            let bytes = try Files.read(path)
+            if bytes.count > 9999 { continue }
+            try Files.write(path, [bytes[0] ^ 1] + bytes.dropFirst())
+            let outcome = try minirun("system", "df", "--format", "json")
+            #expect(outcome.code == 0, "\(outcome)")
+            #expect(outcome.err.split(separator: "\n").count == 1, "\(outcome)")
+            #expect(outcome.err.hasPrefix("WARNING: sha256:") && outcome.err.contains("is damaged"), "\(outcome)")
+            let rows = try outcome.lines.map { try JSON.parse(Array($0.utf8)) }
+            #expect(rows.contains { $0["Type"]?.string == "Leftovers" }, "\(outcome)")
+            let sum = rows.reduce(0) { $0 + ($1["SizeBytes"]?.int ?? 0) }
+            let taken = try tool("du", "-s", "-B1", minirun.root).prefix { $0 != "\t" }
+            #expect("\(sum)" == taken, "\(outcome)")
+            try Files.write(path, bytes)
+        }
+        #expect(try minirun("system", "df").err.isEmpty)
+    }
+
     @Test func unknownImagesAndNoNames() throws {
         let outcome = try minirun("image", "verify", "nothing")
         #expect(outcome.code == 1 && outcome.err == "minirun: No such image: nothing:latest\n")

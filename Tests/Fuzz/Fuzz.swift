@@ -5,8 +5,11 @@
 /// limits on time and memory.
 enum Fuzz {
     static let targets: [String: @Sendable (UnsafeRawBufferPointer) -> Void] = [
+        "configuration": configuration,
         "documents": documents,
         "dockerfile": dockerfile,
+        "erofs": erofs,
+        "headers": headers,
         "references": references,
         "specification": specification,
         "streams": streams,
@@ -17,8 +20,8 @@ enum Fuzz {
     nonisolated(unsafe) fileprivate static var target: @Sendable (UnsafeRawBufferPointer) -> Void = { _ in }
 
     /// A property that must hold for every input.
-    static func require(_ condition: Bool, _ what: String) {
-        precondition(condition, what)
+    static func require(_ condition: Bool, _ what: @autoclosure () -> String) {
+        if !condition { fatalError(what()) }
     }
 
     /// Two of the same kind, or the input shows a fault: what was read, written and read again must be the same.
@@ -32,6 +35,7 @@ public func initialize(_ count: UnsafeMutablePointer<CInt>, _ arguments: UnsafeM
         print("MINIRUN_FUZZ_TARGET must be one of: \(Fuzz.targets.keys.sorted().joined(separator: " "))")
         quit(2)
     }
+    if name == "erofs" { Fuzz.prepareErofs() }
     Fuzz.target = target
     return 0
 }

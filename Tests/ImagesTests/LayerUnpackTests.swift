@@ -193,6 +193,22 @@ import Testing
         #expect(second?.message == "unpacking layer: creating d/\(long): File name too long")
     }
 
+    /// A link in the place of a folder that its target lies in, however deep; and one to a name that no file system has.
+    @Test(
+        arguments: [("a", "a/x"), ("a", "a/b/c/x"), ("a/b", "a/b/c/x"), ("y", String(repeating: "n", count: 300))],
+        LayerFixture.Form.allCases
+    )
+    func refusesALinkToWhatItReplaces(link: (name: String, target: String), form: LayerFixture.Form) throws {
+        let error = #expect(throws: EngineError.self) {
+            try LayerFixture(form).add { tar in
+                for path in ["a/x", "a/b/c/x"] { try tar.file(path) }
+                try tar.link(link.name, to: link.target, kind: .hardlink)
+            }
+        }
+        let text = "unpacking layer: \(link.name) is a hard link to \(link.target), which is not there or not a file"
+        #expect(error?.message == text)
+    }
+
     @Test func refusesAFolderThatIsNotEmpty() throws {
         let folder = try TemporaryFolder()
         _ = try folder.folder("x")

@@ -53,7 +53,7 @@ import Testing
     }
 
     private func source(of suite: String) throws -> String {
-        for target in ["OCITests", "ImagesTests", "BlackBoxTests", "ConformanceTests"] {
+        for target in ["OCITests", "ImagesTests", "RegistryTests", "BlackBoxTests", "ConformanceTests"] {
             for name in try Files.list("\(Self.repository)/Tests/\(target)") where name.hasSuffix(".swift") {
                 let text = try Files.readText("\(Self.repository)/Tests/\(target)/\(name)")
                 if text.contains("struct \(suite) {") { return text }

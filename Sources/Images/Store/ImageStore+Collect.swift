@@ -64,11 +64,16 @@ extension ImageStore {
         var blobs: Set<Digest> = []
         var layers: Set<Digest> = []
         fileprivate var documents: Set<Digest> = []
+        /// What cannot be understood, where that is no error; nil where it is.
+        fileprivate(set) var damaged: Set<Digest>?
+
+        /// - Parameter countsDamage: what is damaged is noted and leads to nothing. Never for what is removed afterwards.
+        init(countsDamage: Bool = false) { damaged = countsDamage ? [] : nil }
     }
 
     /// What entries of an index lead to.
-    func marked(from targets: [Descriptor]) throws -> Marked {
-        var marked = Marked()
+    func marked(from targets: [Descriptor], countingDamage: Bool = false) throws -> Marked {
+        var marked = Marked(countsDamage: countingDamage)
         for target in targets { try mark(target.digest, target.mediaType, &marked) }
         return marked
     }
@@ -86,6 +91,13 @@ extension ImageStore {
         marked.blobs.insert(digest)
         // Something else that another tool put into index.json.
         guard type.isManifest || type.isIndex else { return }
+        do { try markContent(of: digest, depth: depth, &marked) } catch let error as EngineError {
+            guard marked.damaged != nil else { throw error }
+            marked.damaged?.insert(digest)
+        }
+    }
+
+    private func markContent(of digest: Digest, depth: Int, _ marked: inout Marked) throws {
         let document = try readDocument(digest)
         for entry in document["manifests"]?.array ?? [] {
             let entry = try Descriptor(entry)

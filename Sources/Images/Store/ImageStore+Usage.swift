@@ -23,6 +23,8 @@ package struct StoreUsage: Sendable {
     package var loose: Int64 = 0
     /// The store's own few files and folders.
     package var frame: Int64 = 0
+    /// Manifests and indexes that are damaged, or whose configurations are: what they need is counted as needed by nobody.
+    package var damaged: Set<Digest> = []
 
     package struct Content: Sendable {
         package var blobs: Set<Digest> = []
@@ -77,7 +79,7 @@ extension ImageStore {
     }
 
     private func attribute(_ cache: CollectionRoots, _ containers: CollectionRoots, _ usage: inout StoreUsage) throws {
-        let images = try marked(from: index().distinctTargets)
+        let images = try marked(from: index().distinctTargets, countingDamage: true)
         func share(_ marked: Marked) -> StoreUsage.Content {
             StoreUsage.Content(
                 blobs: marked.blobs.intersection(usage.blobs.keys),
@@ -85,11 +87,13 @@ extension ImageStore {
             )
         }
         usage.ofImages = share(images)
-        var marked = Marked()
+        var marked = Marked(countsDamage: true)
         try mark(cache, &marked)
         usage.ofCache = share(marked).subtracting(usage.ofImages)
-        marked = Marked()
+        usage.damaged = (images.damaged ?? []).union(marked.damaged ?? [])
+        marked = Marked(countsDamage: true)
         try mark(containers, &marked)
+        usage.damaged.formUnion(marked.damaged ?? [])
         usage.ofContainers = share(marked).subtracting(usage.ofImages).subtracting(usage.ofCache)
         let kept = [usage.ofImages, usage.ofCache, usage.ofContainers]
         for (digest, bytes) in usage.blobs where !kept.contains(where: { $0.blobs.contains(digest) }) {

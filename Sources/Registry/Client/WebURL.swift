@@ -1,14 +1,14 @@
 import OCI
 
 /// An http or https URL in parts (RFC 3986): what a registry's Location and realm are, and what is asked for.
-struct WebURL: Hashable, Sendable, CustomStringConvertible {
+package struct WebURL: Hashable, Sendable, CustomStringConvertible {
     let scheme: Endpoint.Scheme
     let place: HostPort
     /// From the "/" on, with the query.
     var target: String
 
     /// Reads an absolute URL. Refused: other schemes, users and passwords in it, bytes that no URL holds.
-    init(_ text: String) throws(EngineError) {
+    package init(_ text: String) throws(EngineError) {
         func invalid(_ why: String) -> EngineError {
             EngineError(.invalid, "invalid URL \"\(text.prefix(200))\": \(why)")
         }
@@ -34,7 +34,7 @@ struct WebURL: Hashable, Sendable, CustomStringConvertible {
     }
 
     /// What a Location header of this URL's answer means: absolute, or relative to this URL (RFC 3986, section 5.2).
-    func resolving(_ reference: String) throws(EngineError) -> WebURL {
+    package func resolving(_ reference: String) throws(EngineError) -> WebURL {
         let lower = reference.lowercased()
         if lower.hasPrefix("http://") || lower.hasPrefix("https://") { return try WebURL(reference) }
         if reference.hasPrefix("//") { return try WebURL("\(scheme.rawValue):\(reference)") }
@@ -62,7 +62,7 @@ struct WebURL: Hashable, Sendable, CustomStringConvertible {
         scheme == other.scheme && place.host == other.place.host && port == other.port
     }
 
-    var description: String { origin + target }
+    package var description: String { origin + target }
 
     /// Without the query, which may hold a signature that is as good as a password: for messages.
     var shown: String { origin + target.prefix { $0 != "?" } }

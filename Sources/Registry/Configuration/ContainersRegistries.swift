@@ -2,9 +2,9 @@ import OCI
 
 /// registries.conf in version 2 with its drop-in files (containers-registries.conf(5)): where podman and its relatives find
 /// registries.
-struct ContainersRegistries: Sendable {
+package struct ContainersRegistries: Sendable {
     /// One `[[registry]]`.
-    struct Registry: Sendable {
+    package struct Registry: Sendable {
         let pattern: RegistryPattern
         /// Empty for a wildcard that says nothing of a place.
         let location: String
@@ -30,7 +30,7 @@ struct ContainersRegistries: Sendable {
     /// Short names and what they stand for.
     private(set) var aliases: [String: String] = [:]
 
-    init() {}
+    package init() {}
 
     /// A user's registries.conf takes the system's place; the drop-in files of both come after it, and what they say of a
     /// prefix replaces what was said before (containers/image, pkg/sysregistriesv2).
@@ -56,7 +56,7 @@ struct ContainersRegistries: Sendable {
     }
 
     /// The entry with the longest prefix that matches.
-    func registry(domain: String, path: String) -> Registry? {
+    package func registry(domain: String, path: String) -> Registry? {
         registries.values.filter { $0.pattern.match(domain: domain, path: path) != nil }
             .max { $0.pattern.weight < $1.pattern.weight }
     }
@@ -70,7 +70,7 @@ struct ContainersRegistries: Sendable {
 // MARK: - reading
 
 extension ContainersRegistries {
-    mutating func add(_ bytes: [UInt8], file: String) throws(EngineError) {
+    package mutating func add(_ bytes: [UInt8], file: String) throws(EngineError) {
         let reader = try TOMLReader(bytes, file: file)
         if let old = try reader.table("registries") {
             return try addVersion1(old)
@@ -161,7 +161,7 @@ extension ContainersRegistries {
 
 extension ContainersRegistries.Registry {
     /// Podman pushes to the name itself: another location and mirrors are for pulls only.
-    func route(domain: String, path: String, _ operation: RegistryOperation) throws(EngineError) -> Route {
+    package func route(domain: String, path: String, _ operation: RegistryOperation) throws(EngineError) -> Route {
         var route = Route()
         let isHere = location.isEmpty || operation == .push
         route.registry = try place(isHere ? nil : location, domain: domain, path: path)

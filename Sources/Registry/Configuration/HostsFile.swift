@@ -3,7 +3,7 @@ import OCI
 
 /// containerd's hosts.toml for one registry, or for all that have none of their own (containerd, docs/hosts.md;
 /// core/remotes/docker/config/hosts.go).
-struct HostsFile: Sendable {
+package struct HostsFile: Sendable {
     private let mirrors: [Host]
     private let server: Host
 
@@ -20,7 +20,7 @@ struct HostsFile: Sendable {
         var headers: [Endpoint.Header] = []
     }
 
-    init(_ bytes: [UInt8], file: String) throws(EngineError) {
+    package init(_ bytes: [UInt8], file: String) throws(EngineError) {
         let reader = try TOMLReader(bytes, file: file)
         var mirrors: [Host] = []
         for (name, table) in try reader.tables("host") { mirrors.append(try HostsFile.host(name, table)) }
@@ -84,7 +84,7 @@ struct HostsFile: Sendable {
         return result
     }
 
-    func route(domain: String, path: String) throws(EngineError) -> Route {
+    package func route(domain: String, path: String) throws(EngineError) -> Route {
         guard let registry = HostPort(domain) else {
             throw EngineError(.invalid, "\(domain) is no registry's name")
         }

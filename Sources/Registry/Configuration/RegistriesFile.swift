@@ -2,11 +2,11 @@ import LinuxSystem
 import OCI
 
 /// Our own file, /etc/minirun/registries.toml: docs/registries.md describes it.
-struct RegistriesFile: Sendable {
+package struct RegistriesFile: Sendable {
     private let entries: [Entry]
 
     /// What it says about a registry, a part of one, or several.
-    struct Entry: Sendable {
+    package struct Entry: Sendable {
         let pattern: RegistryPattern
         let file: String
         var mirrors: [Mirror]?
@@ -43,7 +43,7 @@ struct RegistriesFile: Sendable {
         ]
     }
 
-    init(_ bytes: [UInt8], file: String) throws(EngineError) {
+    package init(_ bytes: [UInt8], file: String) throws(EngineError) {
         let reader = try TOMLReader(bytes, file: file)
         try reader.expect(["registry"])
         var entries: [Entry] = []
@@ -56,7 +56,7 @@ struct RegistriesFile: Sendable {
     }
 
     /// The one with the longest name that matches.
-    func entry(domain: String, path: String) -> Entry? {
+    package func entry(domain: String, path: String) -> Entry? {
         entries.filter { $0.pattern.match(domain: domain, path: path) != nil }
             .max { $0.pattern.weight < $1.pattern.weight }
     }
@@ -140,7 +140,7 @@ extension RegistriesFile {
 // MARK: - what it means
 
 extension RegistriesFile.Entry {
-    func route(domain: String, path: String) throws(EngineError) -> Route {
+    package func route(domain: String, path: String) throws(EngineError) -> Route {
         var route = Route()
         route.mirrorsOnly = mirrorsOnly
         for mirror in mirrors ?? [] { route.mirrors.append(mirror.place(domain: domain, path: path)) }

@@ -1,16 +1,16 @@
 import OCI
 
 /// Where one source of configuration says that a repository is: its mirrors in order, and the registry itself.
-struct Route: Sendable {
-    var mirrors: [Place] = []
+package struct Route: Sendable {
+    package var mirrors: [Place] = []
     /// Nil where the registry is at its own name.
-    var registry: Place?
+    package var registry: Place?
     /// Only the mirrors are asked for content.
     var mirrorsOnly = false
 
     /// A place before certificates and the rules for plain HTTP are looked up.
-    struct Place: Equatable, Sendable {
-        var endpoint: Endpoint
+    package struct Place: Equatable, Sendable {
+        package var endpoint: Endpoint
         /// The scheme was written down: there is no other to fall back to.
         var isSchemeFixed = false
         /// Nil where the source does not say.

@@ -15,7 +15,11 @@ package struct LinkHeader: Equatable, Sendable {
             var text = HeaderText(value)
             text.skipSeparators()
             while result.count < 32, !text.isAtEnd {
-                if let link = link(&text) { result.append(link) }
+                if text.take("<") {
+                    // Where no target ends, none begins behind it either: looking again would take quadratic time.
+                    guard let target = text.upTo(">") else { break }
+                    result.append(LinkHeader(target: target, parameters: parameters(&text)))
+                }
                 text.skipToComma()
                 text.skipSeparators()
             }
@@ -28,8 +32,8 @@ package struct LinkHeader: Equatable, Sendable {
         parse(values).first { $0.relations.contains("next") }?.target
     }
 
-    private static func link(_ text: inout HeaderText) -> LinkHeader? {
-        guard text.take("<"), let target = text.upTo(">") else { return nil }
+    /// What stands behind a target.
+    private static func parameters(_ text: inout HeaderText) -> [String: String] {
         var parameters: [String: String] = [:]
         text.skipBlanks()
         while text.take(";") {
@@ -44,6 +48,6 @@ package struct LinkHeader: Equatable, Sendable {
             if !name.isEmpty, parameters.count < 32, parameters[name] == nil { parameters[name] = value }
             text.skipBlanks()
         }
-        return LinkHeader(target: target, parameters: parameters)
+        return parameters
     }
 }

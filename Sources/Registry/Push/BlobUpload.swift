@@ -114,7 +114,12 @@ struct BlobUpload: Sendable {
             switch answer.status {
             case 201, 202, 204:
                 url = try location(answer)
-                offset = answer.header("Range").flatMap(BlobUpload.end) ?? offset + length
+                let reached = answer.header("Range").flatMap(ByteRange.uploaded) ?? offset + length
+                guard reached > offset else {
+                    // It would be sent the same piece for ever.
+                    throw EngineError(.failed, "pushing \(digest): the registry says that it took nothing of it")
+                }
+                offset = reached
             case 416:
                 url = (try? location(answer)) ?? url
                 let there = try await status(&url)
@@ -133,14 +138,7 @@ struct BlobUpload: Sendable {
     private func status(_ url: inout WebURL) async throws -> Int64 {
         let answer = try await session.send(request(.GET, url, .none), accepting: [204, 200])
         url = (try? location(answer)) ?? url
-        return answer.header("Range").flatMap(BlobUpload.end) ?? 0
-    }
-
-    /// `0-499` are 500 bytes; registries write `0-0` for none as well.
-    static func end(_ range: String) -> Int64? {
-        let ends = range.trimmingPrefix("bytes=").split(separator: "-").map { Int64($0) }
-        guard ends.count == 2, ends[0] == 0, let last = ends[1] else { return nil }
-        return last == 0 ? 0 : last + 1
+        return answer.header("Range").flatMap(ByteRange.uploaded) ?? 0
     }
 
     private func put(_ url: WebURL, _ body: Exchange.Body) async throws {

@@ -19,6 +19,11 @@ enum SystemDfCommand {
         let format = parsed.value("format") ?? ""
         let text = try Installation.reading(parsed.globals) { engine in
             let report = try DiskReport(engine)
+            for digest in report.usage.damaged.sorted(by: { $0.hex < $1.hex }) {
+                Console.complain(
+                    "WARNING: \(digest) or its configuration is damaged: what only it needs is counted as leftovers\n"
+                )
+            }
             if !parsed.flag("verbose") { return try DiskReport.summaryFormat.text(format, rows: report.summary) }
             if format.isEmpty || format == "table" { return try report.verbose }
             let all = report.json
