@@ -35,7 +35,7 @@ enum RunCommand {
         request.pull = try PullPolicy(parsing: parsed.value("pull") ?? "missing")
         var engine = try Installation.engine(parsed.globals)
         let isQuiet = parsed.flag("quiet")
-        engine.puller = RegistryAccess.puller(showing: isQuiet ? nil : 2)
+        engine.source = RegistryAccess.source(showing: isQuiet ? nil : 2)
         let cidfile = parsed.value("cidfile")
         if let cidfile, FileStatus.exists(cidfile) {
             throw EngineError(
