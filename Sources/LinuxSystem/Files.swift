@@ -36,6 +36,20 @@ package enum Files {
         if durable { try syncDirectory(of: path) }
     }
 
+    /// The same, durable, where the disk is full: in the blocks of another file on the same file system, which has at least as
+    /// many bytes and is gone afterwards.
+    package static func replace(_ path: String, with bytes: [UInt8], mode: mode_t = 0o644, takingRoomOf spare: String)
+        throws(SystemError)
+    {
+        let file = try FileDescriptor.open(spare, O_WRONLY | O_NOFOLLOW)
+        try file.write(bytes)
+        try retrying("shortening", spare) { ftruncate(file.raw, bytes.count) }
+        try retrying("changing the mode of", spare) { fchmod(file.raw, mode) }
+        try file.sync()
+        try retrying("renaming", path) { rename(spare, path) }
+        try syncDirectory(of: path)
+    }
+
     /// Creates or truncates a file and writes it. For files that nobody reads before they are whole.
     package static func write(_ path: String, _ bytes: [UInt8], mode: mode_t = 0o644) throws(SystemError) {
         try FileDescriptor.open(path, O_WRONLY | O_CREAT | O_TRUNC, mode: mode).write(bytes)

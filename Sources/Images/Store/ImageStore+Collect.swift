@@ -56,6 +56,7 @@ extension ImageStore {
         try sweepTemporary()
         // What a pull left that was cut off is the beginning of the next one, but not for ever.
         try removePartial(olderThan: 24 * 3600)
+        keepSpare()
         return summary
     }
 

@@ -1,3 +1,4 @@
+import CLinux
 import LinuxSystem
 import OCI
 
@@ -23,8 +24,31 @@ extension ImageStore {
             let before = try index()
             var after = before
             let result = try change(&after)
-            if after != before { try Files.replace(indexPath, with: after.json.bytes(), durable: true) }
+            if after != before { try replaceIndex(after.json.bytes()) }
             return result
+        }
+    }
+
+    /// Writes index.json anew. Where there is no room left, one that does not grow takes that of a spare file: images must be
+    /// removable on a full disk.
+    private func replaceIndex(_ bytes: [UInt8]) throws {
+        do throws(SystemError) { try Files.replace(indexPath, with: bytes, durable: true) } catch {
+            let size = (try? FileStatus.of(indexPath))?.size ?? 0
+            guard error.code == ENOSPC || error.code == EDQUOT, bytes.count <= size,
+                bytes.count <= (try? FileStatus.of(sparePath))?.size ?? 0
+            else { throw error }
+            try Files.replace(indexPath, with: bytes, takingRoomOf: sparePath)
+        }
+        keepSpare()
+    }
+
+    /// Holds room for the next index.json that does not grow, if there is any.
+    func keepSpare() {
+        let size = Int((try? FileStatus.of(indexPath))?.size ?? 0)
+        if size <= (try? FileStatus.of(sparePath))?.size ?? 0 { return }
+        for wanted in [max(16 << 10, 2 * size), size] {
+            if (try? Files.write(sparePath, [UInt8](repeating: 0, count: wanted), mode: 0o600)) != nil { return }
+            try? Files.remove(sparePath)
         }
     }
 }

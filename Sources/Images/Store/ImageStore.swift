@@ -12,6 +12,7 @@ import OCI
 /// partial/HEX               blobs of which a part was fetched (PartialBlob); those of yesterday go with `collect`
 /// tmp/                      what is being made; emptied by `collect`
 /// uncollected               there while removed content waits for a collection (`collectWhenFree`)
+/// spare                     room for index.json on a full disk
 /// limits.json               StoreLimits
 /// quarantine/               damaged content that `system check --repair` took out
 /// lock                      StoreLease (shared), CollectionLease (exclusive)
@@ -118,6 +119,8 @@ package struct ImageStore: Sendable, Equatable {
     var temporaryFolder: String { path("tmp") }
     /// There while something was removed whose content is not collected yet.
     var uncollectedPath: String { path("uncollected") }
+    /// Some blocks that the next index.json can have.
+    var sparePath: String { path("spare") }
     var partialFolder: String { path("partial") }
 }
 
