@@ -208,6 +208,32 @@ import Testing
         try Files.removeTree(minirun.path("podman"))
     }
 
+    /// `--all-tags`: every tag's lines, and one heading and one status for all.
+    @Test func allTags() throws {
+        #expect(try minirun("load", "-i", "\(Fixtures.folder)/busybox.docker.tar").code == 0)
+        let name = "\(registry.name)/all"
+        let absent = try minirun("push", "\(name):v1")
+        #expect(absent.code == 1 && absent.err.hasSuffix("An image does not exist locally with the tag: \(name)\n"))
+        for tag in ["v1", "v2"] { #expect(try minirun("tag", "busybox", "\(name):\(tag)").code == 0) }
+        let other = try minirun("push", "\(name):v3")
+        #expect(other.code == 1 && other.err.hasSuffix("tag does not exist: \(name):v3\n"), "\(other)")
+        #expect(other.out == "The push refers to repository [\(name)]\n")
+        let push = try minirun("push", "-a", name)
+        #expect(push.code == 0)
+        expectInOrder(["The push refers to repository [\(name)]\n", "v1: digest: ", "v2: digest: "], in: push.out[...])
+        #expect(push.out.ranges(of: "The push refers").count == 1, "\(push)")
+        let pull = try minirun("pull", "-a", name)
+        #expect(pull.code == 0)
+        expectInOrder(
+            [
+                "v1: Pulling from all\nDigest: ", "v2: Pulling from all\nDigest: ",
+                "Status: Image is up to date for \(name)\n\(name)\n",
+            ],
+            in: pull.out[...]
+        )
+        #expect(pull.out.ranges(of: "Status:").count == 1, "\(pull)")
+    }
+
     @Test func aKilledPullGoesOnWhereItWas() throws {
         let digest = try publish("python-3.8-slim.docker.tar", as: "python:v1")
         let name = "\(registry.name)/python:v1"

@@ -9,6 +9,15 @@ import OCI
 extension ImageStore {
     package static let referenceAnnotation = "org.opencontainers.image.ref.name"
     package static let containerdAnnotation = "io.containerd.image.name"
+    /// When a name was given, in index.json only.
+    static let taggedAnnotation = "minirun.tagged"
+
+    /// When one of an image's tags was last given, RFC 3339; nil where it has none, or was given by another tool.
+    package func lastTagged(_ image: StoredImage) throws -> String? {
+        try index().manifests.filter { entry in entry.reference.map(image.references.contains) ?? false }
+            .compactMap { $0.annotations[ImageStore.taggedAnnotation] }
+            .max { Timestamp.nanoseconds(rfc3339: $0) ?? 0 < Timestamp.nanoseconds(rfc3339: $1) ?? 0 }
+    }
 
     func index() throws -> ImageIndex {
         do {
@@ -67,6 +76,7 @@ extension Descriptor {
         var entry = self
         entry.annotations[ImageStore.referenceAnnotation] = reference?.description
         entry.annotations[ImageStore.containerdAnnotation] = reference?.description
+        entry.annotations[ImageStore.taggedAnnotation] = nil
         return entry
     }
 }
@@ -78,7 +88,11 @@ extension ImageIndex {
         let before = manifests.first { $0.reference == reference }
         if before?.digest == target.digest { return nil }
         manifests.removeAll { $0.reference == reference || ($0.reference == nil && $0.digest == target.digest) }
-        manifests.append(target.named(reference))
+        var entry = target.named(reference)
+        if reference.tag != nil {
+            entry.annotations[ImageStore.taggedAnnotation] = Timestamp.rfc3339(nanoseconds: Clock.realtime)
+        }
+        manifests.append(entry)
         guard let before else { return nil }
         keep(before)
         return before
