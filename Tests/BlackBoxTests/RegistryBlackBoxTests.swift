@@ -168,6 +168,20 @@ import Testing
         #expect(try minirun("run", "--rm", "--pull=never", "absent").code == 125)
     }
 
+    /// Also what `run` pulls counts against the limits, as soon as the program runs; its own image stays.
+    @Test func runKeepsTheLimits() throws {
+        _ = try publish("busybox.docker.tar", as: "library/busybox:latest")
+        let old = try minirun.archive("old", number: 1, size: 400_000)
+        #expect(try minirun("load", "-i", old).code == 0)
+        #expect(try minirun("system", "limits", "--images", "5MB").code == 0)
+        #expect(try minirun("load", "-i", old).code == 0)
+        let run = try minirun("run", "--rm", "busybox", "true", environment: mirror())
+        #expect(run.code == 0 && run.err.hasSuffix(", to keep the store's limits\n"), "\(run)")
+        #expect(run.err.contains("Removed old:latest, last used "), "\(run)")
+        #expect(try minirun.imageNames() == ["busybox:latest"])
+        try minirun.expectSound()
+    }
+
     @Test func theTerminalShowsEachLayer() throws {
         _ = try publish("python-3.8-slim.docker.tar", as: "library/python:3.8-slim")
         let session = try Session(

@@ -46,13 +46,20 @@ enum RunCommand {
         request.image = try FolderImage.built(request.image, engine, parsed) ?? request.image
         // Whoever removed an image while this run held its lease left the rest to it.
         defer { try? engine.settle() }
+        let began = Clock.realtime
+        var pulls = request.pull == .always
         let outcome = try engine.run(
             request,
             missing: { name in
+                pulls = true
                 if !isQuiet { Console.complain("Unable to find image '\(name.familiar)' locally\n") }
             },
             created: { id in
                 if let cidfile { try Files.create(cidfile, Array(id.utf8)) }
+            },
+            started: {
+                if !pulls { return }
+                do { try Installation.keepLimits(engine, since: began) } catch { engine.warn("\(error)") }
             }
         )
         if let destination = parsed.value("report") { try write(outcome.report, to: destination) }
