@@ -98,8 +98,10 @@ package enum Files {
 
     /// The names in a folder, without "." and "..", in no order. Names that are not UTF-8 are repaired: use
     /// `Directory.entries` where that matters.
-    package static func list(_ path: String) throws(SystemError) -> [String] {
-        let directory = try FileDescriptor.open(path, O_RDONLY | O_DIRECTORY)
+    /// - Parameter followingLink: false refuses a link in the place of the folder: for folders whose content is removed.
+    package static func list(_ path: String, followingLink: Bool = true) throws(SystemError) -> [String] {
+        let flags = O_RDONLY | O_DIRECTORY | (followingLink ? 0 : O_NOFOLLOW)
+        let directory = try FileDescriptor.open(path, flags)
         return try Directory.entries(directory.raw).map(\.text)
     }
 

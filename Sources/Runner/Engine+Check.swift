@@ -79,7 +79,13 @@ extension ContainerStore {
         if FileStatus.exists("\(state)/active/\(id)") { return [] }
         let record: ContainerRecord?
         do { record = try self.record(id) } catch {
-            return [StoreProblem(subject, "its record cannot be read: \(error)")]
+            return [
+                StoreProblem(subject, "its record cannot be read: \(error)", remedy: "its folder moved to quarantine") {
+                    try Files.makeDirectories("\(root)/quarantine", mode: 0o700)
+                    let place = "\(root)/quarantine/container-\(id)-\(String(try Random.number(), radix: 16))"
+                    try retrying("moving", folder(id)) { rename(folder(id), place) }
+                }
+            ]
         }
         guard let record else {
             return [
@@ -116,9 +122,12 @@ extension ContainerStore {
     private func looseNames() throws -> [StoreProblem] {
         let names = "\(root)/containers/names"
         guard FileStatus.exists(names) else { return [] }
-        return try Files.list(names).sorted().compactMap { name in
+        return try Files.list(names, followingLink: false).sorted().compactMap { name in
             let link = "\(names)/\(name)"
-            guard let id = try? Link.target(link), !FileStatus.exists(folder(id)),
+            guard let id = try? Link.target(link) else {
+                return StoreProblem(link, "is no container's name", remedy: "removed") { try Files.removeTree(link) }
+            }
+            guard !FileStatus.exists(folder(id)),
                 !FileStatus.exists("\(state)/active/\(id)")
             else { return nil }
             return StoreProblem(link, "is the name of a container that does not exist", remedy: "removed") {

@@ -132,10 +132,36 @@ import Testing
         ("mkdir -p containers/names; ln -s \(String(repeating: "34", count: 32)) containers/names/lost", true),
         ("mkdir -p tmp/m; mount -t tmpfs none tmp/m", true),
         ("echo '{' > limits.json", true),
+        ("mkfifo images/blobs/sha256/\(String(repeating: "5", count: 64))", true),
+        ("mkdir images/blobs/sha256/\(String(repeating: "5", count: 64))", true),
+        ("mkdir uncollected", true), ("rm -r build; touch build", true),
+        ("rm -r layers/dir; touch layers/dir", true), ("rm -rf build/steps; mkdir -p build; ln -s / build/steps", true),
+        ("touch containers/odd", true), ("mkdir -p containers/names; touch containers/names/odd", true),
+        ("c=containers/\(String(repeating: "6", count: 64)); mkdir $c; echo '{' > $c/state.json", true),
+        ("mkdir -p build/steps/\(String(repeating: "7", count: 64))", true),
+        ("b=$(ls -S images/blobs/sha256 | head -n 1); rm images/blobs/sha256/$b; mkfifo images/blobs/sha256/$b", false),
         ("for b in images/blobs/sha256/*; do [ $(stat -c %s $b) -gt 9999 ] && rm $b; done; true", false),
         ("echo '{' > images/index.json", false), ("rm images/index.json", false),
         ("for b in images/blobs/sha256/*; do [ $(stat -c %s $b) -lt 9999 ] && echo x > $b; done; true", false),
     ]
+
+    /// What is removed from the store's own folders is never removed from wherever a link in their place leads.
+    @Test(arguments: ["tmp", "partial", "layers/dir", "containers", "build/steps", "images/blobs/sha256", "quarantine"])
+    func aLinkInAFoldersPlaceIsNotFollowed(folder: String) throws {
+        try minirun.write("outside/precious", "kept\n")
+        try minirun.write("outside/\(String(repeating: "8", count: 64))", "kept\n")
+        try tool("touch", "-d", "@1000000000", minirun.path("outside/precious"), "\(minirun.path("outside"))/\(String(repeating: "8", count: 64))")
+        try tool("sh", "-ec", "rm -rf \(folder); mkdir -p $(dirname \(folder)); ln -s \(minirun.path("outside")) \(folder)", directory: minirun.root)
+        for words in [
+            ["image", "prune", "-f"], ["system", "prune", "-f"], ["rmi", "nothing"], ["system", "check"],
+            ["system", "check", "--repair"],
+        ] { _ = try minirun.invoke(words) }
+        #expect(try Files.list(minirun.path("outside")).count == 2)
+        #expect(try minirun("system", "check").code == 0)
+        #expect(try minirun("load", "-i", minirun.archive("one", number: 1)).code == 0)
+        #expect(try minirun("run", "--rm", "one").out == "ok\n")
+        #expect(try Files.list(minirun.path("outside")).count == 2)
+    }
 
     @Test(arguments: damages) func isFoundAndMended(damage: (script: String, keeps: Bool)) throws {
         try tool("sh", "-ec", damage.script, directory: minirun.root)

@@ -83,7 +83,7 @@ package struct BuildCache: Sendable {
     /// Every result that can be read, the one first that was used longest ago.
     package func entries() throws -> [Entry] {
         let names: [String]
-        do throws(SystemError) { names = try Files.list(folder) } catch {
+        do throws(SystemError) { names = try Files.list(folder, followingLink: false) } catch {
             if error.code == SystemError.notFound { return [] }
             throw error
         }
@@ -113,7 +113,7 @@ package struct BuildCache: Sendable {
     /// Names in the cache's folder that are no records, and records that lead nowhere, each with what is wrong with it.
     package func faults() throws -> [(path: String, what: String)] {
         let names: [String]
-        do throws(SystemError) { names = try Files.list(folder) } catch {
+        do throws(SystemError) { names = try Files.list(folder, followingLink: false) } catch {
             if error.code == SystemError.notFound { return [] }
             throw error
         }

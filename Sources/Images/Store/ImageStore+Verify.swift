@@ -47,6 +47,7 @@ package final class StoreVerification {
     private func checkFile(_ digest: Digest, size: Int64?) -> String? {
         let path = store.blobPath(digest)
         guard let status = try? FileStatus.of(path) else { return "is missing (\(path))" }
+        if status.kind != .file { return "is a \(status.kind.word) (\(path))" }
         if let size, status.size != size { return "has \(status.size) bytes instead of \(size) (\(path))" }
         return nil
     }

@@ -61,7 +61,9 @@ package struct ImageStore: Sendable, Equatable {
 
     private func storedVersion() throws -> String? {
         do {
-            return try Files.readText(path("version"), limit: 64)
+            let text = try Files.readText(path("version"), limit: 64)
+            // Nothing in it says nothing: as if it were missing.
+            return text.isEmpty ? nil : text
         } catch {
             if error.code == ENOENT { return nil }
             throw error
