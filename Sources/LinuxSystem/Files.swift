@@ -3,9 +3,10 @@ import CLinux
 /// Whole-file and folder operations on paths of the engine's own: the store, the state folder, the caller's files.
 package enum Files {
     /// The whole file, at most `limit` bytes.
-    package static func read(_ path: String, limit: Int = 64 << 20) throws(SystemError) -> [UInt8] {
+    /// - Parameter waiting: false for a file of the store's own: a pipe in its place is read as empty.
+    package static func read(_ path: String, limit: Int = 64 << 20, waiting: Bool = true) throws(SystemError) -> [UInt8] {
         do {
-            return try FileDescriptor.open(path).readAll(limit: limit)
+            return try FileDescriptor.open(path, O_RDONLY | (waiting ? 0 : O_NONBLOCK)).readAll(limit: limit)
         } catch {
             throw SystemError(error.operation, path, code: error.code)
         }

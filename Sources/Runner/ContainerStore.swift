@@ -136,7 +136,7 @@ package struct ContainerStore: Sendable {
         for isRemoved in [true, false] {
             do {
                 let file = bundle(id, removedAtEnd: isRemoved) + "/state.json"
-                return try ContainerRecord(JSON.parse(try Files.read(file)))
+                return try ContainerRecord(JSON.parse(try Files.read(file, waiting: false)))
             } catch let error as SystemError {
                 // A file where a container's folder should be has no record either.
                 guard error.code == SystemError.notFound || error.code == SystemError.notFolder else { throw error }

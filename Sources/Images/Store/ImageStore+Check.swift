@@ -16,6 +16,7 @@ extension ImageStore {
             problems.append(unreadableIndex())
             return problems
         }
+        problems += try accessProblems()
         problems += try blobProblems(readsBlobs: readsBlobs)
         problems += try index.manifests.flatMap(entryProblems)
         problems += try layerProblems()
@@ -79,6 +80,37 @@ extension ImageStore {
         }
         return folders.compactMap { misplaced($0, isFolder: true) }
             + ["uncollected", "spare", "index.lock"].compactMap { misplaced($0, isFolder: false) }
+    }
+
+    /// Folders and content that belong to somebody else than the store, or that others may change. (The owners of a layer's
+    /// files are its content: `image verify` compares them.)
+    private func accessProblems() throws -> [StoreProblem] {
+        let owner = try FileStatus.following(root)
+        let blobs = try names(in: blobFolder).map { "images/blobs/sha256/\($0)" }
+        return (ImageStore.frame + ["images/index.json"] + blobs).flatMap { name -> [StoreProblem] in
+            let file = path(name)
+            guard let status = try? FileStatus.of(file), status.kind == .directory || status.kind == .file else {
+                return []
+            }
+            var problems: [StoreProblem] = []
+            if status.owner != owner.owner {
+                let message = "belongs to user \(status.owner), the store to user \(owner.owner)"
+                problems.append(
+                    StoreProblem(file, message, remedy: "given to user \(owner.owner)") {
+                        try Files.changeOwner(file, owner.owner, owner.group)
+                    }
+                )
+            }
+            if status.mode & 0o022 != 0 {
+                let message = "may be changed by others: its mode is \(status.mode.octal)"
+                problems.append(
+                    StoreProblem(file, message, remedy: "taken from them") {
+                        try retrying("changing the mode of", file) { chmod(file, status.mode & ~0o022) }
+                    }
+                )
+            }
+            return problems
+        }
     }
 
     /// Without index.json no image has a name; their manifests are among the blobs.

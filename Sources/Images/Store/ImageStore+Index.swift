@@ -21,7 +21,7 @@ extension ImageStore {
 
     func index() throws -> ImageIndex {
         do {
-            return try ImageIndex(JSON.parse(Files.read(indexPath)))
+            return try ImageIndex(JSON.parse(Files.read(indexPath, waiting: false)))
         } catch let error as EngineError {
             throw EngineError(.corrupt, "reading \(indexPath): \(error.message)")
         }

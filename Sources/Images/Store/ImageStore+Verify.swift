@@ -242,6 +242,7 @@ extension ImageStore {
         guard let record = try? LayerRecord.read(in: entry.path) else { return "has no record that can be read" }
         if record.chainID != chainID { return "has the record of \(record.chainID)" }
         let content = entry.driver == .dir ? "fs" : ImageStore.imageName
-        return FileStatus.exists("\(entry.path)/\(content)") ? nil : "has a record but no \(content)"
+        let kind = (try? FileStatus.of("\(entry.path)/\(content)"))?.kind
+        return kind == (entry.driver == .dir ? .directory : .file) ? nil : "has a record but no \(content)"
     }
 }

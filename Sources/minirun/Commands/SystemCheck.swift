@@ -67,7 +67,8 @@ private struct Check {
 
     private func settleAll(isAlone: Bool) throws -> Settled {
         let misplaced = engine.images.misplacedProblems()
-        if !misplaced.isEmpty { return (misplaced.count, try misplaced.count { try !settle($0) }, []) }
+        let first = try misplaced.isEmpty ? engine.containers.unreadableRecords() : misplaced
+        if !first.isEmpty { return (first.count, try first.count { try !settle($0) }, []) }
         let cache = BuildCache(engine.images)
         var problems = try engine.containerProblems()
         problems += try cache.faults().map { path, what in
