@@ -3,9 +3,10 @@ import CLinux
 /// Whole-file and folder operations on paths of the engine's own: the store, the state folder, the caller's files.
 package enum Files {
     /// The whole file, at most `limit` bytes.
-    package static func read(_ path: String, limit: Int = 64 << 20) throws(SystemError) -> [UInt8] {
+    /// - Parameter waiting: false for a file of the store's own: a pipe in its place is read as empty.
+    package static func read(_ path: String, limit: Int = 64 << 20, waiting: Bool = true) throws(SystemError) -> [UInt8] {
         do {
-            return try FileDescriptor.open(path).readAll(limit: limit)
+            return try FileDescriptor.open(path, O_RDONLY | (waiting ? 0 : O_NONBLOCK)).readAll(limit: limit)
         } catch {
             throw SystemError(error.operation, path, code: error.code)
         }
@@ -34,6 +35,20 @@ package enum Files {
             throw error
         }
         if durable { try syncDirectory(of: path) }
+    }
+
+    /// The same, durable, where the disk is full: in the blocks of another file on the same file system, which has at least as
+    /// many bytes and is gone afterwards.
+    package static func replace(_ path: String, with bytes: [UInt8], mode: mode_t = 0o644, takingRoomOf spare: String)
+        throws(SystemError)
+    {
+        let file = try FileDescriptor.open(spare, O_WRONLY | O_NOFOLLOW)
+        try file.write(bytes)
+        try retrying("shortening", spare) { ftruncate(file.raw, bytes.count) }
+        try retrying("changing the mode of", spare) { fchmod(file.raw, mode) }
+        try file.sync()
+        try retrying("renaming", path) { rename(spare, path) }
+        try syncDirectory(of: path)
     }
 
     /// Creates or truncates a file and writes it. For files that nobody reads before they are whole.
@@ -84,8 +99,10 @@ package enum Files {
 
     /// The names in a folder, without "." and "..", in no order. Names that are not UTF-8 are repaired: use
     /// `Directory.entries` where that matters.
-    package static func list(_ path: String) throws(SystemError) -> [String] {
-        let directory = try FileDescriptor.open(path, O_RDONLY | O_DIRECTORY)
+    /// - Parameter followingLink: false refuses a link in the place of the folder: for folders whose content is removed.
+    package static func list(_ path: String, followingLink: Bool = true) throws(SystemError) -> [String] {
+        let flags = O_RDONLY | O_DIRECTORY | (followingLink ? 0 : O_NOFOLLOW)
+        let directory = try FileDescriptor.open(path, flags)
         return try Directory.entries(directory.raw).map(\.text)
     }
 

@@ -124,7 +124,7 @@ package struct ContainerStore: Sendable {
 
     func ids() throws -> [String] {
         do {
-            return try Files.list("\(root)/containers").filter { $0 != "names" }
+            return try Files.list("\(root)/containers", followingLink: false).filter { $0 != "names" }
         } catch {
             if error.code == SystemError.notFound { return [] }
             throw error
@@ -136,9 +136,10 @@ package struct ContainerStore: Sendable {
         for isRemoved in [true, false] {
             do {
                 let file = bundle(id, removedAtEnd: isRemoved) + "/state.json"
-                return try ContainerRecord(JSON.parse(try Files.read(file)))
-            } catch let error as SystemError where error.code == SystemError.notFound {
-                continue
+                return try ContainerRecord(JSON.parse(try Files.read(file, waiting: false)))
+            } catch let error as SystemError {
+                // A file where a container's folder should be has no record either.
+                guard error.code == SystemError.notFound || error.code == SystemError.notFolder else { throw error }
             }
         }
         return nil

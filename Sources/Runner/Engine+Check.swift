@@ -73,13 +73,31 @@ extension ContainerStore {
         return lock.isStill(at: path)
     }
 
+    /// Containers whose records say nothing. They come first: nobody knows what such a container needs.
+    package func unreadableRecords() throws -> [StoreProblem] {
+        try ids().compactMap { id in
+            if isActive(id) { return nil }
+            do { _ = try record(id) } catch { return unreadable(id, error) }
+            return nil
+        }
+    }
+
+    private func unreadable(_ id: String, _ error: any Error) -> StoreProblem {
+        let message = "its record cannot be read: \(error)"
+        return StoreProblem("container \(id.prefix(12))", message, remedy: "its folder moved to quarantine") {
+            try Files.makeDirectories("\(root)/quarantine", mode: 0o700)
+            let place = "\(root)/quarantine/container-\(id)-\(String(try Random.number(), radix: 16))"
+            try retrying("moving", folder(id)) { rename(folder(id), place) }
+        }
+    }
+
     /// A container that nobody is at work on.
     private func problems(ofResting id: String) throws -> [StoreProblem] {
         let subject = "container \(id.prefix(12))"
         if FileStatus.exists("\(state)/active/\(id)") { return [] }
         let record: ContainerRecord?
         do { record = try self.record(id) } catch {
-            return [StoreProblem(subject, "its record cannot be read: \(error)")]
+            return [unreadable(id, error)]
         }
         guard let record else {
             return [
@@ -116,9 +134,12 @@ extension ContainerStore {
     private func looseNames() throws -> [StoreProblem] {
         let names = "\(root)/containers/names"
         guard FileStatus.exists(names) else { return [] }
-        return try Files.list(names).sorted().compactMap { name in
+        return try Files.list(names, followingLink: false).sorted().compactMap { name in
             let link = "\(names)/\(name)"
-            guard let id = try? Link.target(link), !FileStatus.exists(folder(id)),
+            guard let id = try? Link.target(link) else {
+                return StoreProblem(link, "is no container's name", remedy: "removed") { try Files.removeTree(link) }
+            }
+            guard !FileStatus.exists(folder(id)),
                 !FileStatus.exists("\(state)/active/\(id)")
             else { return nil }
             return StoreProblem(link, "is the name of a container that does not exist", remedy: "removed") {

@@ -17,11 +17,13 @@ extension Engine {
     ///   - events: what the store does first, if layers have to be unpacked.
     ///   - missing: called before an image is pulled because it is not here.
     ///   - created: called with the id before anything of the image is executed; where it throws there is no container.
+    ///   - started: called once the program runs, with no lease held; the program's terminal waits for it.
     package func run(
         _ request: RunRequest,
         events: (StoreEvent) -> Void = { _ in },
         missing: (ImageReference) -> Void = { _ in },
-        created: (String) throws -> Void = { _ in }
+        created: (String) throws -> Void = { _ in },
+        started: () -> Void = {}
     ) throws -> RunOutcome {
         let report = RunReport(began: Clock.monotonic)
         let hierarchy = try CgroupHierarchy.current()
@@ -68,6 +70,7 @@ extension Engine {
                 lease.release()
             } started: {
                 if !request.options.terminal { streams.letGo(null.raw) }
+                started()
             }
             try run.settle()
             if request.options.removeAtEnd { try containers.remove(claim) } else { try containers.release(claim) }

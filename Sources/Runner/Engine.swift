@@ -19,7 +19,7 @@ package struct Engine: Sendable {
     package var warn: @Sendable (String) -> Void = { _ in }
 
     /// Where images come from that are not here; nil where none may be asked for.
-    package var puller: Puller?
+    package var source: ImageSource?
 
     /// Opens the store, creating it the first time.
     ///

@@ -47,8 +47,10 @@ import Testing
         return ["MINIRUN_REGISTRIES": file]
     }
 
+    /// The steps and their lines as BuildKit shows them: the manifest and the configuration come with the metadata, the
+    /// layers with the FROM.
     @Test func theTutorialPullsItsBaseThroughAMirror() throws {
-        _ = try publish("python-3.8-slim.docker.tar", as: "library/python:3.8-slim")
+        let digest = try publish("python-3.8-slim.docker.tar", as: "library/python:3.8-slim")
         try minirun.write(
             "context/Dockerfile",
             "FROM python:3.8-slim\nWORKDIR /usr/src/app\nCOPY . .\nCMD [\"python\", \"./app.py\"]\n"
@@ -56,16 +58,95 @@ import Testing
         try minirun.write("context/app.py", "print(\"Hello from Docker!\")\n")
         let session = try Session(
             onTerminal: minirun.command(["build", "-t", "python-docker-demo", minirun.path("context")]),
-            environment: Minirun.environment(mirror())
+            environment: Minirun.environment(mirror()),
+            columns: 160
         )
         #expect(try session.wait() == .exited(0), "\(session.seen)")
-        for text in [
-            "[+] Building", "load metadata for docker.io/library/python:3.8-slim", "[2/3] WORKDIR", "FINISHED",
-        ] {
-            #expect(session.seen.contains(text), "\(text) is missing in\n\(session.seen)")
-        }
+        let drawings = session.seen.ranges(of: "[+] Building")
+        let shown = session.seen[(drawings.last?.lowerBound ?? session.seen.startIndex)...]
+        let base = "docker.io/library/python:3.8-slim"
+        expectInOrder(
+            [
+                "load metadata for \(base)", "load .dockerignore", "load build context", "transferring context: 106B",
+                "[1/3] FROM \(base)@\(digest)", "=> resolve \(base)@\(digest)", "=> sha256:", "[2/3] WORKDIR",
+                "[3/3] COPY . .", "exporting to image", "writing image sha256:",
+                "naming to docker.io/library/python-docker-demo",
+            ],
+            in: shown
+        )
+        expectInOrder(["[1/3] FROM", "=> extracting sha256:", "[2/3] WORKDIR"], in: shown)
+        #expect(shown.contains("FINISHED") && !shown.contains("ERROR"), "\(shown)")
         let run = try minirun("run", "--rm", "python-docker-demo")
         #expect(run.out == "Hello from Docker!\n" && run.code == 0, "\(run)")
+    }
+
+    /// What only a cached stage stands on does not come; the base of the image does, and both get no other name.
+    @Test func layersThatNoStepNeedsDoNotCome() throws {
+        _ = try publish("python-3.8-slim.docker.tar", as: "library/python:3.8-slim")
+        _ = try publish("busybox.docker.tar", as: "library/busybox:latest")
+        try minirun.write(
+            "context/Dockerfile",
+            "FROM python:3.8-slim AS made\nRUN echo made > /made\nFROM busybox\nCOPY --from=made /made /\n"
+        )
+        let build = ["build", "--progress=plain", "-t", "two", minirun.path("context")]
+        let environment = try mirror()
+        let first = try minirun.invoke(build, environment: environment)
+        #expect(first.code == 0, "\(first)")
+        expectInOrder(
+            ["[made 1/2] FROM", " sha256:", " extracting sha256:", "[made 2/2] RUN", "[stage-1 1/2] FROM"],
+            in: first.err[...]
+        )
+        // Cached steps keep their layers, and not those of their bases.
+        #expect(try minirun("rmi", "-f", "python:3.8-slim", "busybox", "two").code == 0)
+        let second = try minirun.invoke(build, environment: environment)
+        #expect(second.code == 0, "\(second)")
+        expectInOrder(
+            ["CACHED", "resolve docker.io/library/busybox:latest@sha256:", " sha256:", "exporting to image"],
+            in: second.err[...]
+        )
+        #expect(!second.err.contains("resolve docker.io/library/python"), "\(second.err)")
+        let names = try minirun("images", "--format", "{{.Repository}}:{{.Tag}}").lines
+        #expect(names.contains("busybox:latest") && names.contains("two:latest") && !names.contains("python:3.8-slim"))
+        #expect(try minirun("image", "verify", "two").code == 0)
+        #expect(try minirun("run", "--rm", "two", "cat", "/made").out == "made\n")
+    }
+
+    @Test func aFailedDownloadIsTheFailureOfItsFrom() throws {
+        _ = try publish("python-3.8-slim.docker.tar", as: "library/python:3.8-slim")
+        let blobs = "\(registry.folder)/data/docker/registry/v2/blobs/sha256"
+        for folder in try Files.list(blobs).flatMap({ part in try Files.list("\(blobs)/\(part)").map { "\(part)/\($0)" } })
+        where try FileStatus.of("\(blobs)/\(folder)/data").size > 1 << 20 {
+            try Files.remove("\(blobs)/\(folder)/data")
+        }
+        try minirun.write("context/Dockerfile", "FROM python:3.8-slim\nRUN true\n")
+        let build = try minirun("build", minirun.path("context"), environment: mirror())
+        #expect(build.code == 1)
+        expectInOrder(
+            ["[1/2] FROM", "ERROR: python:3.8-slim: ", ">>> FROM python:3.8-slim", "ERROR: failed to solve: python:3.8-slim: "],
+            in: build.err[...]
+        )
+        #expect(!build.err.contains("[2/2] RUN"), "\(build.err)")
+    }
+
+    /// A registry that takes the connection and says nothing.
+    @Test func aSignalEndsABuildThatWaitsForItsBase() throws {
+        let script = "import socket; s = socket.socket(); s.bind(('127.0.0.1', 0)); s.listen(); "
+            + "print(s.getsockname()[1], flush=True); input()"
+        let silent = try ServerProcess(["python3", "-c", script])
+        let file = try minirun.write(
+            "silent.toml",
+            "[registry.\"docker.io\"]\nmirrors = [\"http://127.0.0.1:\(silent.line())\"]\nmirrors-only = true\n"
+        )
+        try minirun.write("context/Dockerfile", "FROM python:3.8-slim\n")
+        let build = try Session(
+            minirun,
+            ["build", "--progress=plain", minirun.path("context")],
+            environment: ["MINIRUN_REGISTRIES": file]
+        )
+        build.expect("load metadata for docker.io/library/python:3.8-slim")
+        build.signal(SIGINT)
+        #expect(try build.wait(seconds: 5) == .exited(130))
+        #expect(build.seen.contains("CANCELED") && build.seen.contains("ERROR: failed to solve: Canceled"))
     }
 
     @Test func runPullsWhatIsMissingAndSaysSo() throws {
@@ -85,6 +166,20 @@ import Testing
         let byDigest = try minirun("pull", "busybox@\(digest)", environment: environment)
         #expect(byDigest.code == 0 && byDigest.out.contains("Digest: \(digest)"), "\(byDigest)")
         #expect(try minirun("run", "--rm", "--pull=never", "absent").code == 125)
+    }
+
+    /// Also what `run` pulls counts against the limits, as soon as the program runs; its own image stays.
+    @Test func runKeepsTheLimits() throws {
+        _ = try publish("busybox.docker.tar", as: "library/busybox:latest")
+        let old = try minirun.archive("old", number: 1, size: 400_000)
+        #expect(try minirun("load", "-i", old).code == 0)
+        #expect(try minirun("system", "limits", "--images", "5MB").code == 0)
+        #expect(try minirun("load", "-i", old).code == 0)
+        let run = try minirun("run", "--rm", "busybox", "true", environment: mirror())
+        #expect(run.code == 0 && run.err.hasSuffix(", to keep the store's limits\n"), "\(run)")
+        #expect(run.err.contains("Removed old:latest, last used "), "\(run)")
+        #expect(try minirun.imageNames() == ["busybox:latest"])
+        try minirun.expectSound()
     }
 
     @Test func theTerminalShowsEachLayer() throws {
@@ -127,6 +222,32 @@ import Testing
         try Files.removeTree(minirun.path("podman"))
     }
 
+    /// `--all-tags`: every tag's lines, and one heading and one status for all.
+    @Test func allTags() throws {
+        #expect(try minirun("load", "-i", "\(Fixtures.folder)/busybox.docker.tar").code == 0)
+        let name = "\(registry.name)/all"
+        let absent = try minirun("push", "\(name):v1")
+        #expect(absent.code == 1 && absent.err.hasSuffix("An image does not exist locally with the tag: \(name)\n"))
+        for tag in ["v1", "v2"] { #expect(try minirun("tag", "busybox", "\(name):\(tag)").code == 0) }
+        let other = try minirun("push", "\(name):v3")
+        #expect(other.code == 1 && other.err.hasSuffix("tag does not exist: \(name):v3\n"), "\(other)")
+        #expect(other.out == "The push refers to repository [\(name)]\n")
+        let push = try minirun("push", "-a", name)
+        #expect(push.code == 0)
+        expectInOrder(["The push refers to repository [\(name)]\n", "v1: digest: ", "v2: digest: "], in: push.out[...])
+        #expect(push.out.ranges(of: "The push refers").count == 1, "\(push)")
+        let pull = try minirun("pull", "-a", name)
+        #expect(pull.code == 0)
+        expectInOrder(
+            [
+                "v1: Pulling from all\nDigest: ", "v2: Pulling from all\nDigest: ",
+                "Status: Image is up to date for \(name)\n\(name)\n",
+            ],
+            in: pull.out[...]
+        )
+        #expect(pull.out.ranges(of: "Status:").count == 1, "\(pull)")
+    }
+
     @Test func aKilledPullGoesOnWhereItWas() throws {
         let digest = try publish("python-3.8-slim.docker.tar", as: "python:v1")
         let name = "\(registry.name)/python:v1"
@@ -159,6 +280,18 @@ import Testing
         let folder = "\(minirun.root)/partial"
         let names = (try? Files.list(folder)) ?? []
         return names.reduce(0) { $0 + ((try? FileStatus.of("\(folder)/\($1)"))?.size ?? 0) }
+    }
+}
+
+/// Each text after the one before it.
+private func expectInOrder(_ texts: [String], in text: Substring, _ location: SourceLocation = #_sourceLocation) {
+    var rest = text
+    for wanted in texts {
+        guard let found = rest.firstRange(of: wanted) else {
+            Issue.record("\(wanted) is missing, or too early, in\n\(text)", sourceLocation: location)
+            return
+        }
+        rest = rest[found.upperBound...]
     }
 }
 

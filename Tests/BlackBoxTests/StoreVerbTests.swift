@@ -140,6 +140,36 @@ import Testing
         #expect(outcome.code == 0 && outcome.out == lines.joined(separator: "\n"), "\(outcome)")
     }
 
+    @Test func untilDoesNotGoWithVolumes() throws {
+        let outcome = try minirun("system", "prune", "-f", "--volumes", "--filter", "until=1h")
+        #expect(outcome.code == 1)
+        #expect(outcome.err == "minirun: The \"until\" filter is not supported with \"--volumes\"\n")
+    }
+
+    // MARK: names
+
+    @Test func theTimeOfTheLastTagIsKept() throws {
+        let before = Clock.realtime
+        func time() throws -> String {
+            try minirun("image", "inspect", "--format", "{{.Metadata.LastTagTime}}", "one").line
+        }
+        try load("one")
+        let loaded = try time()
+        #expect(Timestamp.nanoseconds(rfc3339: loaded) ?? 0 >= before, "\(loaded)")
+        #expect(try minirun("tag", "one", "other").code == 0)
+        let tagged = try time()
+        #expect(Timestamp.nanoseconds(rfc3339: tagged) ?? 0 > Timestamp.nanoseconds(rfc3339: loaded) ?? .max)
+        // It is the store's, and leaves it with no archive.
+        #expect(try minirun("save", "-o", minirun.path("saved.tar"), "one").code == 0)
+        #expect(try !tool("tar", "xOf", minirun.path("saved.tar"), "index.json").contains("tagged"))
+    }
+
+    @Test func onlyLinuxIsImported() throws {
+        try tool("tar", "cf", minirun.path("empty.tar"), "-C", minirun.folder, "--files-from=/dev/null")
+        let outcome = try minirun("import", "--platform", "windows/amd64", minirun.path("empty.tar"))
+        #expect(outcome.code == 1 && outcome.err == "minirun: operating system is not supported: windows\n", "\(outcome)")
+    }
+
     @Test func systemPruneTakesContainersAndCache() throws {
         try load("one", number: 1)
         try build("FROM one\nRUN echo 1 > /x\n", tag: "built")

@@ -116,7 +116,7 @@ import Testing
             try self.login(try self.request("x.example"), typed: ["u"], isTerminal: true)
         }
         let error = try #require(throws: EngineError.self) { try self.login(try self.request("x.example")) }
-        #expect(error.message == "cannot perform an interactive login from a non-TTY device")
+        #expect(error.message == "Cannot perform an interactive login from a non TTY device")
     }
 
     @Test func byWhatIsStored() throws {

@@ -83,7 +83,7 @@ package struct BuildCache: Sendable {
     /// Every result that can be read, the one first that was used longest ago.
     package func entries() throws -> [Entry] {
         let names: [String]
-        do throws(SystemError) { names = try Files.list(folder) } catch {
+        do throws(SystemError) { names = try Files.list(folder, followingLink: false) } catch {
             if error.code == SystemError.notFound { return [] }
             throw error
         }
@@ -93,7 +93,7 @@ package struct BuildCache: Sendable {
     private func entry(_ name: String) -> Entry? {
         let path = "\(folder)/\(name)"
         guard Digest(hex: name) != nil, let status = try? FileStatus.of(path),
-            let json = (try? Files.read(path, limit: 64 << 20)).flatMap({ try? JSON.parse($0) }),
+            let json = (try? Files.read(path, limit: 64 << 20, waiting: false)).flatMap({ try? JSON.parse($0) }),
             let record = BuildCache.read(json)
         else { return nil }
         let kind = json["inputs"]?.array?.first?.array?.last?.string ?? ""
@@ -113,7 +113,7 @@ package struct BuildCache: Sendable {
     /// Names in the cache's folder that are no records, and records that lead nowhere, each with what is wrong with it.
     package func faults() throws -> [(path: String, what: String)] {
         let names: [String]
-        do throws(SystemError) { names = try Files.list(folder) } catch {
+        do throws(SystemError) { names = try Files.list(folder, followingLink: false) } catch {
             if error.code == SystemError.notFound { return [] }
             throw error
         }

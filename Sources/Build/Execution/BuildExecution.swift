@@ -16,6 +16,10 @@ final class BuildExecution {
     private let signals: BuildSignals
     /// Images that FROM, `COPY --from` and `--mount=from` name.
     private(set) var baseImages: [ImageRequest: StoredImage] = [:]
+    /// Those whose layers are not here yet.
+    private var remoteImages: Set<ImageRequest> = []
+    /// What the image will stand on.
+    private(set) var exportedBase: ImageRequest?
     var stages: [Int: StageState] = [:]
     var contextFiles = ContextFiles()
 
@@ -43,6 +47,7 @@ final class BuildExecution {
     func run() throws -> BuildResult {
         let definition = try BuildDefinition.load(self)
         let plan = try loadImages(definition)
+        exportedBase = BuildExecution.base(of: plan)
         let ignore = try definition.loadIgnoreFile(self)
         var executions = try plan.stages.map { try StageExecution(self, $0, proxies: plan.proxyEnvironment) }
         // Digests are kept also where a step fails.
@@ -98,29 +103,65 @@ final class BuildExecution {
         let step = reporter.step("[internal] load metadata for \(needed.reference)")
         step.start()
         do {
-            let pull = PullReports(step)
-            let image = try engine.storedImage(
-                needed.reference.description,
+            let (image, isWhole) = try engine.described(
+                needed.reference,
                 platform: needed.platform,
                 pull: request.pull ? .always : .missing,
-                events: { pull.report($0) }
+                asking: { try errand($0) }
             )
             images.touch(image)
             baseImages[needed] = image
+            if !isWhole { remoteImages.insert(needed) }
             step.complete()
             return image
         } catch let error as EngineError {
             let name = "\(needed.reference.familiar): failed to resolve source metadata for \(needed.reference)"
             let isMissing = error.kind == .notFound && error.message.hasPrefix("No such image")
-            let plain = String(error.message.trimmingPrefix("Error response from daemon: "))
-            let reason = isMissing ? "\(needed.reference): not found" : plain
+            let reason = isMissing ? "\(needed.reference): not found" : error.withoutDaemon
             let excerpt = planner.stages.first { $0.base == .image(needed) }.map {
                 definition.dockerfile.source.excerpt($0.instruction.range)
             }
             step.fail(BuildFailure("\(name): \(reason)"))
             let hint = error.hint
             throw BuildError("\(name): \(reason)", excerpt: excerpt ?? "", hint: hint)
+        } catch {
+            step.cancel()
+            throw error
         }
+    }
+
+    /// Whether an image's layers are still at its registry.
+    func isRemote(_ image: ImageRequest?) -> Bool { image.map(remoteImages.contains) ?? false }
+
+    /// Brings an image's layers if they are not here yet. A cached step needs none.
+    func bring(_ needed: ImageRequest, _ step: ReportedStep?) throws {
+        guard remoteImages.contains(needed), let image = baseImages[needed] else { return }
+        step?.start()
+        let name = needed.reference.digest == nil ? "\(needed.reference)@\(image.target.digest)" : "\(needed.reference)"
+        step?.status(BuildStatus("resolve \(name)", isDone: true))
+        let reports = PullReports(step)
+        defer { reports.stop() }
+        do {
+            try errand { [engine] in
+                try engine.bring(image, as: needed.reference, platform: needed.platform) { reports.report($0) }
+            }
+        } catch let error as EngineError {
+            throw EngineError(error.kind, "\(needed.reference.familiar): \(error.withoutDaemon)", hint: error.hint)
+        }
+        remoteImages.remove(needed)
+    }
+
+    /// The image at the bottom of the target.
+    private static func base(of plan: BuildPlan) -> ImageRequest? {
+        var stage = plan.targetStage
+        while let found = stage {
+            switch found.base {
+            case .scratch: return nil
+            case .image(let request): return request
+            case .stage(let index): stage = plan.stages.first { $0.index == index }
+            }
+        }
+        return nil
     }
 
     // MARK: The image
@@ -147,4 +188,9 @@ final class BuildExecution {
 
     /// A name as docker shows it there: in full, but without the usual tag.
     private static func shown(_ name: ImageReference) -> String { name.tag == "latest" ? name.repository : "\(name)" }
+}
+
+extension EngineError {
+    /// Its message, where docker would name its daemon in front.
+    fileprivate var withoutDaemon: String { String(message.trimmingPrefix("Error response from daemon: ")) }
 }

@@ -44,7 +44,7 @@ extension Engine {
             case .image(let image, let lastUse):
                 let events = try images.prune(all: true, isWanted: { $0.id == image.id }, inUse: { _ in false })
                 if events.isEmpty { continue }
-                let names = image.references.map(\.familiar)
+                let names = (image.tags.isEmpty ? image.references : image.tags).map(\.familiar)
                 removed(names.isEmpty ? [image.id.short] : names, lastUse)
             case .step(let entry): try BuildCache(images).remove(entry)
             }

@@ -27,7 +27,7 @@ extension StageExecution {
             for other in keys.dropLast() { try build.cache.store(record, for: other) }
             return take(record, step, reported)
         }
-        let lower = try stack()
+        let lower = try stack(reported)
         reported?.start()
         let draft = try LayerDraft(
             try build.workspace.folder("layer"),
@@ -91,11 +91,13 @@ extension StageExecution {
         switch source {
         case .stage(let index):
             if let stage = build.stages[index] {
+                if let base = stage.base { try build.bring(base, reported) }
                 stack = try build.images.unpackedLayers(of: stage.content(in: build.images))
             }
         case .image(let request):
             if let image = build.baseImages[request] {
                 reported?.start()
+                try build.bring(request, reported)
                 stack = try build.images.unpackedLayers(of: image) { reported?.unpacking($0) }
             }
         case .context, .namedContext, .empty: break

@@ -20,7 +20,7 @@ extension StageExecution {
             key["mount"] = text
         }
         if let record = cached(key) { return take(record, step, reported) }
-        let lower = try stack()
+        let lower = try stack(reported)
         reported?.start()
         var mounts = RunMounts(build)
         for (number, mount) in run.mounts.enumerated() {

@@ -29,6 +29,7 @@ struct StageExecution {
         }
         steps = plan.steps.map { $0.displayName.map(build.reporter.step) }
         guard case .image(let request) = plan.base, let image = build.baseImages[request] else { return }
+        if build.isRemote(request) { return }
         if try image.chainIDs.allSatisfy({ try build.images.usableLayer($0) != nil }) { base?.cached() }
     }
 
@@ -37,8 +38,12 @@ struct StageExecution {
         for (index, step) in plan.steps.enumerated() {
             try build.checkInterruption()
             do { try carryOut(step, at: index) } catch {
-                throw fail(error, step, steps[index], dockerfile)
+                throw fail(error, step.range, steps[index], dockerfile)
             }
+        }
+        // An image has all its layers here; what only other stages stand on is not needed while their steps are cached.
+        if build.exportedBase == state.base, build.isRemote(state.base) {
+            do { _ = try stack(nil) } catch { throw fail(error, plan.range, base, dockerfile) }
         }
         base?.cached()
     }
@@ -52,17 +57,20 @@ struct StageExecution {
             guard let image = build.baseImages[request] else {
                 throw EngineError(.failed, "\(request.reference) is gone")
             }
-            state = try StageState(image)
+            state = try StageState(image, named: request)
         }
     }
 
     /// What a failed step shows and what the build throws.
     private func fail(
         _ error: any Error,
-        _ step: BuildStep,
+        _ range: SourceRange,
         _ reported: ReportedStep?,
         _ dockerfile: DockerfileSource
     ) -> any Error {
+        if let error = error as? MissingBase {
+            return fail(error.cause, plan.range, base ?? reported, dockerfile)
+        }
         if error is BuildInterrupted {
             reported?.cancel()
             return error
@@ -70,10 +78,10 @@ struct StageExecution {
         let excerpt = SourceExcerpt(
             file: dockerfile.name,
             lines: dockerfile.lines,
-            marked: step.range.line...max(step.range.line, step.range.endLine)
+            marked: range.line...max(range.line, range.endLine)
         )
         let message = (error as? EngineError)?.message ?? "\(error)"
-        base?.cancel()
+        if base !== reported { base?.cancel() }
         reported?.fail(BuildFailure(message, excerpt: excerpt))
         return BuildError(
             message,
@@ -111,7 +119,7 @@ struct StageExecution {
         key["path"] = path
         key["user"] = user
         if let record = cached(key) { return take(record, step, reported) }
-        let lower = try stack()
+        let lower = try stack(reported)
         reported?.start()
         let draft = try LayerDraft(try build.workspace.folder("layer"), over: lower)
         try draft.makeFolders(try draft.resolve(path), try owner(user, in: lower), time: time)
@@ -134,10 +142,13 @@ struct StageExecution {
         unpacked = nil
     }
 
-    /// The stage's layers so far, unpacked.
-    mutating func stack() throws -> LayerStack {
+    /// The stage's layers so far, unpacked. What they need of a registry is shown where the base is, or else at the step.
+    mutating func stack(_ reported: ReportedStep?) throws -> LayerStack {
         if let unpacked { return unpacked }
         base?.start()
+        if let request = state.base {
+            do { try build.bring(request, base ?? reported) } catch { throw MissingBase(cause: error) }
+        }
         let stack = try build.images.unpackedLayers(of: state.content(in: build.images)) { event in
             base?.unpacking(event)
         }
@@ -162,12 +173,17 @@ struct StageExecution {
     }
 }
 
+/// A base image's layers could not be had: the failure is that of its FROM.
+private struct MissingBase: Error {
+    let cause: any Error
+}
+
 extension ReportedStep {
     /// A base image's layer that is made ready.
     func unpacking(_ event: StoreEvent) {
         switch event {
-        case .unpacking(let layer, let size): status(BuildStatus("extracting \(layer)", total: size))
-        case .progress(let layer, let bytes): status(BuildStatus("extracting \(layer)", current: bytes))
+        case .unpacking(let layer, _): status(BuildStatus("extracting \(layer)"))
+        case .progress: break
         case .unpacked(let layer): status(BuildStatus("extracting \(layer)", isDone: true))
         }
     }

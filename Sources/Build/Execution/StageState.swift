@@ -13,6 +13,8 @@ struct StageState {
     var platform: Platform
     /// When the base was made.
     var baseCreated: String?
+    /// The image at the bottom, whose layers may still be at its registry; nil for scratch.
+    private(set) var base: ImageRequest?
 
     struct Entry {
         let createdBy: String
@@ -23,7 +25,8 @@ struct StageState {
     init(platform: Platform) { self.platform = platform }
 
     /// Starts from an image of the store.
-    init(_ image: StoredImage) throws {
+    init(_ image: StoredImage, named base: ImageRequest) throws {
+        self.base = base
         platform = image.configuration.platform
         baseHistory = image.configuration.history
         baseCreated = image.configuration.created

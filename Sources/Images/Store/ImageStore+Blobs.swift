@@ -20,16 +20,21 @@ extension ImageStore {
     /// The blob from its start; verified at its end (`VerifiedSource`).
     package func openBlob(_ descriptor: Descriptor) throws -> any ByteSource {
         let file: FileDescriptor
-        do throws(SystemError) { file = try FileDescriptor.open(blobPath(descriptor.digest)) } catch {
+        do throws(SystemError) { file = try openBlobFile(descriptor.digest) } catch {
             throw ImageStore.missing(descriptor.digest, error)
         }
         return VerifiedSource(FileSource(owning: file), digest: descriptor.digest, size: descriptor.size)
     }
 
+    /// Never waits, whatever stands there.
+    private func openBlobFile(_ digest: Digest) throws(SystemError) -> FileDescriptor {
+        try FileDescriptor.open(blobPath(digest), O_RDONLY | O_NONBLOCK)
+    }
+
     /// A small blob, verified.
     package func readBlob(_ descriptor: Descriptor, limit: Int = ImageStore.documentLimit) throws -> [UInt8] {
         let bytes: [UInt8]
-        do throws(SystemError) { bytes = try Files.read(blobPath(descriptor.digest), limit: limit) } catch {
+        do throws(SystemError) { bytes = try openBlobFile(descriptor.digest).readAll(limit: limit) } catch {
             throw ImageStore.missing(descriptor.digest, error)
         }
         try ImageStore.verify(bytes, descriptor)

@@ -16,6 +16,7 @@ extension ImageStore {
             problems.append(unreadableIndex())
             return problems
         }
+        problems += try accessProblems()
         problems += try blobProblems(readsBlobs: readsBlobs)
         problems += try index.manifests.flatMap(entryProblems)
         problems += try layerProblems()
@@ -31,10 +32,7 @@ extension ImageStore {
 
     private func frameProblems() throws -> [StoreProblem] {
         var problems: [StoreProblem] = []
-        for folder in [
-            "images", "images/blobs", "images/blobs/sha256", "layers", "layers/dir", "tmp", "build", "containers",
-        ]
-        where !FileStatus.exists(path(folder)) {
+        for folder in ImageStore.frame where !FileStatus.exists(path(folder)) {
             problems.append(
                 StoreProblem(path(folder), "the folder is missing", remedy: "made") {
                     try Files.makeDirectories(path(folder), mode: 0o700)
@@ -55,6 +53,64 @@ extension ImageStore {
             )
         }
         return problems
+    }
+
+    private static let frame = [
+        "images", "images/blobs", "images/blobs/sha256", "layers", "layers/dir", "tmp", "build", "containers",
+    ]
+
+    /// Something else where a folder should be, and folders where files should be. What is in these folders is removed where
+    /// nothing needs it, so a link there, to wherever, is none of ours.
+    /// They come first: while there is one nothing else can be looked at.
+    package func misplacedProblems() -> [StoreProblem] {
+        let folders = ImageStore.frame + [
+            "partial", "layers/erofs", "build/steps", "build/digests", "containers/names", "quarantine", "volumes",
+        ]
+        let mayBeLinks = ["images", "images/blobs", "layers", "build", "volumes"]
+        func misplaced(_ name: String, isFolder: Bool) -> StoreProblem? {
+            guard let status = try? FileStatus.of(path(name)) else { return nil }
+            if isFolder, status.kind == .directory { return nil }
+            if isFolder, mayBeLinks.contains(name), (try? FileStatus.following(path(name)))?.kind == .directory { return nil }
+            if !isFolder, status.kind != .directory { return nil }
+            return StoreProblem(
+                path(name),
+                "is a \(status.kind.word) where a \(isFolder ? "folder" : "file") should be",
+                remedy: "moved to quarantine"
+            ) { try quarantine(path(name)) }
+        }
+        return folders.compactMap { misplaced($0, isFolder: true) }
+            + ["uncollected", "spare", "index.lock"].compactMap { misplaced($0, isFolder: false) }
+    }
+
+    /// Folders and content that belong to somebody else than the store, or that others may change. (The owners of a layer's
+    /// files are its content: `image verify` compares them.)
+    private func accessProblems() throws -> [StoreProblem] {
+        let owner = try FileStatus.following(root)
+        let blobs = try names(in: blobFolder).map { "images/blobs/sha256/\($0)" }
+        return (ImageStore.frame + ["images/index.json"] + blobs).flatMap { name -> [StoreProblem] in
+            let file = path(name)
+            guard let status = try? FileStatus.of(file), status.kind == .directory || status.kind == .file else {
+                return []
+            }
+            var problems: [StoreProblem] = []
+            if status.owner != owner.owner {
+                let message = "belongs to user \(status.owner), the store to user \(owner.owner)"
+                problems.append(
+                    StoreProblem(file, message, remedy: "given to user \(owner.owner)") {
+                        try Files.changeOwner(file, owner.owner, owner.group)
+                    }
+                )
+            }
+            if status.mode & 0o022 != 0 {
+                let message = "may be changed by others: its mode is \(status.mode.octal)"
+                problems.append(
+                    StoreProblem(file, message, remedy: "taken from them") {
+                        try retrying("changing the mode of", file) { chmod(file, status.mode & ~0o022) }
+                    }
+                )
+            }
+            return problems
+        }
     }
 
     /// Without index.json no image has a name; their manifests are among the blobs.
@@ -99,6 +155,15 @@ extension ImageStore {
                 )
                 continue
             }
+            if let kind = (try? FileStatus.of(file))?.kind, kind != .file {
+                problems.append(
+                    StoreProblem(file, "is a \(kind.word) where a blob should be", remedy: "moved to quarantine") {
+                        try quarantine(file)
+                        _ = try rederive(digest)
+                    }
+                )
+                continue
+            }
             guard readsBlobs, let actual = digestOfBlob(digest), actual != digest else { continue }
             problems.append(
                 StoreProblem(file, "the blob is damaged: its digest is \(actual)", remedy: "moved to quarantine") {
@@ -132,7 +197,7 @@ extension ImageStore {
                 // A layer's blob that is a plain tar may be packed anew.
                 for blob in missing { guard try rederive(blob) else { break } }
                 if missingBlobs(of: entry).isEmpty { return }
-                try Files.makeDirectories(path("quarantine"), mode: 0o700)
+                try makeQuarantine()
                 let name = "entry-\(entry.digest.hex.prefix(12))-\(String(try Random.number(), radix: 16)).json"
                 try Files.replace("\(path("quarantine"))/\(name)", with: entry.json.bytes(), durable: true)
                 try updateIndex { $0.manifests.removeAll { $0 == entry } }
@@ -223,9 +288,23 @@ extension ImageStore {
 
     /// Takes something out of the store without destroying it.
     private func quarantine(_ file: String) throws {
-        try Files.makeDirectories(path("quarantine"), mode: 0o700)
+        try makeQuarantine()
+        // The quarantine itself was in the way.
+        if file == path("quarantine") { return }
         let name = file.split(separator: "/").last.map(String.init) ?? "unnamed"
         let place = "\(path("quarantine"))/\(name)-\(String(try Random.number(), radix: 16))"
         try retrying("moving", file) { rename(file, place) }
+    }
+
+    /// Something else in the folder's place becomes its first content.
+    private func makeQuarantine() throws {
+        let folder = path("quarantine")
+        guard let kind = (try? FileStatus.of(folder))?.kind, kind != .directory else {
+            return try Files.makeDirectories(folder, mode: 0o700)
+        }
+        let other = "\(folder)-\(String(try Random.number(), radix: 16))"
+        try retrying("moving", folder) { rename(folder, other) }
+        try Files.makeDirectories(folder, mode: 0o700)
+        try retrying("moving", other) { rename(other, "\(folder)/quarantine") }
     }
 }

@@ -56,6 +56,7 @@ extension ImageStore {
         try sweepTemporary()
         // What a pull left that was cut off is the beginning of the next one, but not for ever.
         try removePartial(olderThan: 24 * 3600)
+        keepSpare()
         return summary
     }
 
@@ -136,7 +137,7 @@ extension ImageStore {
     }
 
     private func sweepBlobs(_ marked: Marked, _ summary: inout CollectionSummary) throws {
-        for name in try Files.list(blobFolder) {
+        for name in try Files.list(blobFolder, followingLink: false) {
             guard let digest = Digest(hex: name), !marked.blobs.contains(digest) else { continue }
             summary.bytes += (try? FileStatus.of(blobPath(digest)))?.allocated ?? 0
             try Files.remove(blobPath(digest))
@@ -165,7 +166,7 @@ extension ImageStore {
     func temporaryReplacements() throws -> [String] {
         try [root, path("images"), path("build/steps"), path("build/digests")].flatMap { folder in
             let names: [String]
-            do throws(SystemError) { names = try Files.list(folder) } catch {
+            do throws(SystemError) { names = try Files.list(folder, followingLink: folder == root) } catch {
                 if error.code == SystemError.notFound { return [String]() }
                 throw error
             }
@@ -175,7 +176,7 @@ extension ImageStore {
 
     /// What killed processes left, and lock files: nobody holds one of them without a lease.
     private func sweepTemporary() throws {
-        for name in try Files.list(temporaryFolder) { try Files.removeTree(path("tmp/\(name)")) }
+        for name in try Files.list(temporaryFolder, followingLink: false) { try Files.removeTree(path("tmp/\(name)")) }
         for file in try temporaryReplacements() { try Files.remove(file) }
     }
 }

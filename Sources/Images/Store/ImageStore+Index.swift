@@ -1,3 +1,4 @@
+import CLinux
 import LinuxSystem
 import OCI
 
@@ -8,10 +9,19 @@ import OCI
 extension ImageStore {
     package static let referenceAnnotation = "org.opencontainers.image.ref.name"
     package static let containerdAnnotation = "io.containerd.image.name"
+    /// When a name was given, in index.json only.
+    static let taggedAnnotation = "minirun.tagged"
+
+    /// When one of an image's tags was last given, RFC 3339; nil where it has none, or was given by another tool.
+    package func lastTagged(_ image: StoredImage) throws -> String? {
+        try index().manifests.filter { entry in entry.reference.map(image.references.contains) ?? false }
+            .compactMap { $0.annotations[ImageStore.taggedAnnotation] }
+            .max { Timestamp.nanoseconds(rfc3339: $0) ?? 0 < Timestamp.nanoseconds(rfc3339: $1) ?? 0 }
+    }
 
     func index() throws -> ImageIndex {
         do {
-            return try ImageIndex(JSON.parse(Files.read(indexPath)))
+            return try ImageIndex(JSON.parse(Files.read(indexPath, waiting: false)))
         } catch let error as EngineError {
             throw EngineError(.corrupt, "reading \(indexPath): \(error.message)")
         }
@@ -23,8 +33,31 @@ extension ImageStore {
             let before = try index()
             var after = before
             let result = try change(&after)
-            if after != before { try Files.replace(indexPath, with: after.json.bytes(), durable: true) }
+            if after != before { try replaceIndex(after.json.bytes()) }
             return result
+        }
+    }
+
+    /// Writes index.json anew. Where there is no room left, one that does not grow takes that of a spare file: images must be
+    /// removable on a full disk.
+    private func replaceIndex(_ bytes: [UInt8]) throws {
+        do throws(SystemError) { try Files.replace(indexPath, with: bytes, durable: true) } catch {
+            let size = (try? FileStatus.of(indexPath))?.size ?? 0
+            guard error.code == ENOSPC || error.code == EDQUOT, bytes.count <= size,
+                bytes.count <= (try? FileStatus.of(sparePath))?.size ?? 0
+            else { throw error }
+            try Files.replace(indexPath, with: bytes, takingRoomOf: sparePath)
+        }
+        keepSpare()
+    }
+
+    /// Holds room for the next index.json that does not grow, if there is any.
+    func keepSpare() {
+        let size = Int((try? FileStatus.of(indexPath))?.size ?? 0)
+        if size <= (try? FileStatus.of(sparePath))?.size ?? 0 { return }
+        for wanted in [max(16 << 10, 2 * size), size] {
+            if (try? Files.writeUnlinked(sparePath, [UInt8](repeating: 0, count: wanted), mode: 0o600)) != nil { return }
+            try? Files.remove(sparePath)
         }
     }
 }
@@ -43,6 +76,7 @@ extension Descriptor {
         var entry = self
         entry.annotations[ImageStore.referenceAnnotation] = reference?.description
         entry.annotations[ImageStore.containerdAnnotation] = reference?.description
+        entry.annotations[ImageStore.taggedAnnotation] = nil
         return entry
     }
 }
@@ -54,7 +88,11 @@ extension ImageIndex {
         let before = manifests.first { $0.reference == reference }
         if before?.digest == target.digest { return nil }
         manifests.removeAll { $0.reference == reference || ($0.reference == nil && $0.digest == target.digest) }
-        manifests.append(target.named(reference))
+        var entry = target.named(reference)
+        if reference.tag != nil {
+            entry.annotations[ImageStore.taggedAnnotation] = Timestamp.rfc3339(nanoseconds: Clock.realtime)
+        }
+        manifests.append(entry)
         guard let before else { return nil }
         keep(before)
         return before

@@ -94,8 +94,8 @@ extension ImageStore {
         return manifest
     }
 
-    /// The image that an entry leads to for a platform; nil where it has none for it.
-    func image(_ target: Descriptor, platform: Platform?) throws -> StoredImage? {
+    /// The image that an entry leads to for a platform; nil where it has none for it. Its layers need not be there.
+    package func image(_ target: Descriptor, platform: Platform?) throws -> StoredImage? {
         let json = try JSON.parse(readBlob(target))
         if json["manifests"] == nil { return try image(target, target, ImageManifest(json)) }
         let index = try ImageIndex(json)

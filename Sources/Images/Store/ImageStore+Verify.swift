@@ -20,6 +20,8 @@ package final class StoreVerification {
     package private(set) var faults: [StoreFault] = []
     /// What was looked at.
     package private(set) var counts = (blobs: 0, layers: 0, files: 0)
+    /// Whether there were unpacked layers whose files only root can compare.
+    package private(set) var needsRoot = false
 
     /// The caller holds a lease.
     package init(_ store: ImageStore) { self.store = store }
@@ -32,14 +34,22 @@ package final class StoreVerification {
 
     /// What is wrong with a blob; nil where nothing is.
     private func check(_ digest: Digest, size: Int64?) -> String? {
+        if let wrong = checkFile(digest, size: size) { return wrong }
         let path = store.blobPath(digest)
-        guard let status = try? FileStatus.of(path) else { return "is missing (\(path))" }
-        if let size, status.size != size { return "has \(status.size) bytes instead of \(size) (\(path))" }
         if let known = blobs[digest] { return known }
         counts.blobs += 1
         let result = hash(digest, path)
         blobs[digest] = .some(result)
         return result
+    }
+
+    /// The same without reading it.
+    private func checkFile(_ digest: Digest, size: Int64?) -> String? {
+        let path = store.blobPath(digest)
+        guard let status = try? FileStatus.of(path) else { return "is missing (\(path))" }
+        if status.kind != .file { return "is a \(status.kind.word) (\(path))" }
+        if let size, status.size != size { return "has \(status.size) bytes instead of \(size) (\(path))" }
+        return nil
     }
 
     private func hash(_ digest: Digest, _ path: String) -> String? {
@@ -88,31 +98,44 @@ package final class StoreVerification {
         let manifest = try ImageManifest(json)
         let hasConfiguration = isRight(manifest.configuration, "configuration", subject)
         let isImage = manifest.configuration.mediaType.isImageConfiguration
-        let right = manifest.layers.map { isRight($0, isImage ? "layer" : "blob", subject) }
-        guard isImage, hasConfiguration else { return }
+        guard isImage, hasConfiguration else {
+            for layer in manifest.layers { _ = isRight(layer, isImage ? "layer" : "blob", subject) }
+            return
+        }
         let configuration = try ImageConfiguration(JSON.parse(store.readBlob(manifest.configuration)))
         // Attestations have configurations of the same type that speak of no file system.
-        if configuration.platform.os == "unknown" { return }
+        if configuration.platform.os == "unknown" {
+            for layer in manifest.layers { _ = isRight(layer, "blob", subject) }
+            return
+        }
         guard configuration.diffIDs.count == manifest.layers.count else {
             return fault(
                 subject,
                 "the manifest has \(manifest.layers.count) layers and the configuration \(configuration.diffIDs.count)"
             )
         }
-        verifyLayers(manifest, configuration.diffIDs, right, subject)
+        verifyLayers(manifest, configuration.diffIDs, subject)
     }
 
-    private func verifyLayers(_ manifest: ImageManifest, _ diffIDs: [Digest], _ right: [Bool], _ subject: String) {
+    /// A layer's blob is read once: what inflates it sees to its digest as well.
+    private func verifyLayers(_ manifest: ImageManifest, _ diffIDs: [Digest], _ subject: String) {
         let chain = ImageStore.chainID(diffIDs)
         var below: [String] = []
         for (position, blob) in manifest.layers.enumerated() {
             let chainID = chain[position]
             let folder = (try? store.layerContent(chainID)) ?? store.layerFiles(chainID)
-            if right[position], layers.insert(chainID).inserted {
+            if let wrong = checkFile(blob.digest, size: blob.size) {
+                fault(subject, "layer \(blob.digest) \(wrong)")
+            } else if blobs[blob.digest] == .some(nil), layers.contains(chainID) {
+                // Another image has it.
+            } else if layers.insert(chainID).inserted {
                 counts.layers += 1
                 do { try verify(blob, diffIDs[position], chainID, over: below, subject) } catch {
-                    fault(subject, "layer \(blob.digest): \(error)")
+                    // What is wrong with a blob spoils all that is made of it.
+                    if isRight(blob, "layer", subject) { fault(subject, "layer \(blob.digest): \(error)") }
                 }
+            } else {
+                _ = isRight(blob, "layer", subject)
             }
             // What is wrong in a layer below is that one's fault alone.
             below.insert(folder, at: 0)
@@ -121,37 +144,30 @@ package final class StoreVerification {
 
     // MARK: Layers
 
-    /// A layer's blob against its diff id, and what was unpacked of it against what the blob says.
+    /// A layer's blob against its digest and its diff id, and what was unpacked of it against what the blob says.
     private func verify(
         _ blob: Descriptor,
         _ diffID: Digest,
         _ chainID: Digest,
         over below: [String],
         _ subject: String
-    )
-        throws
-    {
+    ) throws {
         let record = try store.usableLayer(chainID)
-        guard let record, below.allSatisfy(FileStatus.exists), geteuid() == 0 else {
-            let tar = VerifiedSource(try open(blob), digest: diffID, size: nil, subject: "diff id")
-            try tar.drain()
-            return
+        if let record { try store.verifyLayer(record) }
+        guard record != nil, below.allSatisfy(FileStatus.exists), geteuid() == 0 else {
+            if record != nil, geteuid() != 0 { needsRoot = true }
+            return try inflate(blob, diffID) { tar in while case let piece = try tar.next(), !piece.isEmpty {} }
         }
-        try store.verifyLayer(record)
         let files = try store.layerContent(chainID)
         let scratch = try store.scratchFolder()
         defer { try? Files.removeTree(scratch) }
         let expected = scratch + "/fs"
         try retrying("creating folder", expected) { mkdir(expected, 0o755) }
-        let tar = VerifiedSource(try open(blob), digest: diffID, size: nil, subject: "diff id")
-        // What was let in once is no bomb now.
         _ = try LayerUnpacker.unpack(
-            tar,
-            into: expected,
-            over: LayerStack(directories: below),
+            into: { try FolderForm(expected) },
+            over: .finished(LayerStack(directories: below)),
             limits: store.unpackLimits
-        )
-        try tar.drain()
+        ) { read in try inflate(blob, diffID, read) }
         let comparison = try TreeComparison.compare(files, with: expected)
         counts.files += comparison.count
         for difference in comparison.differences {
@@ -159,8 +175,19 @@ package final class StoreVerification {
         }
     }
 
-    private func open(_ blob: Descriptor) throws -> any ByteSource {
-        DecompressingSource(try store.openBlob(blob))
+    /// Hands a layer's tar to `body`, which reads it to its end. Nothing is wrong with the blob if this returns.
+    private func inflate(_ blob: Descriptor, _ diffID: Digest, _ body: (any PieceSource) throws -> Void) throws {
+        // What was let in once is no bomb now.
+        var expansion = ExpansionLimits()
+        (expansion.size, expansion.ratio) = (.max, nil)
+        let source = try store.openBlob(blob)
+        if blob.digest == diffID {
+            try LayerPipeline.plain(source, body)
+        } else {
+            _ = try LayerPipeline.run(source, diffID: diffID, expansion: expansion, body)
+        }
+        if blobs[blob.digest] == nil { counts.blobs += 1 }
+        blobs[blob.digest] = .some(nil)
     }
 
     // MARK: The rest
@@ -212,6 +239,7 @@ extension ImageStore {
         guard let record = try? LayerRecord.read(in: entry.path) else { return "has no record that can be read" }
         if record.chainID != chainID { return "has the record of \(record.chainID)" }
         let content = ImageStore.contentName(entry.driver)
-        return FileStatus.exists("\(entry.path)/\(content)") ? nil : "has a record but no \(content)"
+        let kind = (try? FileStatus.of("\(entry.path)/\(content)"))?.kind
+        return kind == (entry.driver == .dir ? .directory : .file) ? nil : "has a record but no \(content)"
     }
 }

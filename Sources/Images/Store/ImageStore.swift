@@ -12,6 +12,7 @@ import OCI
 /// partial/HEX               blobs of which a part was fetched (PartialBlob); those of yesterday go with `collect`
 /// tmp/                      what is being made; emptied by `collect`
 /// uncollected               there while removed content waits for a collection (`collectWhenFree`)
+/// spare                     room for index.json on a full disk
 /// limits.json               StoreLimits
 /// quarantine/               damaged content that `system check --repair` took out
 /// lock                      StoreLease (shared), CollectionLease (exclusive)
@@ -60,7 +61,9 @@ package struct ImageStore: Sendable, Equatable {
 
     private func storedVersion() throws -> String? {
         do {
-            return try Files.readText(path("version"), limit: 64)
+            let text = try Files.readText(path("version"), limit: 64)
+            // Nothing in it says nothing: as if it were missing.
+            return text.isEmpty ? nil : text
         } catch {
             if error.code == ENOENT { return nil }
             throw error
@@ -118,6 +121,8 @@ package struct ImageStore: Sendable, Equatable {
     var temporaryFolder: String { path("tmp") }
     /// There while something was removed whose content is not collected yet.
     var uncollectedPath: String { path("uncollected") }
+    /// Some blocks that the next index.json can have.
+    var sparePath: String { path("spare") }
     var partialFolder: String { path("partial") }
 }
 

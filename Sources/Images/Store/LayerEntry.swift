@@ -23,9 +23,10 @@ extension ImageStore {
         return entries
     }
 
-    /// What is in a folder, sorted; nothing where the folder itself is missing.
+    /// What is in a folder, sorted; nothing where the folder itself is missing. A link in its place is an error: what is found
+    /// here may be removed, and that of somebody else's folder never.
     func names(in folder: String) throws -> [String] {
-        do throws(SystemError) { return try Files.list(folder).sorted() } catch {
+        do throws(SystemError) { return try Files.list(folder, followingLink: false).sorted() } catch {
             if error.code == SystemError.notFound { return [] }
             throw error
         }

@@ -83,8 +83,10 @@ package struct LayerRecord: Equatable, Sendable {
     /// The record in a layer's folder; nil where there is none, or none that can be read.
     static func read(in folder: String) throws -> LayerRecord? {
         let bytes: [UInt8]
-        do throws(SystemError) { bytes = try Files.read(folder + "/" + name, limit: 1 << 16) } catch {
-            if error.code == ENOENT { return nil }
+        do throws(SystemError) {
+            bytes = try Files.read(folder + "/" + name, limit: 1 << 16, waiting: false)
+        } catch {
+            if error.code == ENOENT || error.code == EISDIR || error.code == ENOTDIR { return nil }
             throw error
         }
         return (try? JSON.parse(bytes)).flatMap { LayerRecord($0) }

@@ -53,7 +53,7 @@ extension ImageStore {
     /// The limits that were set; none by default.
     package func limits() throws -> StoreLimits {
         let bytes: [UInt8]
-        do throws(SystemError) { bytes = try Files.read(limitsPath, limit: 1 << 16) } catch {
+        do throws(SystemError) { bytes = try Files.read(limitsPath, limit: 1 << 16, waiting: false) } catch {
             if error.code == SystemError.notFound { return StoreLimits() }
             throw error
         }

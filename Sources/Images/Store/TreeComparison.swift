@@ -11,8 +11,8 @@ package struct TreeDifference: Equatable, Sendable {
 }
 
 /// Compares an unpacked layer with the same layer unpacked anew, file by file: names, kinds, content, modes, owners, link
-/// targets, devices and the attributes that a layer carries. Times are not compared: a container's overlay never shows that
-/// they are wrong without the content's being so.
+/// targets, devices, times of modification and the attributes that a layer carries. A time is named only where nothing else
+/// of the file, or in the folder, explains it.
 struct TreeComparison {
     private(set) var differences: [TreeDifference] = []
     /// How many files, folders and links were compared.
@@ -26,6 +26,7 @@ struct TreeComparison {
         let other = try FileDescriptor.open(expected, flags)
         comparison.compareMetadata(try one.status(), try other.status(), [])
         try comparison.compareFolders(one, other, [])
+        if comparison.differences.isEmpty { comparison.compareTimes(try one.status(), try other.status(), []) }
         return comparison
     }
 
@@ -59,6 +60,7 @@ struct TreeComparison {
 
     private mutating func compare(_ name: [CChar], in found: CInt, _ expected: CInt, _ path: [UInt8]) throws {
         count += 1
+        let before = differences.count
         let one = try FileStatus.of(name, in: found)
         let other = try FileStatus.of(name, in: expected)
         guard one.kind == other.kind else {
@@ -92,6 +94,14 @@ struct TreeComparison {
             }
         case .fifo, .socket: break
         }
+        if differences.count == before { compareTimes(one, other, path) }
+    }
+
+    /// Beyond 2038 not every file system keeps a time as an image does.
+    private mutating func compareTimes(_ one: FileStatus, _ other: FileStatus, _ path: [UInt8]) {
+        let (a, b) = (one.modified, other.modified)
+        if b.tv_sec > Int(Int32.max) || a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec { return }
+        note(path, "time is \(a.text) instead of \(b.text)")
     }
 
     private mutating func compareMetadata(_ one: FileStatus, _ other: FileStatus, _ path: [UInt8]) {
@@ -177,6 +187,13 @@ extension FileStatus.Kind {
         case .fifo: "pipe"
         case .socket: "socket"
         }
+    }
+}
+
+extension timespec {
+    fileprivate var text: String {
+        if tv_sec < 0 { return "\(tv_sec) s" }
+        return Timestamp.rfc3339(nanoseconds: UInt64(tv_sec) * 1_000_000_000 + UInt64(max(0, tv_nsec)))
     }
 }
 

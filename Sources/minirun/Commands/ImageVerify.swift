@@ -32,6 +32,9 @@ enum ImageVerifyCommand {
             }
             try? engine.settle()
             Console.print(verification.faults.map { "\($0)\n" }.joined())
+            if verification.needsRoot {
+                Console.complain("WARNING: unpacked files were not compared: that needs root, try again with sudo\n")
+            }
             let counts = verification.counts
             let seen = "\(counts.blobs) blobs, \(counts.layers) layers, \(counts.files) unpacked files"
             if verification.faults.isEmpty {

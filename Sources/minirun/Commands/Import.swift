@@ -22,6 +22,9 @@ enum ImportCommand {
             try ImageReference(text)
         }
         var configuration = ImageConfiguration(platform: try parsed.value("platform").map { try Platform($0) } ?? .host)
+        guard configuration.platform.os == "linux" else {
+            throw EngineError(.unsupported, "operating system is not supported: \(configuration.platform.os)")
+        }
         configuration.config = try changed(parsed.values("change"), configuration.platform)
         let message = parsed.value("message") ?? ""
         try Installation.adding(parsed) { engine in

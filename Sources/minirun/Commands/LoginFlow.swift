@@ -40,7 +40,7 @@ struct LoginFlow {
             }
         }
         guard !request.user.isEmpty && !request.password.isEmpty || dialogue.isTerminal else {
-            throw EngineError(.invalid, "cannot perform an interactive login from a non-TTY device")
+            throw EngineError(.invalid, "Cannot perform an interactive login from a non TTY device")
         }
         let user = try self.user(request, storedUser)
         let password = request.password.isEmpty ? try self.password(request.server) : request.password
@@ -127,7 +127,7 @@ extension LoginFlow {
     private func password(_ server: LoginServer) throws -> String {
         let typed = try dialogue.secret("Password: ") ?? ""
         dialogue.print("\n")
-        if typed.isEmpty { throw EngineError(.invalid, "password is required") }
+        if typed.isEmpty { throw EngineError(.invalid, "Password Required") }
         return typed
     }
 }

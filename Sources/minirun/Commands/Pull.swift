@@ -30,15 +30,21 @@ enum PullCommand {
             let client = try RegistryAccess.client()
             try Installation.withEngine(parsed.globals) { engine in
                 let began = Clock.realtime
-                let display = isQuiet ? nil : TransferDisplay(1)
+                var isNewer = false
                 for name in takesAll ? try client.tags(of: reference).map(reference.tagged) : [reference] {
+                    let display = isQuiet ? nil : TransferDisplay(1)
                     let result = try client.pull(
                         name,
                         into: engine.images,
                         platform: platform,
                         unpacking: Process.isRoot && parsed.flag("unpack")
                     ) { display?.handle($0) }
-                    if let display { display.finish(result) }
+                    isNewer = isNewer || result.isNewer
+                    display?.say("Digest: \(result.digest)\n")
+                }
+                if !isQuiet {
+                    let shown = takesAll ? reference.familiarRepository : reference.shownFamiliar
+                    Console.print(TransferDisplay.status(isNewer, shown))
                 }
                 try Installation.keepLimits(engine, since: began)
             }
@@ -50,8 +56,12 @@ enum PullCommand {
 extension TransferDisplay {
     /// docker's last lines of a pull.
     func finish(_ result: PullResult) {
-        let status = result.isNewer ? "Downloaded newer image for" : "Image is up to date for"
-        say("Digest: \(result.digest)\nStatus: \(status) \(result.reference.shownFamiliar)\n")
+        let status = TransferDisplay.status(result.isNewer, result.reference.shownFamiliar)
+        say("Digest: \(result.digest)\n\(status)")
+    }
+
+    static func status(_ isNewer: Bool, _ name: String) -> String {
+        "Status: \(isNewer ? "Downloaded newer image for" : "Image is up to date for") \(name)\n"
     }
 }
 

@@ -29,9 +29,9 @@ enum PushCommand {
         return try DaemonWords.reporting {
             let client = try RegistryAccess.client()
             try Installation.withEngine(parsed.globals) { engine in
-                let names = takesAll ? try tags(of: reference, engine.images) : [reference]
-                for name in names {
-                    let display = isQuiet ? nil : TransferDisplay(1)
+                if !isQuiet { Console.print("The push refers to repository [\(reference.repository)]\n") }
+                for name in try names(of: reference, all: takesAll, engine.images) {
+                    let display = isQuiet ? nil : TransferDisplay(1, headings: false)
                     try client.push(name, from: engine.images, platform: platform) { display?.handle($0) }
                 }
             }
@@ -39,14 +39,14 @@ enum PushCommand {
         }
     }
 
-    private static func tags(of reference: ImageReference, _ store: ImageStore) throws -> [ImageReference] {
+    /// What is pushed, in docker's words where there is nothing (moby, distribution/push.go).
+    private static func names(of reference: ImageReference, all: Bool, _ store: ImageStore) throws -> [ImageReference] {
+        if !all, (try? store.resolve(reference.description)) != nil { return [reference] }
         let names = try store.images().flatMap(\.tags).filter { $0.repository == reference.repository }.sorted()
-        guard !names.isEmpty else {
-            throw EngineError(
-                .notFound,
-                "An image does not exist locally with the tag: \(reference.familiarRepository)"
-            )
+        guard names.isEmpty else {
+            if all { return names }
+            throw EngineError(.notFound, "tag does not exist: \(reference.familiar)")
         }
-        return names
+        throw EngineError(.notFound, "An image does not exist locally with the tag: \(reference.familiarRepository)")
     }
 }

@@ -38,11 +38,11 @@ enum RegistryAccess {
         )
     }
 
-    /// Pulls for `run` and `build`. The display appears on a descriptor; nil shows nothing.
-    static func puller(showing descriptor: Int32?) -> Engine.Puller {
-        { reference, platform, store, events in
+    /// Where `run` and `build` get images. The display of a pull appears on a descriptor; nil shows nothing.
+    static func source(showing descriptor: Int32?) -> ImageSource {
+        ImageSource { reference, platform, store, events in
             let display = events == nil ? descriptor.map { TransferDisplay($0) } : nil
-            do {
+            return try asDaemon {
                 let result = try client().pull(
                     reference,
                     into: store,
@@ -51,9 +51,15 @@ enum RegistryAccess {
                 )
                 display?.finish(result)
                 return result
-            } catch let error as EngineError {
-                throw EngineError(error.kind, "Error response from daemon: \(error.message)", hint: error.hint)
             }
+        } documents: { reference, platform, store in
+            try asDaemon { try client().documents(of: reference, into: store, platform: platform) }
+        }
+    }
+
+    private static func asDaemon<R>(_ body: () throws -> R) throws -> R {
+        do { return try body() } catch let error as EngineError {
+            throw EngineError(error.kind, "Error response from daemon: \(error.message)", hint: error.hint)
         }
     }
 

@@ -35,7 +35,7 @@ enum RunCommand {
         request.pull = try PullPolicy(parsing: parsed.value("pull") ?? "missing")
         var engine = try Installation.engine(parsed.globals)
         let isQuiet = parsed.flag("quiet")
-        engine.puller = RegistryAccess.puller(showing: isQuiet ? nil : 2)
+        engine.source = RegistryAccess.source(showing: isQuiet ? nil : 2)
         let cidfile = parsed.value("cidfile")
         if let cidfile, FileStatus.exists(cidfile) {
             throw EngineError(
@@ -46,13 +46,20 @@ enum RunCommand {
         request.image = try FolderImage.built(request.image, engine, parsed) ?? request.image
         // Whoever removed an image while this run held its lease left the rest to it.
         defer { try? engine.settle() }
+        let began = Clock.realtime
+        var pulls = request.pull == .always
         let outcome = try engine.run(
             request,
             missing: { name in
+                pulls = true
                 if !isQuiet { Console.complain("Unable to find image '\(name.familiar)' locally\n") }
             },
             created: { id in
                 if let cidfile { try Files.create(cidfile, Array(id.utf8)) }
+            },
+            started: {
+                if !pulls { return }
+                do { try Installation.keepLimits(engine, since: began) } catch { engine.warn("\(error)") }
             }
         )
         if let destination = parsed.value("report") { try write(outcome.report, to: destination) }

@@ -66,10 +66,13 @@ private struct Check {
     }
 
     private func settleAll(isAlone: Bool) throws -> Settled {
+        let misplaced = engine.images.misplacedProblems()
+        let first = try misplaced.isEmpty ? engine.containers.unreadableRecords() : misplaced
+        if !first.isEmpty { return (first.count, try first.count { try !settle($0) }, []) }
         let cache = BuildCache(engine.images)
         var problems = try engine.containerProblems()
         problems += try cache.faults().map { path, what in
-            StoreProblem(path, what, remedy: "removed") { try Files.remove(path) }
+            StoreProblem(path, what, remedy: "removed") { try Files.removeTree(path) }
         }
         var roots = try cache.roots()
         roots.layers.formUnion(try engine.containerRoots().layers)

@@ -18,6 +18,9 @@ enum SystemPruneCommand {
     private static func run(_ parsed: ParsedArguments) throws -> Int32 {
         let all = parsed.flag("all")
         let filter = try PruneFilter(parsed.values("filter"))
+        if parsed.flag("volumes"), parsed.values("filter").contains(where: { $0.hasPrefix("until=") }) {
+            throw EngineError(.invalid, "The \"until\" filter is not supported with \"--volumes\"")
+        }
         if !parsed.flag("force"), !Confirmation.ask(warning(parsed)) { return 0 }
         try Installation.withEngine(parsed.globals) { engine in
             try engine.recover()

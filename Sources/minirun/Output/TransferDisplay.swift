@@ -13,26 +13,35 @@ final class TransferDisplay: @unchecked Sendable {
     private var lines: [Digest: Int] = [:]
     private var shown: [Digest: String] = [:]
     private var lastCount: [Digest: UInt64] = [:]
+    /// Layers that are here; said only where another has to come.
+    private var present: [Digest] = []
+    /// Layers that are being fetched, and whether they are unpacked before all of them is known to be right.
+    private var fetching: [Digest: Bool] = [:]
+    private let headings: Bool
 
     /// A layer's counting is drawn at most every so many nanoseconds.
     private static let interval: UInt64 = 100_000_000
 
-    /// - Parameter size: of the terminal; nil where there is none.
+    /// - Parameters:
+    ///   - size: of the terminal; nil where there is none.
+    ///   - headings: whether a push says where it goes.
     init(
         write: @escaping @Sendable (String) -> Void,
         terminalSize: (@Sendable () -> (columns: Int, rows: Int))?,
+        headings: Bool = true,
         clock: @escaping @Sendable () -> UInt64 = { Clock.monotonic }
     ) {
         self.write = write
         size = terminalSize
+        self.headings = headings
         self.clock = clock
     }
 
     /// On standard output or standard error.
-    convenience init(_ descriptor: Int32) {
+    convenience init(_ descriptor: Int32, headings: Bool = true) {
         let size: @Sendable () -> (columns: Int, rows: Int) = { Terminal.size(descriptor) ?? (80, 24) }
         let write: @Sendable (String) -> Void = { descriptor == 1 ? Console.print($0) : Console.complain($0) }
-        self.init(write: write, terminalSize: Terminal.isTerminal(descriptor) ? size : nil)
+        self.init(write: write, terminalSize: Terminal.isTerminal(descriptor) ? size : nil, headings: headings)
     }
 
     func handle(_ event: PullEvent) { lock.locked { apply(event) } }
@@ -40,14 +49,24 @@ final class TransferDisplay: @unchecked Sendable {
     private func apply(_ event: PullEvent) {
         switch event {
         case .pulling(let reference, let repository): write("\(reference): Pulling from \(repository)\n")
-        case .layer(let layer, _): show(layer, "Pulling fs layer")
-        case .exists(let layer): show(layer, "Already exists")
+        case .layer(let layer, _):
+            for layer in present { show(layer, "Already exists") }
+            present = []
+            fetching[layer] = false
+            show(layer, "Pulling fs layer")
+        case .exists(let layer):
+            // Of an image that is up to date docker shows no layer.
+            if fetching.isEmpty { present.append(layer) } else { show(layer, "Already exists") }
         case .waiting(let layer): show(layer, "Waiting", onlyOnTerminal: true)
         case .downloading(let layer, let bytes, let size): count(layer, "Downloading", bytes, size)
         case .verifying(let layer): show(layer, "Verifying Checksum")
-        case .downloaded(let layer): show(layer, "Download complete")
+        case .downloaded(let layer):
+            show(layer, "Download complete")
+            if fetching.removeValue(forKey: layer) == true { show(layer, "Pull complete") }
+            fetching[layer] = nil
         case .extracting(let layer, let bytes, let size): count(layer, "Extracting", bytes, size)
-        case .complete(let layer): show(layer, "Pull complete")
+        case .complete(let layer):
+            if fetching[layer] == nil { show(layer, "Pull complete") } else { fetching[layer] = true }
         }
     }
 
@@ -55,7 +74,7 @@ final class TransferDisplay: @unchecked Sendable {
 
     private func apply(_ event: PushEvent) {
         switch event {
-        case .pushing(let repository): write("The push refers to repository [\(repository)]\n")
+        case .pushing(let repository): if headings { write("The push refers to repository [\(repository)]\n") }
         case .preparing(let layer): show(layer, "Preparing")
         case .waiting(let layer): show(layer, "Waiting")
         case .exists(let layer): show(layer, "Layer already exists")

@@ -11,6 +11,8 @@ enum ImageInspection {
         var size: Int64
         /// The folders of its unpacked layers, the top one first; nil while one of them is missing.
         var layers: [String]?
+        /// When a name was last given; nil where nobody knows.
+        var lastTagged: String?
     }
 
     static func object(_ image: StoredImage, _ surroundings: Surroundings) -> JSON {
@@ -28,8 +30,7 @@ enum ImageInspection {
             "Variant": .string(configuration.platform.variant ?? ""), "Os": .string(configuration.platform.os),
             "Size": .number(surroundings.size), "GraphDriver": graphDriver(surroundings.layers),
             "RootFS": ["Type": "layers", "Layers": .strings(configuration.diffIDs.map(\.description))],
-            // When a name was given is not written down.
-            "Metadata": ["LastTagTime": .string(zeroTime)],
+            "Metadata": ["LastTagTime": .string(surroundings.lastTagged ?? zeroTime)],
             "Descriptor": [
                 "mediaType": .string(image.target.mediaType.rawValue),
                 "digest": .string(image.target.digest.description),
@@ -70,7 +71,9 @@ enum ImageInspection {
 
 extension ImageInspection.Surroundings {
     init(_ image: StoredImage, in store: ImageStore) throws {
-        references = try store.images().first { $0.id == image.id }?.references ?? image.references
+        let named = try store.images().first { $0.id == image.id } ?? image
+        references = named.references
+        lastTagged = try store.lastTagged(named)
         size = try store.layerSizes(of: image).reduce(0, +)
         layers = try ImageInspection.folders(of: image.chainIDs, in: store)
     }
