@@ -59,7 +59,7 @@ extension OverHTTP {
                 def do_GET(self): self.reply(200)
                 def do_POST(self): self.reply(202, Location='/v2/a/blobs/uploads/1')
                 def do_PATCH(self): self.reply(202, Location='/v2/a/blobs/uploads/1', Range=sys.argv[1])
-                def do_PUT(self): self.reply(400)
+                def do_PUT(self): self.reply(400 if '/manifests/' in self.path else 201)
                 def do_DELETE(self): self.reply(204)
             server = ThreadingHTTPServer(('127.0.0.1', 0), Handler)
             print(server.server_port, flush=True)
