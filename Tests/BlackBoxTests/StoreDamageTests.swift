@@ -154,8 +154,19 @@ import Testing
     func aLinkInAFoldersPlaceIsNotFollowed(folder: String) throws {
         try minirun.write("outside/precious", "kept\n")
         try minirun.write("outside/\(String(repeating: "8", count: 64))", "kept\n")
-        try tool("touch", "-d", "@1000000000", minirun.path("outside/precious"), "\(minirun.path("outside"))/\(String(repeating: "8", count: 64))")
-        try tool("sh", "-ec", "rm -rf \(folder); mkdir -p $(dirname \(folder)); ln -s \(minirun.path("outside")) \(folder)", directory: minirun.root)
+        try tool(
+            "touch",
+            "-d",
+            "@1000000000",
+            minirun.path("outside/precious"),
+            "\(minirun.path("outside"))/\(String(repeating: "8", count: 64))"
+        )
+        try tool(
+            "sh",
+            "-ec",
+            "rm -rf \(folder); mkdir -p $(dirname \(folder)); ln -s \(minirun.path("outside")) \(folder)",
+            directory: minirun.root
+        )
         for words in [
             ["image", "prune", "-f"], ["system", "prune", "-f"], ["rmi", "nothing"], ["system", "check"],
             ["system", "check", "--repair"],
