@@ -4,7 +4,8 @@ import CLinux
 package enum Files {
     /// The whole file, at most `limit` bytes.
     /// - Parameter waiting: false for a file of the store's own: a pipe in its place is read as empty.
-    package static func read(_ path: String, limit: Int = 64 << 20, waiting: Bool = true) throws(SystemError) -> [UInt8] {
+    package static func read(_ path: String, limit: Int = 64 << 20, waiting: Bool = true) throws(SystemError) -> [UInt8]
+    {
         do {
             return try FileDescriptor.open(path, O_RDONLY | (waiting ? 0 : O_NONBLOCK)).readAll(limit: limit)
         } catch {

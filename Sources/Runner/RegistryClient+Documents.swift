@@ -8,7 +8,8 @@ extension RegistryClient {
     /// it until `pull` finds it there.
     ///
     /// - Returns: what the name stands for.
-    package func documents(of reference: ImageReference, into store: ImageStore, platform: Platform) throws -> Descriptor
+    package func documents(of reference: ImageReference, into store: ImageStore, platform: Platform) throws
+        -> Descriptor
     {
         let target = try document(reference, in: store)
         var manifest = target

@@ -38,7 +38,8 @@ final class SmallDisk {
 
     /// Takes all room, to the last block: what a file cannot take in one piece, small ones can.
     func fillEveryBlock() throws {
-        let script = "i=0; while head -c 65536 /dev/zero >> filler; do :; done; "
+        let script =
+            "i=0; while head -c 65536 /dev/zero >> filler; do :; done; "
             + "while head -c 1 /dev/zero > filler.$i; do i=$((i+1)); done; :"
         try tool("sh", "-c", "exec 2> /dev/null; cd \(root); \(script)")
     }

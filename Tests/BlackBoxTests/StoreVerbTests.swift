@@ -167,7 +167,10 @@ import Testing
     @Test func onlyLinuxIsImported() throws {
         try tool("tar", "cf", minirun.path("empty.tar"), "-C", minirun.folder, "--files-from=/dev/null")
         let outcome = try minirun("import", "--platform", "windows/amd64", minirun.path("empty.tar"))
-        #expect(outcome.code == 1 && outcome.err == "minirun: operating system is not supported: windows\n", "\(outcome)")
+        #expect(
+            outcome.code == 1 && outcome.err == "minirun: operating system is not supported: windows\n",
+            "\(outcome)"
+        )
     }
 
     @Test func systemPruneTakesContainersAndCache() throws {

@@ -63,14 +63,17 @@ extension ImageStore {
     /// nothing needs it, so a link there, to wherever, is none of ours.
     /// They come first: while there is one nothing else can be looked at.
     package func misplacedProblems() -> [StoreProblem] {
-        let folders = ImageStore.frame + [
-            "partial", "layers/erofs", "build/steps", "build/digests", "containers/names", "quarantine", "volumes",
-        ]
+        let folders =
+            ImageStore.frame + [
+                "partial", "layers/erofs", "build/steps", "build/digests", "containers/names", "quarantine", "volumes",
+            ]
         let mayBeLinks = ["images", "images/blobs", "layers", "build", "volumes"]
         func misplaced(_ name: String, isFolder: Bool) -> StoreProblem? {
             guard let status = try? FileStatus.of(path(name)) else { return nil }
             if isFolder, status.kind == .directory { return nil }
-            if isFolder, mayBeLinks.contains(name), (try? FileStatus.following(path(name)))?.kind == .directory { return nil }
+            if isFolder, mayBeLinks.contains(name), (try? FileStatus.following(path(name)))?.kind == .directory {
+                return nil
+            }
             if !isFolder, status.kind != .directory { return nil }
             return StoreProblem(
                 path(name),

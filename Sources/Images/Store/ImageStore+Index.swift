@@ -56,7 +56,9 @@ extension ImageStore {
         let size = Int((try? FileStatus.of(indexPath))?.size ?? 0)
         if size <= (try? FileStatus.of(sparePath))?.size ?? 0 { return }
         for wanted in [max(16 << 10, 2 * size), size] {
-            if (try? Files.writeUnlinked(sparePath, [UInt8](repeating: 0, count: wanted), mode: 0o600)) != nil { return }
+            if (try? Files.writeUnlinked(sparePath, [UInt8](repeating: 0, count: wanted), mode: 0o600)) != nil {
+                return
+            }
             try? Files.remove(sparePath)
         }
     }
