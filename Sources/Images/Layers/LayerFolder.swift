@@ -122,12 +122,12 @@ enum LayerPath {
         EngineError(.invalid, "invalid whiteout \(printable(name))")
     }
 
-    /// lstat(2) below an open folder; nil where there is nothing.
+    /// lstat(2) below an open folder; nil where there is nothing, as under a name that the file system cannot have.
     static func status(_ cName: [CChar], in directory: CInt) throws -> FileStatus? {
         do {
             return try FileStatus.of(cName, in: directory)
         } catch {
-            if error.code == ENOENT { return nil }
+            if error.code == ENOENT || error.code == ENAMETOOLONG { return nil }
             throw error
         }
     }
