@@ -29,12 +29,14 @@ enum PullCommand {
         return try DaemonWords.reporting {
             let client = try RegistryAccess.client()
             try Installation.withEngine(parsed.globals) { engine in
+                var images = engine.images
+                images.unpackLimits = try Installation.unpackLimits(parsed)
                 let began = Clock.realtime
                 let display = isQuiet ? nil : TransferDisplay(1)
                 for name in takesAll ? try client.tags(of: reference).map(reference.tagged) : [reference] {
                     let result = try client.pull(
                         name,
-                        into: engine.images,
+                        into: images,
                         platform: platform,
                         unpacking: Process.isRoot && parsed.flag("unpack")
                     ) { display?.handle($0) }
