@@ -154,6 +154,52 @@ import Testing
         #expect(try minirun("system", "check").code == 0)
     }
 
+    /// docker's client needs no daemon for this, and tools parse what it prints.
+    @Test func manifestsAreShownAsDockerShowsThem() throws {
+        let digest = try publish("busybox.docker.tar", as: "busybox:latest")
+        let size = try tool("skopeo", "inspect", "--raw", "--tls-verify=false", "docker://\(registry.name)/busybox:latest")
+            .utf8.count
+        let type = "application/vnd.docker.distribution.manifest."
+        let entry: JSON = [
+            "mediaType": .string("\(type)v2+json"), "digest": .string(digest), "size": .number(size),
+            "platform": ["os": "linux", "architecture": "amd64", "os.version": "1.2"],
+        ]
+        let list: JSON = [
+            "schemaVersion": 2, "mediaType": .string("\(type)list.v2+json"), "manifests": .array([entry]),
+        ]
+        let file = try minirun.write("list.json", list.text())
+        try tool(
+            "curl", "-sf", "-X", "PUT", "-H", "Content-Type: \(type)list.v2+json", "--data-binary", "@\(file)",
+            "http://\(registry.name)/v2/busybox/manifests/list"
+        )
+        for tag in ["latest", "list"] {
+            for options in [[], ["-v"]] {
+                let name = "\(registry.name)/busybox:\(tag)"
+                let docker = try Subprocess.run(["docker", "manifest", "inspect", "--insecure"] + options + [name])
+                let ours = try minirun.invoke(["manifest", "inspect"] + options + [name])
+                #expect(docker.status == .exited(0), "\(docker.errorText)")
+                #expect(ours.out == docker.outputText, "\(tag) \(options)")
+            }
+        }
+        let missing = try minirun("manifest", "inspect", "\(registry.name)/busybox:nope")
+        #expect(missing.code == 1 && missing.err.contains("no such manifest: \(registry.name)/busybox:nope"), "\(missing)")
+    }
+
+    @Test func whatALayerMayHoldIsAnOptionOfEveryPull() throws {
+        _ = try publish("busybox.docker.tar", as: "library/busybox:latest")
+        let environment = try mirror()
+        try minirun.write("context/Dockerfile", "FROM busybox\n")
+        for words in [
+            ["pull"], ["run", "--rm"], ["run", "--rm", "--pull=always"],
+        ].map({ $0 + ["--max-layer-size", "100KB", "busybox"] }) + [
+            ["build", "--max-layer-size", "100KB", minirun.path("context")]
+        ] {
+            let refused = try minirun.invoke(words, environment: environment)
+            #expect(refused.code != 0 && refused.err.contains("--max-layer-size"), "\(words): \(refused)")
+        }
+        #expect(try minirun("pull", "--max-layer-size", "100MB", "busybox", environment: environment).code == 0)
+    }
+
     /// Bytes of blobs that are half there.
     private var begun: Int64 {
         let folder = "\(minirun.root)/partial"

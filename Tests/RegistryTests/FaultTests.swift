@@ -54,7 +54,7 @@ extension OverHTTP {
                 options.longestDelay = 10
                 options.chunkSize = 60_000
             }
-            let (side, other) = (try Side(patient), try Side(patient))
+            let (side, other) = (try Side { patient(&$0) }, try Side { patient(&$0) })
             for round in 0..<3 {
                 let name = try side.image("\(front.name)/image:v\(round)", layers: [300_000, 40, 70_000, 50])
                 let target = try side.client.push(name, from: side.store)
@@ -67,7 +67,7 @@ extension OverHTTP {
         @Test func aLimitOfRequests() throws {
             let front = try FrontServer { _, ports, registry in
                 """
-                limit_req_zone $server_port zone=all:1m rate=10r/s;
+                limit_req_zone $server_port zone=all:1m rate=20r/s;
                 server { listen 127.0.0.1:\(ports[0]); limit_req zone=all; limit_req_status 429;
                   location / { proxy_pass \(registry); }
                 }
@@ -102,7 +102,9 @@ extension OverHTTP {
             let side = try Side()
             let name = try side.image("\(front.name)/image:v1")
             let text = "received unexpected HTTP status: \(status) \(words)"
-            #expect(try Side().refusal(name).text.hasSuffix("/v2/image/manifests/v1\": \(text)"))
+            // What a HEAD is answered has no words of the server's own.
+            let pull = try Side().refusal(name).text
+            #expect(pull.contains("/v2/image/manifests/v1\": received unexpected HTTP status: \(status) "), "\(pull)")
             #expect(side.pushRefusal(name).text == "Get \"http://\(front.name)/v2/\": \(text)")
         }
 
@@ -122,8 +124,7 @@ extension OverHTTP {
             #expect(refusal.hint.contains("client_max_body_size") && refusal.hint.contains("MINIRUN_CHUNK_SIZE"))
             #expect(!refusal.text.contains("\n") && !refusal.hint.contains("\n"))
             // Nothing is left of it, and what the hint says helps.
-            let data = "\(front.registry.folder)/data/docker/registry/v2/repositories/image/_uploads"
-            #expect(((try? Files.list(data)) ?? []).isEmpty, "\(front.requests(at: 0))")
+            #expect(front.registry.uploads(of: "image").isEmpty)
             side.client = RegistryClient(
                 configuration: side.client.configuration,
                 credentials: side.client.credentials,
@@ -139,10 +140,10 @@ extension OverHTTP {
             return options
         }
 
-        @Test(arguments: [301, 302, 303, 307, 308]) func blobsThatLieElsewhere(_ status: Int) throws {
+        @Test(arguments: [301, 307]) func blobsThatLieElsewhere(_ status: Int) throws {
             let folder = try TemporaryFolder.make()
             defer { try? Files.removeTree(folder) }
-            try tool("sh", "-c", "htpasswd -nbB anna secret > \(folder)/passwords")
+            try tool("sh", "-c", "htpasswd -nbB -C 4 anna secret > \(folder)/passwords")
             let registry = try RegistryServer(passwords: "\(folder)/passwords")
             // As S3 does, the other place refuses a request that is signed twice.
             let front = try FrontServer(ports: 2, registry: registry) { _, ports, registry in
@@ -190,7 +191,7 @@ extension OverHTTP {
             }
             let entry = "[registry.\"\(front.name)\"]\npath-prefix = \"/some/where\"\n"
             let files = ["minirun/registries.toml": entry]
-            let (side, other) = (try Side({ $0.chunkSize = 70_000 }, files: files), try Side(files: files))
+            let (side, other) = (try Side(files: files) { $0.chunkSize = 70_000 }, try Side(files: files))
             let name = try side.image("\(front.name)/image:v1")
             let target = try side.client.push(name, from: side.store)
             #expect(try other.pull(name).digest == target.digest)

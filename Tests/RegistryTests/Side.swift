@@ -13,9 +13,9 @@ final class Side {
 
     /// - Parameter files: what stands in the client's /etc, by path.
     init(
-        _ configure: (inout TransferOptions) -> Void = { _ in },
         credential: Credential? = nil,
-        files: [String: String] = [:]
+        files: [String: String] = [:],
+        _ configure: (inout TransferOptions) -> Void = { _ in }
     ) throws {
         folder = try TemporaryFolder.make()
         store = try ImageStore(root: "\(folder)/store")

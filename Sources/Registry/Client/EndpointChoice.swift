@@ -16,15 +16,12 @@ enum EndpointChoice {
         let positions = endpoints.indices.filter { endpoints[$0].capabilities.isSuperset(of: capabilities) }
         let lastPlace = positions.last { !endpoints[$0].isPlainFallback } ?? 0
         var failure: (any Error)?
-        var isUnreachable = true
-        for position in positions {
-            if endpoints[position].isPlainFallback, !isUnreachable { continue }
+        for position in positions where endpoints[position].isUseful(after: failure) {
             var patience = position < lastPlace ? Patience(attempts: 1, connections: 1) : options.patience
             let next = position + 1
             if endpoints.indices.contains(next), endpoints[next].isPlainFallback { patience.connections = 1 }
             do { return (try await body(position, patience), position) } catch {
                 try Task.checkCancellation()
-                isUnreachable = Failures.isUnreachable(error)
                 // What is wrong with plain HTTP as well is wrong with the place: what TLS said is no news.
                 failure = error
             }
@@ -37,6 +34,13 @@ extension Endpoint {
     /// Whether what is secret at the endpoint may be sent to a URL.
     func isHome(of url: WebURL) -> Bool {
         url.scheme == scheme && url.place.host == host && url.port == (port ?? (scheme == .https ? 443 : 80))
+    }
+
+    /// Whether the endpoint may be asked after what the one before it said: without TLS only where that could not be
+    /// spoken.
+    func isUseful(after failure: (any Error)?) -> Bool {
+        guard isPlainFallback, let failure else { return true }
+        return Failures.isUnreachable(failure)
     }
 
     /// What an answer's Location or Link means. A registry behind a proxy may forget that it is spoken to by TLS.

@@ -28,12 +28,11 @@ struct RepositoryChoice: Sendable {
         return (found.answer, order(from: found.position))
     }
 
-    /// The endpoint in front, then the others that can be of use: of one place only the way that works.
+    /// The endpoint in front, then those of other places that can be of use.
     private func order(from position: Int) -> [Repository] {
         let chosen = repositories[position]
         let others = repositories.enumerated().filter { index, other in
             index != position && other.endpoint.authority != chosen.endpoint.authority
-                && !other.endpoint.isPlainFallback
                 && other.endpoint.capabilities.contains(.pull)
         }
         var ordered = [chosen] + others.map(\.element)
@@ -45,7 +44,7 @@ struct RepositoryChoice: Sendable {
     static func ask<R: Sendable>(_ repositories: [Repository], _ body: (Repository) async throws -> R) async throws -> R
     {
         var last: (any Error)?
-        for repository in repositories {
+        for repository in repositories where repository.endpoint.isUseful(after: last) {
             do { return try await body(repository) } catch {
                 try Task.checkCancellation()
                 last = error

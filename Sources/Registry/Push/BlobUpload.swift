@@ -27,6 +27,14 @@ struct BlobUpload: Sendable {
             }
             break
         }
+        do { try await transfer(pending) } catch {
+            if let (url, _) = pending.take() { await abandon(url) }
+            throw error
+        }
+        events(.pushed(digest))
+    }
+
+    private func transfer(_ pending: PendingUpload) async throws {
         try await session.retrying(progress: { pending.reached }) {
             let (url, offset) = try await place(pending)
             do {
@@ -37,7 +45,6 @@ struct BlobUpload: Sendable {
                 throw error
             }
         }
-        events(.pushed(digest))
     }
 
     /// Where to send the blob, and from which byte on: to an upload that was begun, or to a new one.
@@ -118,7 +125,13 @@ struct BlobUpload: Sendable {
     /// The rest of the blob: in one request, or in pieces if it is large.
     private func send(to begun: WebURL, from start: Int64, _ pending: PendingUpload) async throws {
         let chunk = max(session.options.chunkSize, leastChunk.value)
-        if start == 0, descriptor.size <= chunk { return try await put(begun, .file(part(0, descriptor.size))) }
+        if start == 0, descriptor.size <= chunk {
+            do { return try await put(begun, .file(part(0, descriptor.size))) } catch let failure as RegistryFailure {
+                // Turned away before anything was taken: to begin anew would only ask for more of what there is too much of.
+                if failure.status == 429 || failure.status == 503 { pending.keep(begun, isNew: true) }
+                throw failure
+            }
+        }
         var (url, offset) = (begun, start)
         while offset < descriptor.size {
             let length = min(chunk, descriptor.size - offset)
@@ -152,7 +165,12 @@ struct BlobUpload: Sendable {
             }
             pending.reach(offset)
         }
-        try await put(url, .none)
+        do { try await put(url, .none) } catch {
+            if Failures.isTransient(error), !((error as? RegistryFailure)?.isLostUpload ?? false) {
+                pending.keep(url, isNew: false)
+            }
+            throw error
+        }
     }
 
     /// Where to go on with an upload, and how many bytes the registry has ("Getting the upload status").

@@ -108,6 +108,8 @@ class Handler(BaseHTTPRequestHandler):
         if do == "redirect":
             port = servers[1].server_port if rule.get("away") else servers[0].server_port
             return self.answer(307, b"", {"Location": "http://127.0.0.1:%d%s" % (port, self.path)})
+        if do == "page":
+            return self.answer(rule["status"], rule["body"].encode(), rule["headers"])
         name = self.path.split("?")[0].rsplit("/", 1)[-1]
         if "/manifests/" in self.path:
             kind = rule.get("type", OCI + "manifest.v1+json")
