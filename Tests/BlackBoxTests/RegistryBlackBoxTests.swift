@@ -157,8 +157,14 @@ import Testing
     /// docker's client needs no daemon for this, and tools parse what it prints.
     @Test func manifestsAreShownAsDockerShowsThem() throws {
         let digest = try publish("busybox.docker.tar", as: "busybox:latest")
-        let size = try tool("skopeo", "inspect", "--raw", "--tls-verify=false", "docker://\(registry.name)/busybox:latest")
-            .utf8.count
+        let size = try tool(
+            "skopeo",
+            "inspect",
+            "--raw",
+            "--tls-verify=false",
+            "docker://\(registry.name)/busybox:latest"
+        )
+        .utf8.count
         let type = "application/vnd.docker.distribution.manifest."
         let entry: JSON = [
             "mediaType": .string("\(type)v2+json"), "digest": .string(digest), "size": .number(size),
@@ -169,7 +175,14 @@ import Testing
         ]
         let file = try minirun.write("list.json", list.text())
         try tool(
-            "curl", "-sf", "-X", "PUT", "-H", "Content-Type: \(type)list.v2+json", "--data-binary", "@\(file)",
+            "curl",
+            "-sf",
+            "-X",
+            "PUT",
+            "-H",
+            "Content-Type: \(type)list.v2+json",
+            "--data-binary",
+            "@\(file)",
             "http://\(registry.name)/v2/busybox/manifests/list"
         )
         for tag in ["latest", "list"] {
@@ -182,7 +195,10 @@ import Testing
             }
         }
         let missing = try minirun("manifest", "inspect", "\(registry.name)/busybox:nope")
-        #expect(missing.code == 1 && missing.err.contains("no such manifest: \(registry.name)/busybox:nope"), "\(missing)")
+        #expect(
+            missing.code == 1 && missing.err.contains("no such manifest: \(registry.name)/busybox:nope"),
+            "\(missing)"
+        )
     }
 
     @Test func whatALayerMayHoldIsAnOptionOfEveryPull() throws {
@@ -198,6 +214,34 @@ import Testing
             #expect(refused.code != 0 && refused.err.contains("--max-layer-size"), "\(words): \(refused)")
         }
         #expect(try minirun("pull", "--max-layer-size", "100MB", "busybox", environment: environment).code == 0)
+    }
+
+    @Test func anInterruptedPushTakesItsUploadsBack() throws {
+        let plan: JSON = [
+            "log": .string(minirun.path("log")),
+            "rules": [["match": "/uploads/", "method": "PUT", "do": "hang", "times": 9]],
+        ]
+        let file = try minirun.write("plan.json", plan.text())
+        let tests = Files.parent(of: Files.parent(of: #filePath))
+        let server = try ServerProcess(["python3", "\(tests)/RegistryTests/Servers/misbehaving-registry.py", file])
+        let port = try JSON.parse(Array(try server.line().utf8))["port"]?.int ?? 0
+        let name = "127.0.0.1:\(port)/repo:v2"
+        #expect(try minirun("load", "-i", "\(Fixtures.folder)/busybox.docker.tar").code == 0)
+        #expect(try minirun("tag", "busybox", name).code == 0)
+        let null = try FileDescriptor.open("/dev/null", O_RDWR)
+        let pid = try Subprocess.start(
+            minirun.command(["push", name]),
+            environment: Minirun.environment(),
+            descriptors: [null.raw, null.raw, null.raw]
+        )
+        func requests(_ method: String) -> Int {
+            let log = (try? Files.readText(minirun.path("log"))) ?? ""
+            return log.split(separator: "\n").filter { $0.contains("\"method\": \"\(method)\"") }.count
+        }
+        #expect(eventually(20_000) { requests("PUT") == 2 || HostProcesses.hasEnded(pid) })
+        kill(pid, SIGINT)
+        #expect(try Subprocess.wait(for: pid) == .signalled(SIGINT))
+        #expect(requests("DELETE") == 2)
     }
 
     /// Bytes of blobs that are half there.

@@ -93,7 +93,11 @@ extension OverHTTP {
         @Test func whatElseIsWrongWithACertificate() throws {
             let name = try server(names: "DNS:other.localhost,DNS:*.elsewhere.test")
             let text = try result(place(name), ["docker/certs.d/\(place(name))/ca.crt": authority])
-            #expect(text.hasSuffix("x509: certificate is valid for other.localhost, *.elsewhere.test, not registry.localhost"))
+            #expect(
+                text.hasSuffix(
+                    "x509: certificate is valid for other.localhost, *.elsewhere.test, not registry.localhost"
+                )
+            )
             let expired = try server(days: -1)
             let files = ["docker/certs.d/\(place(expired))/ca.crt": try authority]
             let refusal = try Side(files: files).refusal(try ImageReference("\(place(expired))/image:v1"))

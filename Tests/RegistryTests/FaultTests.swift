@@ -120,7 +120,10 @@ extension OverHTTP {
             let name = try side.image("\(front.name)/image:v1", layers: [3_000_000])
             let refusal = side.pushRefusal(name)
             #expect(refusal.text.hasPrefix("Put \"http://\(front.name)/v2/image/blobs/uploads/"), "\(refusal)")
-            #expect(refusal.text.hasSuffix(": received unexpected HTTP status: 413 Request Entity Too Large"), "\(refusal)")
+            #expect(
+                refusal.text.hasSuffix(": received unexpected HTTP status: 413 Request Entity Too Large"),
+                "\(refusal)"
+            )
             #expect(refusal.hint.contains("client_max_body_size") && refusal.hint.contains("MINIRUN_CHUNK_SIZE"))
             #expect(!refusal.text.contains("\n") && !refusal.hint.contains("\n"))
             // Nothing is left of it, and what the hint says helps.

@@ -26,7 +26,9 @@ extension OverHTTP {
         }
 
         /// Whatever is wrong with a mirror, the registry itself has the image, and is asked soon.
-        @Test(arguments: ["return 404;", "return 401;", "return 403;", "return 503;", "return 444;", "limit_rate 1;", ""])
+        @Test(arguments: [
+            "return 404;", "return 401;", "return 403;", "return 503;", "return 444;", "limit_rate 1;", "",
+        ])
         func aMirrorThatIsOfNoUse(_ fault: String) throws {
             let front = try FrontServer(ports: 2) { folder, ports, registry in
                 try Files.makeDirectories("\(folder)/slow/v2/image/manifests")
@@ -106,7 +108,8 @@ extension OverHTTP {
         private func index(_ size: Int, next: String? = nil) -> JSON {
             let digest = "sha256:" + String(repeating: "a", count: 64)
             let type = MediaType.imageManifest.rawValue
-            let body = "{\"schemaVersion\":2,\"mediaType\":\"\(MediaType.imageIndex.rawValue)\",\"manifests\":"
+            let body =
+                "{\"schemaVersion\":2,\"mediaType\":\"\(MediaType.imageIndex.rawValue)\",\"manifests\":"
                 + "[{\"mediaType\":\"\(type)\",\"digest\":\"\(digest)\",\"size\":\(size)}]}"
             var headers: [(key: String, value: JSON)] = [("Content-Type", .string(MediaType.imageIndex.rawValue))]
             if let next { headers.append(("Link", .string("<\(next)>; rel=\"next\""))) }

@@ -59,8 +59,20 @@ final class Certificates {
         self.folder = folder
         (authority, key) = ("\(folder)/ca.crt", "\(folder)/ca.key")
         try tool(
-            "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=authority", "-keyout",
-            key, "-out", authority
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=authority",
+            "-keyout",
+            key,
+            "-out",
+            authority
         )
     }
 
@@ -71,12 +83,35 @@ final class Certificates {
         let (certificate, own) = ("\(folder)/\(name).crt", "\(folder)/\(name).key")
         try Files.write("\(folder)/\(name).ext", Array("subjectAltName=\(names)\n".utf8))
         try tool(
-            "openssl", "req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=\(name)", "-keyout", own, "-out",
+            "openssl",
+            "req",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-subj",
+            "/CN=\(name)",
+            "-keyout",
+            own,
+            "-out",
             "\(folder)/\(name).csr"
         )
         try tool(
-            "openssl", "x509", "-req", "-in", "\(folder)/\(name).csr", "-CA", authority, "-CAkey", key, "-CAcreateserial",
-            "-days", "\(days)", "-extfile", "\(folder)/\(name).ext", "-out", certificate
+            "openssl",
+            "x509",
+            "-req",
+            "-in",
+            "\(folder)/\(name).csr",
+            "-CA",
+            authority,
+            "-CAkey",
+            key,
+            "-CAcreateserial",
+            "-days",
+            "\(days)",
+            "-extfile",
+            "\(folder)/\(name).ext",
+            "-out",
+            certificate
         )
         return (certificate, own)
     }

@@ -17,7 +17,10 @@ extension OverHTTP {
             #expect(try Side(credential: TokenRegistry.anna).pull(name).digest == target.digest)
             let paths = try server.questions.map(\.path)
             let scope = "/token?service=here&scope=repository%3Ateam%2Fapp%3Apull"
-            #expect(paths.contains("\(scope)%2Cpush&account=anna") && paths.contains("\(scope)&account=anna"), "\(paths)")
+            #expect(
+                paths.contains("\(scope)%2Cpush&account=anna") && paths.contains("\(scope)&account=anna"),
+                "\(paths)"
+            )
         }
 
         @Test func whoIsNotKnownMayPullWhatIsPublic() throws {
@@ -31,14 +34,20 @@ extension OverHTTP {
                     #expect(try nobody.pull(name).digest == target.digest)
                     continue
                 }
-                let text = "\(server.registry.name)/private/app, repository does not exist or may require 'docker login': "
+                let text =
+                    "\(server.registry.name)/private/app, repository does not exist or may require 'docker login': "
                     + "denied: requested access to the resource is denied"
-                #expect(nobody.refusal(name).text.hasPrefix("pull access denied for \(text)"), "\(nobody.refusal(name))")
+                #expect(
+                    nobody.refusal(name).text.hasPrefix("pull access denied for \(text)"),
+                    "\(nobody.refusal(name))"
+                )
                 let own = try nobody.image("\(name)", layers: [10])
                 #expect(nobody.pushRefusal(own).text.hasPrefix("denied: requested access to the resource is denied"))
             }
             let wrong = try Side(credential: .basic(user: "anna", password: "no"))
-            #expect(wrong.refusal(try server.image("private/app:v1")).text == "unauthorized: incorrect username or password")
+            #expect(
+                wrong.refusal(try server.image("private/app:v1")).text == "unauthorized: incorrect username or password"
+            )
         }
 
         @Test func aTokenThatHasRunOutIsFetchedAnew() throws {

@@ -49,6 +49,47 @@ extension OverHTTP {
             #expect(requests.contains { $0.hasPrefix("GET /v2/image/blobs/uploads/") && $0.contains(" 204 ") })
         }
 
+        /// Pushes an image with a layer of 300,000 bytes; the result is the ranges of its pieces.
+        private func pieces(_ plan: JSON) throws -> [String] {
+            let registry = try MisbehavingRegistry(plan)
+            let side = try Side { options in
+                options.chunkSize = 100_000
+                options.parallel = 1
+            }
+            let name = try side.image("\(registry.reference.domain)/repo:v2", layers: [300_000])
+            try side.client.push(name, from: side.store)
+            return try registry.requests.filter { $0.method == "PATCH" }.compactMap(\.range)
+        }
+
+        /// A tar of 300,000 bytes of data has 307,200.
+        @Test func piecesHaveTheSizeThatTheRegistryWants() throws {
+            #expect(try pieces([:]) == ["0-99999", "100000-199999", "200000-299999", "300000-307199"])
+            #expect(try pieces(["least": 200_000]) == ["0-199999", "200000-307199"])
+        }
+
+        @Test func aRegistryThatHasLessThanItSaid() throws {
+            let lost: JSON = ["match": "/uploads/", "method": "PATCH", "do": "lose"]
+            let ranges = try pieces(["rules": [lost, lost]])
+            #expect(ranges.prefix(3) == ["0-99999", "100000-199999", "50000-149999"], "\(ranges)")
+            #expect(ranges.last?.hasSuffix("-307199") ?? false)
+        }
+
+        /// The digest of what comes is the registry's to check; a Location elsewhere gets no credentials.
+        @Test func anUploadElsewhereGetsNoCredentials() throws {
+            let other = try MisbehavingRegistry()
+            let away: JSON = [
+                "match": "/uploads/", "method": "POST", "do": "status", "status": 202, "times": 9,
+                "headers": ["Location": .string("http://\(other.reference.domain)/v2/repo/blobs/uploads/1")],
+            ]
+            let registry = try MisbehavingRegistry(["auth": "basic", "rules": [away]])
+            let side = try Side(credential: .basic(user: "anna", password: "secret")) { $0.parallel = 1 }
+            let name = try side.image("\(registry.reference.domain)/repo:v2", layers: [100])
+            try side.client.push(name, from: side.store)
+            let requests = try other.requests
+            #expect(requests.count == 2 && requests.allSatisfy { $0.method == "PUT" && $0.authorization == nil })
+            #expect(try registry.requests.contains { $0.authorization != nil })
+        }
+
         /// An index with several platforms goes with all of them, and is the same for skopeo and podman.
         @Test func anIndexGoesWithAllItsPlatforms() throws {
             let server = try RegistryServer()
@@ -69,11 +110,22 @@ extension OverHTTP {
             try side.store.commit(target: target, references: [name], platform: Platform(architecture: "amd64"))
             #expect(try side.client.push(name, from: side.store).digest == target.digest)
             try tool(
-                "skopeo", "copy", "-q", "--all", "--src-tls-verify=false", "docker://\(name)", "dir:\(side.folder)/dir"
+                "skopeo",
+                "copy",
+                "-q",
+                "--all",
+                "--src-tls-verify=false",
+                "docker://\(name)",
+                "dir:\(side.folder)/dir"
             )
             #expect(SHA256Digest.of(try Files.read("\(side.folder)/dir/manifest.json")) == target.digest)
             try tool(
-                "skopeo", "copy", "-q", "--all", "--dest-tls-verify=false", "dir:\(side.folder)/dir",
+                "skopeo",
+                "copy",
+                "-q",
+                "--all",
+                "--dest-tls-verify=false",
+                "dir:\(side.folder)/dir",
                 "docker://\(server.name)/back:v1"
             )
             let other = try Side()

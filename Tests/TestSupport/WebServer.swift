@@ -34,7 +34,9 @@ package final class WebServer: Sendable {
     deinit { try? Files.removeTree(folder) }
 
     private static func configuration(_ folder: String, _ servers: String) -> String {
-        let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map { "\($0)_temp_path \(folder)/\($0);\n" }
+        let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map {
+            "\($0)_temp_path \(folder)/\($0);\n"
+        }
         return """
             daemon off;
             master_process off;

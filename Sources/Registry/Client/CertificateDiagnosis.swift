@@ -65,7 +65,9 @@ struct CertificateDiagnosis: Sendable {
                     try channel.pipeline.syncOperations.addHandler(handler)
                 }
             }
-        guard let channel = try? await bootstrap.connect(host: address, port: place.port ?? 443).get() else { return nil }
+        guard let channel = try? await bootstrap.connect(host: address, port: place.port ?? 443).get() else {
+            return nil
+        }
         let impatience = channel.eventLoop.scheduleTask(in: .seconds(5)) { channel.close(promise: nil) }
         try? await channel.closeFuture.get()
         impatience.cancel()

@@ -38,7 +38,9 @@ struct TokenQuestion: Sendable {
     }
 
     private func form(_ refresh: String) -> String {
-        var items = [("grant_type", "refresh_token"), ("client_id", TokenQuestion.clientID), ("refresh_token", refresh)]
+        var items = [
+            ("grant_type", "refresh_token"), ("client_id", TokenQuestion.clientID), ("refresh_token", refresh),
+        ]
         items.append(("service", service))
         if !scopes.isEmpty { items.append(("scope", scopes.joined(separator: " "))) }
         return items.map { "\($0.0)=\(PercentEncoding.encode($0.1))" }.joined(separator: "&")

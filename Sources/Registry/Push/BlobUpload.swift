@@ -161,7 +161,10 @@ struct BlobUpload: Sendable {
                 throw failure
             }
             guard offset <= descriptor.size else {
-                throw EngineError(.corrupt, "\(answer.request): the registry has more than the \(descriptor.size) bytes")
+                throw EngineError(
+                    .corrupt,
+                    "\(answer.request): the registry has more than the \(descriptor.size) bytes"
+                )
             }
             pending.reach(offset)
         }
