@@ -79,8 +79,18 @@ class Handler(BaseHTTPRequestHandler):
                 return self.answer(401, {"details": "incorrect username or password"})
         self.give(user, query.get("scope", []), query.get("offline_token") == ["true"])
 
+    def body(self):
+        if self.headers.get("Transfer-Encoding") != "chunked":
+            return self.rfile.read(int(self.headers["Content-Length"]))
+        data = b""
+        while size := int(self.rfile.readline(), 16):
+            data += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        return data
+
     def do_POST(self):
-        form = urllib.parse.parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
+        form = urllib.parse.parse_qs(self.body().decode())
         self.note({key: values[0] for key, values in form.items()})
         if plan.get("post"):
             return self.answer(plan["post"], {})
