@@ -121,6 +121,13 @@ import Testing
         #expect(pulled.status == .exited(0), "\(pulled.errorText)")
         let listed = try Subprocess.run(podman + ["images", "--digests", "--format={{.Digest}}"], timeout: 60_000)
         #expect(listed.outputText.contains(digest))
+        // And the other way round.
+        let back = "\(registry.name)/me/back:v1"
+        let words = ["push", "-q", "--tls-verify=false", "--digestfile=\(minirun.path("digest"))", name, back]
+        let returned = try Subprocess.run(podman + words, timeout: 200_000)
+        #expect(returned.status == .exited(0), "\(returned.errorText)")
+        let pullBack = try minirun("pull", back, timeout: 120)
+        #expect(pullBack.out.contains("Digest: \(try Files.readText(minirun.path("digest")).line)\n"), "\(pullBack)")
         let second = try minirun("push", name)
         #expect(second.out.contains("Layer already exists") && second.out.contains(digest), "\(second)")
         #expect(try minirun("pull", name).out.contains("Status: Image is up to date for \(name)"))
@@ -203,6 +210,18 @@ import Testing
             missing.code == 1 && missing.err.contains("no such manifest: \(registry.name)/busybox:nope"),
             "\(missing)"
         )
+    }
+
+    @Test func allTagsArePulled() throws {
+        for tag in ["one", "two"] { _ = try publish("busybox.docker.tar", as: "library/busybox:\(tag)") }
+        let pull = try minirun("pull", "-a", "busybox", environment: mirror())
+        #expect(pull.code == 0, "\(pull)")
+        for text in [
+            "one: Pulling from library/busybox\n", "two: Pulling from library/busybox\n",
+            "Status: Downloaded newer image for busybox:one\n", "docker.io/library/busybox\n",
+        ] { #expect(pull.out.contains(text), "\(text) is missing in\n\(pull)") }
+        let tags = try minirun("images", "--format", "{{.Tag}}", "busybox").out.split(separator: "\n").sorted()
+        #expect(tags == ["one", "two"])
     }
 
     @Test func whatALayerMayHoldIsAnOptionOfEveryPull() throws {
