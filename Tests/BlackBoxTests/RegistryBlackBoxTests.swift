@@ -217,6 +217,13 @@ import Testing
         #expect(pulled.status == .exited(0), "\(pulled.errorText)")
         let listed = try Subprocess.run(podman + ["images", "--digests", "--format={{.Digest}}"], timeout: 60_000)
         #expect(listed.outputText.contains(digest))
+        // And the other way round.
+        let back = "\(registry.name)/me/back:v1"
+        let words = ["push", "-q", "--tls-verify=false", "--digestfile=\(minirun.path("digest"))", name, back]
+        let returned = try Subprocess.run(podman + words, timeout: 200_000)
+        #expect(returned.status == .exited(0), "\(returned.errorText)")
+        let pullBack = try minirun("pull", back, timeout: 120)
+        #expect(pullBack.out.contains("Digest: \(try Files.readText(minirun.path("digest")).line)\n"), "\(pullBack)")
         let second = try minirun("push", name)
         #expect(second.out.contains("Layer already exists") && second.out.contains(digest), "\(second)")
         #expect(try minirun("pull", name).out.contains("Status: Image is up to date for \(name)"))
@@ -274,6 +281,169 @@ import Testing
         #expect(registry.log.contains("http.response.status=206"), "nothing was resumed")
         #expect(try minirun("image", "verify", "--all").code == 0)
         #expect(try minirun("system", "check").code == 0)
+    }
+
+    /// docker's client needs no daemon for this, and tools parse what it prints.
+    @Test func manifestsAreShownAsDockerShowsThem() throws {
+        let digest = try publish("busybox.docker.tar", as: "busybox:latest")
+        let size = try tool(
+            "skopeo",
+            "inspect",
+            "--raw",
+            "--tls-verify=false",
+            "docker://\(registry.name)/busybox:latest"
+        )
+        .utf8.count
+        let type = "application/vnd.docker.distribution.manifest."
+        let entry: JSON = [
+            "mediaType": .string("\(type)v2+json"), "digest": .string(digest), "size": .number(size),
+            "platform": ["os": "linux", "architecture": "amd64", "os.version": "1.2"],
+        ]
+        let list: JSON = [
+            "schemaVersion": 2, "mediaType": .string("\(type)list.v2+json"), "manifests": .array([entry]),
+        ]
+        let file = try minirun.write("list.json", list.text())
+        try tool(
+            "curl",
+            "-sf",
+            "-X",
+            "PUT",
+            "-H",
+            "Content-Type: \(type)list.v2+json",
+            "--data-binary",
+            "@\(file)",
+            "http://\(registry.name)/v2/busybox/manifests/list"
+        )
+        for tag in ["latest", "list"] {
+            for options in [[], ["-v"]] {
+                let name = "\(registry.name)/busybox:\(tag)"
+                let docker = try Subprocess.run(["docker", "manifest", "inspect", "--insecure"] + options + [name])
+                let ours = try minirun.invoke(["manifest", "inspect"] + options + [name])
+                #expect(docker.status == .exited(0), "\(docker.errorText)")
+                // Debian's docker is of before "Raw".
+                let hasRaw = docker.outputText.contains("\"Raw\": ")
+                let lines = ours.out.split(separator: "\n", omittingEmptySubsequences: false)
+                let shown = lines.filter { hasRaw || !$0.contains("\"Raw\": ") }.joined(separator: "\n")
+                #expect(shown == docker.outputText, "\(tag) \(options)")
+            }
+        }
+        let missing = try minirun("manifest", "inspect", "\(registry.name)/busybox:nope")
+        #expect(
+            missing.code == 1 && missing.err.contains("no such manifest: \(registry.name)/busybox:nope"),
+            "\(missing)"
+        )
+    }
+
+    @Test func allTagsArePulled() throws {
+        for tag in ["one", "two"] { _ = try publish("busybox.docker.tar", as: "library/busybox:\(tag)") }
+        let pull = try minirun("pull", "-a", "busybox", environment: mirror())
+        #expect(pull.code == 0, "\(pull)")
+        for text in [
+            "one: Pulling from library/busybox\n", "two: Pulling from library/busybox\n",
+            "Status: Downloaded newer image for busybox:one\n", "docker.io/library/busybox\n",
+        ] { #expect(pull.out.contains(text), "\(text) is missing in\n\(pull)") }
+        let tags = try minirun("images", "--format", "{{.Tag}}", "busybox").out.split(separator: "\n").sorted()
+        #expect(tags == ["one", "two"])
+    }
+
+    @Test func whatALayerMayHoldIsAnOptionOfEveryPull() throws {
+        _ = try publish("busybox.docker.tar", as: "library/busybox:latest")
+        let environment = try mirror()
+        try minirun.write("context/Dockerfile", "FROM busybox\n")
+        for words in [
+            ["pull"], ["run", "--rm"], ["run", "--rm", "--pull=always"],
+        ].map({ $0 + ["--max-layer-size", "100KB", "busybox"] }) + [
+            ["build", "--max-layer-size", "100KB", minirun.path("context")]
+        ] {
+            let refused = try minirun.invoke(words, environment: environment)
+            #expect(refused.code != 0 && refused.err.contains("--max-layer-size"), "\(words): \(refused)")
+        }
+        #expect(try minirun("pull", "--max-layer-size", "100MB", "busybox", environment: environment).code == 0)
+    }
+
+    /// What `login` stores of a token server with refresh tokens is what docker stores, and good for skopeo as well.
+    @Test func aLoginStoresAnIdentityToken() throws {
+        let (certificate, key) = (minirun.path("token.crt"), minirun.path("token.key"))
+        try tool(
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=tokens",
+            "-keyout",
+            key,
+            "-out",
+            certificate
+        )
+        let plan: JSON = [
+            "log": .string(minirun.path("log")), "key": .string(key), "certificate": .string(certificate),
+            "users": ["anna": "secret"],
+        ]
+        let tests = Files.parent(of: Files.parent(of: #filePath))
+        let script = "\(tests)/RegistryTests/Servers/token-server.py"
+        let tokens = try ServerProcess(["python3", script, try minirun.write("plan.json", plan.text())])
+        let realm = "http://127.0.0.1:\(try tokens.line())/token"
+        let registry = try RegistryServer(
+            more:
+                "auth: {token: {realm: \"\(realm)\", service: here, issuer: test, rootcertbundle: \(certificate)}}\n"
+        )
+        let folder = minirun.path("docker")
+        let environment = ["DOCKER_CONFIG": folder]
+        func login(_ password: String) throws -> Outcome {
+            let words = ["login", "-u", "anna", "--password-stdin", registry.name]
+            return try minirun.invoke(words, input: password, environment: environment)
+        }
+        let refused = try login("wrong")
+        #expect(refused.code == 1 && refused.err.contains("unauthorized: incorrect username or password"), "\(refused)")
+        let accepted = try login("secret")
+        #expect(accepted.code == 0 && accepted.out == "Login Succeeded\n", "\(accepted)")
+        let stored = try JSON.parse(Files.read("\(folder)/config.json"))["auths"]?[registry.name]
+        #expect(stored == ["auth": "YW5uYTo=", "identitytoken": "refresh-anna"], "\(stored?.text() ?? "")")
+        #expect(try minirun("load", "-i", "\(Fixtures.folder)/busybox.docker.tar").code == 0)
+        #expect(try minirun("tag", "busybox", "\(registry.name)/app:v1").code == 0)
+        let push = try minirun("push", "\(registry.name)/app:v1", environment: environment)
+        let digest = try tool(
+            "skopeo",
+            "inspect",
+            "--authfile=\(folder)/config.json",
+            "--tls-verify=false",
+            "--format={{.Digest}}",
+            "docker://\(registry.name)/app:v1"
+        ).line
+        #expect(push.code == 0 && push.out.contains("v1: digest: \(digest) size: "), "\(push)")
+    }
+
+    @Test func anInterruptedPushTakesItsUploadsBack() throws {
+        let plan: JSON = [
+            "log": .string(minirun.path("log")),
+            "rules": [["match": "/uploads/", "method": "PUT", "do": "hang", "times": 9]],
+        ]
+        let file = try minirun.write("plan.json", plan.text())
+        let tests = Files.parent(of: Files.parent(of: #filePath))
+        let server = try ServerProcess(["python3", "\(tests)/RegistryTests/Servers/misbehaving-registry.py", file])
+        let port = try JSON.parse(Array(try server.line().utf8))["port"]?.int ?? 0
+        let name = "127.0.0.1:\(port)/repo:v2"
+        #expect(try minirun("load", "-i", "\(Fixtures.folder)/busybox.docker.tar").code == 0)
+        #expect(try minirun("tag", "busybox", name).code == 0)
+        let null = try FileDescriptor.open("/dev/null", O_RDWR)
+        let pid = try Subprocess.start(
+            minirun.command(["push", name]),
+            environment: Minirun.environment(),
+            descriptors: [null.raw, null.raw, null.raw]
+        )
+        func requests(_ method: String) -> Int {
+            let log = (try? Files.readText(minirun.path("log"))) ?? ""
+            return log.split(separator: "\n").filter { $0.contains("\"method\": \"\(method)\"") }.count
+        }
+        #expect(eventually(20_000) { requests("PUT") == 2 || HostProcesses.hasEnded(pid) })
+        kill(pid, SIGINT)
+        #expect(try Subprocess.wait(for: pid) == .signalled(SIGINT))
+        #expect(requests("DELETE") == 2)
     }
 
     /// Bytes of blobs that are half there.

@@ -1,4 +1,3 @@
-import CLinux
 import Images
 import LinuxSystem
 import OCI
@@ -10,60 +9,6 @@ import Testing
 extension OverHTTP {
     /// Pulls and pushes with Debian's docker-registry, and skopeo at the other end.
     @Suite struct RegistryServerTests {
-        /// A store with an image of two layers, and a client.
-        final class Side {
-            let folder: String
-            let store: ImageStore
-            var client: RegistryClient
-
-            init(_ configure: (inout TransferOptions) -> Void = { _ in }, credential: Credential? = nil) throws {
-                folder = try TemporaryFolder.make()
-                store = try ImageStore(root: "\(folder)/store")
-                var options = TransferOptions()
-                options.retryDelay = 5
-                configure(&options)
-                client = RegistryClient(
-                    configuration: try RegistryConfiguration.load(environment: [:], home: nil, etc: "\(folder)/etc"),
-                    credentials: { _, _ in credential },
-                    options: options
-                )
-            }
-
-            deinit { try? Files.removeTree(folder) }
-
-            /// An image whose layers are so large, of bytes that no two images share.
-            func image(_ name: String, layers: [Int] = [300_000, 40]) throws -> ImageReference {
-                let reference = try ImageReference(name)
-                var blobs: [Descriptor] = []
-                var configuration = ImageConfiguration()
-                var random = SystemRandomNumberGenerator()
-                for (position, size) in layers.enumerated() {
-                    let tree = "\(folder)/tree\(position)"
-                    try Files.makeDirectories(tree)
-                    let bytes = (0..<size).map { _ in UInt8.random(in: 0...255, using: &random) }
-                    try Files.write("\(tree)/file\(position)", bytes)
-                    try tool("tar", "-C", tree, "-cf", "\(folder)/layer.tar", ".")
-                    let tar = try Files.read("\(folder)/layer.tar")
-                    configuration.diffIDs.append(SHA256Digest.of(tar))
-                    blobs.append(try store.ingest(tar, mediaType: .layer))
-                }
-                let config = try store.ingest(configuration.json.bytes(), mediaType: .imageConfiguration)
-                let manifest = ImageManifest(configuration: config, layers: blobs)
-                try store.commit(manifest: manifest, references: [reference])
-                return reference
-            }
-        }
-
-        /// What the events said, in order.
-        final class Lines: @unchecked Sendable {
-            private let lock = Lock()
-            private var all: [PushEvent] = []
-            func add(_ event: PushEvent) { lock.locked { all.append(event) } }
-            var existing: Int { lock.locked { all.filter { if case .exists = $0 { true } else { false } }.count } }
-            var mounted: Int { lock.locked { all.filter { if case .mounted = $0 { true } else { false } }.count } }
-            var pushed: Int { lock.locked { all.filter { if case .pushed = $0 { true } else { false } }.count } }
-        }
-
         @Test func whatIsPushedIsPulledWithTheSameDigests() throws {
             let server = try RegistryServer()
             let (here, there) = (try Side(), try Side())

@@ -42,6 +42,36 @@ package final class ServerProcess: Sendable {
     }
 }
 
+extension ServerProcess {
+    /// Ports that are free when they are chosen; another process may take one before a server does.
+    package static func freePorts(_ count: Int) throws -> [Int] {
+        let script =
+            "import socket; s = [socket.socket() for _ in range(\(count))]; [t.bind(('127.0.0.1', 0)) for t in s]; "
+            + "print(*[t.getsockname()[1] for t in s])"
+        let ports = try tool("python3", "-c", script).split { $0 == " " || $0 == "\n" }.compactMap { Int($0) }
+        guard ports.count == count else { throw EngineError(.failed, "no free port") }
+        return ports
+    }
+
+    /// Waits until something listens on the port, or the server has ended; the result is whether it lives.
+    package func listens(on port: Int) -> Bool {
+        let digits = String(port, radix: 16, uppercase: true)
+        let local = ":" + String(repeating: "0", count: 4 - digits.count) + digits
+        _ = eventually(10_000) { ServerProcess.isListened(local) || HostProcesses.hasEnded(pid) }
+        return !HostProcesses.hasEnded(pid)
+    }
+
+    /// A line of /proc/net/tcp: number, local address, remote address, state (0A: listening).
+    private static func isListened(_ local: String) -> Bool {
+        ["/proc/net/tcp", "/proc/net/tcp6"].contains { table in
+            ((try? Files.readText(table)) ?? "").split(separator: "\n").contains { line in
+                let words = line.split(separator: " ", maxSplits: 4)
+                return words.count > 3 && words[1].hasSuffix(local) && words[3] == "0A"
+            }
+        }
+    }
+}
+
 /// Debian's docker-registry on a loopback port, with a folder of its own.
 package final class RegistryServer: Sendable {
     package let folder: String
@@ -54,23 +84,28 @@ package final class RegistryServer: Sendable {
     /// - Parameters:
     ///   - certificate: PEM files of a certificate and its key, for TLS.
     ///   - passwords: an htpasswd file, for Basic.
-    package init(certificate: (certificate: String, key: String)? = nil, passwords: String? = nil) throws {
+    ///   - more: further lines of its configuration.
+    ///   - http: further members of its `http`.
+    package init(
+        certificate: (certificate: String, key: String)? = nil,
+        passwords: String? = nil,
+        more: String = "",
+        http: String = ""
+    ) throws {
         folder = try TemporaryFolder.make()
         var configuration =
-            "version: 0.1\nlog: {level: info}\nstorage: {filesystem: {rootdirectory: \(folder)/data}, delete: {enabled: true}}\n"
+            "version: 0.1\nlog: {level: info}\nstorage: {filesystem: {rootdirectory: \(folder)/data}, delete: {enabled: true}}\n\(more)"
         if let passwords {
             configuration += "auth: {htpasswd: {realm: here, path: \(passwords)}}\n"
         }
         // The port is free when it is chosen; another process may take it before the server does.
         for _ in 0..<20 {
-            let port = try RegistryServer.freePort()
+            let port = try ServerProcess.freePorts(1)[0]
             let tls = certificate.map { ", tls: {certificate: \($0.certificate), key: \($0.key)}" } ?? ""
-            let http = "http: {addr: \"127.0.0.1:\(port)\", secret: test\(tls)}\n"
-            try Files.write("\(folder)/config.yml", Array((configuration + http).utf8))
+            let place = "http: {addr: \"127.0.0.1:\(port)\", secret: test\(tls)\(http)}\n"
+            try Files.write("\(folder)/config.yml", Array((configuration + place).utf8))
             let server = try ServerProcess(["docker-registry", "serve", "\(folder)/config.yml"], log: "\(folder)/log")
-            if eventually(10_000, { RegistryServer.answers(port) || HostProcesses.hasEnded(server.pid) }),
-                !HostProcesses.hasEnded(server.pid)
-            {
+            if server.listens(on: port) {
                 self.port = port
                 self.server = server
                 return
@@ -80,17 +115,4 @@ package final class RegistryServer: Sendable {
     }
 
     deinit { try? Files.removeTree(folder) }
-
-    private static func freePort() throws -> Int {
-        let script = "import socket; s = socket.socket(); s.bind(('127.0.0.1', 0)); print(s.getsockname()[1])"
-        guard let port = Int(try tool("python3", "-c", script).prefix { $0 != "\n" }) else {
-            throw EngineError(.failed, "no free port")
-        }
-        return port
-    }
-
-    private static func answers(_ port: Int) -> Bool {
-        let script = "import socket; socket.create_connection(('127.0.0.1', \(port)), 1)"
-        return (try? tool("python3", "-c", script)) != nil
-    }
 }

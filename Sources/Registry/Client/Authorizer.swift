@@ -16,26 +16,45 @@ actor Authorizer {
         let credentials: String
     }
 
-    private struct Token {
-        let value: String
-        /// Clock.monotonic
-        let expires: UInt64
-    }
-
     /// The credential for a registry's name and a repository. It may start a credential helper, and wait for it.
     typealias CredentialLookup = @Sendable (_ host: String, _ repository: String) throws -> Credential?
 
+    /// What a 401 answer asks for.
+    struct Refusal: Sendable {
+        let challenges: [AuthenticationChallenge]
+        /// The header that was not good enough.
+        let header: String?
+        /// What the token was to allow.
+        let scopes: [TokenScope]
+        /// Whether the header was one that an earlier refusal led to.
+        let isAgain: Bool
+
+        init(_ challenges: [AuthenticationChallenge], of header: String?, _ scopes: [TokenScope], isAgain: Bool) {
+            self.challenges = challenges
+            self.header = header
+            self.scopes = scopes
+            self.isAgain = isAgain
+        }
+    }
+
     private let credentials: CredentialLookup
     private let fetch: Fetch
+    private let isOffline: Bool
+    private var identityTokens: [String: String] = [:]
     private var challenges: [String: AuthenticationChallenge] = [:]
-    private var tokens: [TokenKey: Token] = [:]
-    private var underWay: [TokenKey: Task<Token, any Error>] = [:]
+    private var tokens: [TokenKey: AccessToken] = [:]
+    private var underWay: [TokenKey: Task<AccessToken, any Error>] = [:]
     private var known: [String: Credential?] = [:]
 
-    init(credentials: @escaping CredentialLookup, fetch: @escaping Fetch) {
+    /// - Parameter isOffline: whether to ask for a token that stands for the password from now on.
+    init(credentials: @escaping CredentialLookup, isOffline: Bool, fetch: @escaping Fetch) {
         self.credentials = credentials
+        self.isOffline = isOffline
         self.fetch = fetch
     }
+
+    /// The token that a token server gave for the password of an endpoint.
+    func identityToken(for endpoint: Endpoint) -> String? { identityTokens[endpoint.credentialsKey] }
 
     /// The Authorization header's value for a request; nil where nobody has asked who we are.
     func header(for endpoint: Endpoint, scopes: [TokenScope]) async throws -> String? {
@@ -45,7 +64,7 @@ actor Authorizer {
         switch challenge.scheme {
         case "basic":
             guard case .basic(let user, let password) = credential else { return nil }
-            return Authorizer.basic(user, password)
+            return Credential.basicHeader(user, password)
         case "bearer": return "Bearer \(try await token(challenge, endpoint, credential, scopes).value)"
         default: return nil
         }
@@ -53,14 +72,14 @@ actor Authorizer {
 
     /// Takes up what a 401 answer asks for.
     ///
-    /// - Parameter refused: the header that was not good enough.
-    /// - Returns: whether another try may succeed.
-    func learn(_ offered: [AuthenticationChallenge], from endpoint: Endpoint, refused: String?) async throws -> Bool {
+    /// - Returns: what the next token shall allow; nil where no other try can succeed.
+    func learn(_ refusal: Refusal, from endpoint: Endpoint) async throws -> [TokenScope]? {
+        let offered = refusal.challenges
         guard
             let challenge = offered.first(where: { $0.scheme == "bearer" && $0.parameters["realm"] != nil })
                 ?? offered.first(where: { $0.scheme == "basic" })
-        else { return false }
-        let isNew = challenges[endpoint.origin] != challenge
+        else { return nil }
+        let isNew = challenges[endpoint.origin].map { !$0.isSamePlace(as: challenge) } ?? true
         challenges[endpoint.origin] = challenge
         if challenge.scheme == "basic" {
             guard case .basic = try await credential(for: endpoint) else {
@@ -70,13 +89,17 @@ actor Authorizer {
                     hint: "log in first: minirun login \(endpoint.credentialsKey)"
                 )
             }
-            return refused == nil || isNew
+            return refusal.header == nil || isNew ? refusal.scopes : nil
         }
-        guard let refused else { return true }
+        guard let header = refusal.header else { return refusal.scopes }
         // A token that has run out, or was withdrawn.
         let before = tokens.count
-        tokens = tokens.filter { "Bearer \($0.value.value)" != refused }
-        return isNew || tokens.count != before
+        tokens = tokens.filter { "Bearer \($0.value.value)" != header }
+        // Or one that allows too little: taking an upload back needs "delete" at some registries.
+        let asked = TokenScope.parse(challenge.parameters["scope"] ?? "")
+        let missing = asked.filter { scope in !refusal.scopes.contains { $0.covers(scope) } }
+        if !missing.isEmpty { return (refusal.scopes + missing).merged }
+        return !refusal.isAgain && (isNew || tokens.count != before) ? refusal.scopes : nil
     }
 
     private func credential(for endpoint: Endpoint) async throws -> Credential? {
@@ -95,7 +118,7 @@ actor Authorizer {
         _ endpoint: Endpoint,
         _ credential: Credential?,
         _ scopes: [TokenScope]
-    ) async throws -> Token {
+    ) async throws -> AccessToken {
         let asked = challenge.parameters["scope"].map(TokenScope.parse) ?? []
         let key = TokenKey(
             realm: challenge.parameters["realm"] ?? "",
@@ -112,72 +135,34 @@ actor Authorizer {
                 "\(endpoint.authority) sends passwords to \(realm.origin), which has no TLS: refused"
             )
         }
-        let fetch = fetch
-        let task = Task { try await Authorizer.fetched(key, realm, credential, fetch) }
+        let question = TokenQuestion(
+            realm: realm,
+            service: key.service,
+            scopes: key.scopes.map(\.description),
+            credential: credential,
+            isOffline: isOffline
+        )
+        let task = Task { [fetch] in try await question.ask(fetch) }
         underWay[key] = task
         defer { underWay[key] = nil }
         let token = try await task.value
         tokens[key] = token
+        if let identity = token.identityToken { identityTokens[endpoint.credentialsKey] = identity }
         return token
     }
+}
 
-    private static func fetched(_ key: TokenKey, _ realm: WebURL, _ credential: Credential?, _ fetch: Fetch)
-        async throws
-        -> Token
-    {
-        let answer: (status: Int, body: [UInt8])
-        let scopes = key.scopes.map(\.description)
-        if case .identityToken(_, let refresh) = credential {
-            var form = "grant_type=refresh_token&client_id=minirun&refresh_token=\(PercentEncoding.encode(refresh))"
-            form += "&service=\(PercentEncoding.encode(key.service))"
-            if !scopes.isEmpty { form += "&scope=\(PercentEncoding.encode(scopes.joined(separator: " ")))" }
-            answer = try await fetch(realm, nil, form)
-        } else {
-            var url = realm
-            if !key.service.isEmpty { url = url.adding("service", key.service) }
-            for scope in scopes { url = url.adding("scope", scope) }
-            var authorization: String?
-            if case .basic(let user, let password) = credential {
-                url = url.adding("account", user)
-                authorization = basic(user, password)
-            }
-            answer = try await fetch(url, authorization, nil)
-        }
-        guard (200..<300).contains(answer.status) else { throw refusal(answer.status, answer.body, realm, credential) }
-        guard let json = try? JSON.parse(answer.body),
-            let value = [json["token"]?.string, json["access_token"]?.string].compactMap({ $0 }).first(where: {
-                !$0.isEmpty
-            }),
-            value.utf8.allSatisfy({ (0x21...0x7E).contains($0) })
-        else {
-            throw EngineError(.failed, "authorization server \(realm.shown) did not include a token in the response")
-        }
-        // At least a minute, as docker reads it; a tenth less, for the way.
-        let seconds = min(max(60, json["expires_in"]?.int ?? 60), 86400)
-        return Token(value: value, expires: Clock.monotonic + UInt64(seconds) * 900_000_000)
-    }
-
-    private static func refusal(_ status: Int, _ body: [UInt8], _ realm: WebURL, _ credential: Credential?) -> any Error
-    {
-        var failure = RegistryFailure(
-            status: status,
-            request: "Get \"\(realm.shown)\"",
-            entries: RegistryFailure.entries(body)
-        )
-        if status == 401, failure.entries.allSatisfy({ $0.code == "UNKNOWN" }) {
-            let message = credential == nil ? "authentication required" : "incorrect username or password"
-            failure = RegistryFailure(
-                status: status,
-                request: failure.request,
-                entries: [RegistryFailure.Entry(code: "UNAUTHORIZED", message: message)]
-            )
-        }
-        return failure
-    }
-
+extension Credential {
     /// RFC 7617.
-    static func basic(_ user: String, _ password: String) -> String {
+    static func basicHeader(_ user: String, _ password: String) -> String {
         "Basic \(Base64.encode(Array("\(user):\(password)".utf8)))"
+    }
+}
+
+extension AuthenticationChallenge {
+    /// Whether the same place gives what is wanted; for what it shall be good may differ.
+    fileprivate func isSamePlace(as other: AuthenticationChallenge) -> Bool {
+        scheme == other.scheme && ["realm", "service"].allSatisfy { parameters[$0] == other.parameters[$0] }
     }
 }
 

@@ -14,9 +14,6 @@ struct Exchange: Sendable {
     var scopes: [TokenScope]
     /// Whose credentials and connections are used. They go nowhere else.
     var endpoint: Endpoint
-    /// Whether a redirection is followed, which only requests without a body may ask for.
-    var followsRedirects = true
-
     enum Body: Sendable {
         case none
         case bytes([UInt8])
@@ -29,6 +26,16 @@ struct Exchange: Sendable {
         self.url = url
         self.endpoint = endpoint
         self.scopes = scopes
+    }
+
+    /// Whether the same is to be asked at another place. What changes something is asked again only where the answer says
+    /// that method and body stay (RFC 9110, section 15.4).
+    func isRedirected(by status: Int) -> Bool {
+        switch status {
+        case 307, 308: true
+        case 301, 302, 303: method == .GET || method == .HEAD
+        default: false
+        }
     }
 }
 
@@ -75,11 +82,43 @@ struct Answer: Sendable {
             entries: oauthEntries + RegistryFailure.entries(body)
         )
         failure.retryAfter = header("Retry-After").flatMap { RetryAfter.seconds($0, now: Clock.realtime) }
-        if failure.entries.isEmpty, let text = String(validating: body.prefix(200), as: UTF8.self), !text.hasPrefix("<")
-        {
-            failure.body = text.split(whereSeparator: \.isNewline).first.map(String.init) ?? ""
+        if failure.entries.isEmpty {
+            let text = String(decoding: body.prefix(400), as: UTF8.self)
+            if let title = Answer.title(text) {
+                // nginx: "413 Request Entity Too Large"
+                failure.title = Answer.line(title.trimmingPrefix("\(status) "))
+            } else {
+                failure.body = Answer.line(text[...])
+            }
         }
         return failure
+    }
+
+    /// The title of a page; "" for one without. Nil where the text is none.
+    private static func title(_ text: String) -> Substring? {
+        guard text.drop(while: \.isWhitespace).hasPrefix("<") else { return nil }
+        guard let start = text.firstRange(of: "<title>"), let end = text.firstRange(of: "</title>"),
+            start.upperBound <= end.lowerBound
+        else { return "" }
+        return text[start.upperBound..<end.lowerBound]
+    }
+
+    private static func line(_ text: Substring) -> String {
+        let line = text.split(whereSeparator: \.isNewline).first ?? ""
+        return String(String.UnicodeScalarView(line.unicodeScalars.filter { $0.value >= 0x20 && $0.value != 0x7F }))
+    }
+
+    /// Runs `read` over what came. Where that is not what it should be, and packed although nobody asked for that, that is why.
+    func withHint<R>(_ read: () throws -> R) throws -> R {
+        do { return try read() } catch {
+            guard let error = error as? EngineError, let encoding = header("Content-Encoding"), encoding != "identity"
+            else { throw error }
+            throw EngineError(error.kind, error.message, hint: error.hint ?? Answer.hint(encoding))
+        }
+    }
+
+    static func hint(_ encoding: String) -> String {
+        "the answer came with the Content-Encoding \"\(encoding.prefix(40))\", which nobody asked for"
     }
 
     var challenges: [AuthenticationChallenge] { AuthenticationChallenge.parse(headers["WWW-Authenticate"]) }

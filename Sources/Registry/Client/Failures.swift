@@ -1,3 +1,4 @@
+import NIOHTTP1
 import OCI
 
 /// No answer, or not all of one.
@@ -5,11 +6,10 @@ struct TransportFailure: Error, CustomStringConvertible {
     enum Stage: Sendable {
         /// The name is not known.
         case lookup
-        /// No connection: the request was not sent.
+        /// No connection, or none by TLS: the request was not sent.
         case connect
-        /// A connection on which TLS was not agreed: the other side does not speak it, or is not who it should be. That will
-        /// be so the next time too.
-        case handshake
+        /// The place is there, and its certificate is not good, or ours is not good enough for it.
+        case certificate
         /// The connection ended, or nothing came for too long.
         case exchange
     }
@@ -18,11 +18,10 @@ struct TransportFailure: Error, CustomStringConvertible {
     /// The method as Go's clients write it, and the URL.
     let request: String
     let reason: String
+    /// What a person can do about it.
+    var hint: String?
 
     var description: String { "\(request): \(reason)" }
-
-    /// Whether the other side has not been spoken to at all, so that another way to it may be tried.
-    var isUnreachable: Bool { stage == .connect || stage == .handshake }
 }
 
 /// An answer that says no (distribution-spec, "Error Codes").
@@ -46,6 +45,8 @@ struct RegistryFailure: Error, CustomStringConvertible {
     var retryAfter: Int?
     /// The body's beginning, where it is no list of errors.
     var body = ""
+    /// What the server calls the status, where it sent a page with that as its title.
+    var title: String?
 
     func has(_ code: String) -> Bool { entries.contains { $0.code == code } }
 
@@ -56,15 +57,34 @@ struct RegistryFailure: Error, CustomStringConvertible {
         let detail = body.isEmpty ? "" : ": \(body)"
         switch status {
         case 401: return "unauthorized: authentication required"
-        case 403: return "denied: requested access to the resource is denied"
+        case 403: return "denied: requested access to the resource is denied\(detail)"
         case 404: return "\(request): not found"
         case 429: return "toomanyrequests: too many requests\(detail)"
-        default: return "\(request): unexpected status \(status)\(detail)"
+        default: return "\(request): received unexpected HTTP status: \(status) \(phrase)\(detail)"
+        }
+    }
+
+    /// The status in words.
+    var phrase: String { title ?? HTTPResponseStatus(statusCode: status).reasonPhrase }
+
+    /// What a person can do about it.
+    var hint: String? {
+        switch status {
+        case 429:
+            let wait = retryAfter.map { "in \($0) seconds" } ?? "later"
+            return "try again \(wait), or log in: registries allow known users more"
+        case 413:
+            return "the server before the registry takes no larger request (nginx: client_max_body_size); "
+                + "MINIRUN_CHUNK_SIZE=BYTES sends layers in pieces of that size"
+        default: return nil
         }
     }
 
     /// Whether the same may well succeed a little later.
-    var isTransient: Bool { [408, 425, 429, 500, 502, 503, 504].contains(status) }
+    var isTransient: Bool { [408, 425, 429, 500, 502, 503, 504].contains(status) || isLostUpload }
+
+    /// The registry knows nothing of an upload any more, or cannot go on with it: it is to be begun anew.
+    var isLostUpload: Bool { has("BLOB_UPLOAD_UNKNOWN") || has("BLOB_UPLOAD_INVALID") }
 
     /// The errors of an answer's body; none where it is something else.
     static func entries(_ body: [UInt8]) -> [Entry] {
@@ -90,10 +110,13 @@ enum Failures {
     static func isTransient(_ error: any Error) -> Bool {
         switch error {
         case let failure as RegistryFailure: failure.isTransient
-        case let failure as TransportFailure: [.connect, .exchange].contains(failure.stage)
+        case let failure as TransportFailure: failure.stage == .connect || failure.stage == .exchange
         default: false
         }
     }
+
+    /// No connection came about, or none by TLS.
+    static func isUnreachable(_ error: any Error) -> Bool { (error as? TransportFailure)?.stage == .connect }
 
     static func retryAfter(_ error: any Error) -> Int? { (error as? RegistryFailure)?.retryAfter }
 
@@ -102,10 +125,8 @@ enum Failures {
         switch error {
         case let failure as RegistryFailure:
             let kind: EngineError.Kind = failure.status == 404 ? .notFound : .failed
-            let hint: String? =
-                failure.status == 429 ? "try again later, or log in: registries allow known users more" : nil
-            return EngineError(kind, failure.description, hint: hint)
-        case let failure as TransportFailure: return EngineError(.failed, failure.description)
+            return EngineError(kind, failure.description, hint: failure.hint)
+        case let failure as TransportFailure: return EngineError(.failed, failure.description, hint: failure.hint)
         case is CancellationError: return EngineError(.failed, "context canceled")
         default: return error
         }

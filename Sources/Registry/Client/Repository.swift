@@ -8,6 +8,8 @@ struct Repository: Sendable {
     let session: Session
     let endpoint: Endpoint
     let operation: RegistryOperation
+    /// For its documents. Nil is as the session has it.
+    var patience: Patience?
 
     /// "library/python", as the endpoint has it.
     var name: String { endpoint.repository }
@@ -43,7 +45,7 @@ struct Repository: Sendable {
     /// what it sends.
     func digest(of tag: String) async throws -> Digest? {
         let exchange = try manifestExchange(.HEAD, tag)
-        return try await session.retrying {
+        return try await session.retrying(patience) {
             let answer = try await session.send(exchange)
             if answer.status == 429 || answer.status >= 500 { throw await answer.failure() }
             guard answer.status == 200, let text = answer.header("Docker-Content-Digest") else { return nil }
@@ -53,13 +55,15 @@ struct Repository: Sendable {
 
     /// A manifest or an index by tag or digest, verified against its digest as far as that is known.
     func manifest(_ reference: String, expected: Digest? = nil) async throws -> RemoteManifest {
-        let (answer, bytes) = try await session.fetch(manifestExchange(.GET, reference), limit: 8 << 20)
-        return try RemoteManifest(
-            bytes: bytes,
-            contentType: answer.header("Content-Type"),
-            claimed: answer.header("Docker-Content-Digest"),
-            expected: expected
-        )
+        let (answer, bytes) = try await session.fetch(manifestExchange(.GET, reference), limit: 8 << 20, patience)
+        return try answer.withHint {
+            try RemoteManifest(
+                bytes: bytes,
+                contentType: answer.header("Content-Type"),
+                claimed: answer.header("Docker-Content-Digest"),
+                expected: expected
+            )
+        }
     }
 
     // MARK: - blobs
@@ -72,11 +76,12 @@ struct Repository: Sendable {
                 "blob \(descriptor.digest) of \(descriptor.size) bytes is more than the \(limit) allowed"
             )
         }
-        let (_, bytes) = try await session.fetch(
+        let (answer, bytes) = try await session.fetch(
             exchange(.GET, "blobs/\(descriptor.digest)"),
-            limit: Int(descriptor.size)
+            limit: Int(descriptor.size),
+            patience
         )
-        try descriptor.verify(bytes)
+        try answer.withHint { try descriptor.verify(bytes) }
         return bytes
     }
 
@@ -87,53 +92,6 @@ struct Repository: Sendable {
             if answer.isTransient { throw await answer.failure() }
             if answer.status == 401 || answer.status == 403 { throw await answer.failure() }
             return answer.status == 200
-        }
-    }
-
-    // MARK: - lists
-
-    /// All tags, page by page, in the registry's order.
-    func tags() async throws -> [String] {
-        var exchange = try exchange(.GET, "tags/list", query: [("n", "1000")])
-        var tags: [String] = []
-        var seen: Set<WebURL> = []
-        while seen.insert(exchange.url).inserted, seen.count <= 1000 {
-            let (answer, bytes) = try await session.fetch(exchange, limit: 8 << 20)
-            let page = try? JSON.parse(bytes)
-            // A repository without tags has null there.
-            guard let page, page.object != nil else {
-                throw EngineError(.corrupt, "\(answer.request): no list of tags")
-            }
-            tags += (page["tags"]?.strings ?? []).filter(ImageReference.isTag)
-            guard let next = LinkHeader.next(answer.headers["Link"]) else { break }
-            let url = try answer.url.resolving(next)
-            guard url.hasSameOrigin(as: exchange.url) else { break }
-            exchange.url = url
-        }
-        return tags
-    }
-
-    /// What refers to a manifest: signatures, attestations (distribution-spec, "Listing Referrers").
-    func referrers(of digest: Digest) async throws -> [Descriptor] {
-        var exchange = try exchange(.GET, "referrers/\(digest)")
-        exchange.headers = [("Accept", MediaType.imageIndex.rawValue)]
-        let answer = try await session.retrying { () -> (Answer, [UInt8])? in
-            let answer = try await session.send(exchange)
-            if answer.status == 404 { return nil }
-            guard answer.status == 200 else { throw await answer.failure() }
-            return (answer, try await answer.bytes(limit: 8 << 20))
-        }
-        if let (answer, bytes) = answer,
-            answer.header("Content-Type")?.hasPrefix(MediaType.imageIndex.rawValue) ?? false
-        {
-            return try ImageIndex(JSON.parse(bytes)).manifests
-        }
-        // A registry without the endpoint: an index under a tag that is the digest's ("Referrers Tag Schema").
-        do { return try await ImageIndex(manifest("sha256-\(digest.hex)").json).manifests } catch let failure
-            as RegistryFailure
-        {
-            if failure.status == 404 { return [] }
-            throw failure
         }
     }
 }

@@ -11,19 +11,24 @@ final class Session: Sendable {
     private let transport: Transport
     private let authorizer: Authorizer
 
+    /// - Parameter isOffline: whether token servers are asked for a token that stands for the password from now on.
     init(
         _ configuration: RegistryConfiguration,
         credentials: @escaping Authorizer.CredentialLookup,
-        _ options: TransferOptions
+        _ options: TransferOptions,
+        isOffline: Bool = false
     ) {
-        let transport = Transport(options)
+        let transport = Transport(options, configuration)
         self.configuration = configuration
         self.options = options
         self.transport = transport
-        authorizer = Authorizer(credentials: credentials) { url, authorization, form in
-            try await Session.fetchToken(url, authorization, form, transport, configuration, options)
+        authorizer = Authorizer(credentials: credentials, isOffline: isOffline) { url, authorization, form in
+            try await Session.fetchToken(url, authorization, form, transport)
         }
     }
+
+    /// The token that a token server gave for the password of an endpoint.
+    func identityToken(for endpoint: Endpoint) async -> String? { await authorizer.identityToken(for: endpoint) }
 
     /// Closes the connections.
     func close() async { await transport.shutdown() }
@@ -43,8 +48,15 @@ final class Session: Sendable {
 
     /// Calls `body` until it succeeds, fails for good, or has failed too often.
     ///
-    /// - Parameter progress: counts what comes; while it grows, failures do not add up.
-    func retrying<R>(progress: () -> Int64 = { 0 }, _ body: () async throws -> R) async throws -> R {
+    /// - Parameters:
+    ///   - patience: how often; nil is as the options say.
+    ///   - progress: counts what comes; while it grows, failures do not add up.
+    func retrying<R>(
+        _ patience: Patience? = nil,
+        progress: () -> Int64 = { 0 },
+        _ body: () async throws -> R
+    ) async throws -> R {
+        let patience = patience ?? options.patience
         var failures = 0
         var reached = progress()
         while true {
@@ -53,10 +65,10 @@ final class Session: Sendable {
                 let now = progress()
                 failures = now > reached ? 1 : failures + 1
                 reached = max(reached, now)
-                let limit =
-                    (error as? TransportFailure)?.stage == .connect ? min(3, options.attempts) : options.attempts
-                guard Failures.isTransient(error), failures < limit else { throw error }
-                let delay = options.delay(after: failures, asked: Failures.retryAfter(error))
+                let limit = Failures.isUnreachable(error) ? patience.connections : patience.attempts
+                guard Failures.isTransient(error), failures < limit,
+                    let delay = options.delay(after: failures, asked: Failures.retryAfter(error))
+                else { throw error }
                 try await Task.sleep(nanoseconds: UInt64(delay) * 1_000_000)
             }
         }
@@ -70,8 +82,10 @@ final class Session: Sendable {
     }
 
     /// A whole small answer, with further tries.
-    func fetch(_ exchange: Exchange, limit: Int, accepting: Set<Int> = [200]) async throws -> (Answer, [UInt8]) {
-        try await retrying {
+    func fetch(_ exchange: Exchange, limit: Int, accepting: Set<Int> = [200], _ patience: Patience? = nil) async throws
+        -> (Answer, [UInt8])
+    {
+        try await retrying(patience) {
             let answer = try await send(exchange, accepting: accepting)
             return (answer, try await answer.bytes(limit: limit))
         }
@@ -83,23 +97,25 @@ final class Session: Sendable {
     func send(_ exchange: Exchange) async throws -> Answer {
         var url = exchange.url
         var hops = 0
-        var hasLearned = false
-        let home = exchange.url
+        var scopes = exchange.scopes
+        var learned = 0
         while true {
-            let isHome = url.hasSameOrigin(as: home)
-            let authorization =
-                isHome ? try await authorizer.header(for: exchange.endpoint, scopes: exchange.scopes) : nil
+            // A registry may send us elsewhere, and name other places: credentials stay at home.
+            let isHome = exchange.endpoint.isHome(of: url)
+            let authorization = isHome ? try await authorizer.header(for: exchange.endpoint, scopes: scopes) : nil
             let answer = try await once(exchange, url, isHome: isHome, authorization: authorization)
-            if answer.status == 401, isHome, !hasLearned {
-                hasLearned = true
-                if try await authorizer.learn(answer.challenges, from: exchange.endpoint, refused: authorization) {
+            if answer.status == 401, isHome, learned < 2 {
+                let refusal = Authorizer.Refusal(answer.challenges, of: authorization, scopes, isAgain: learned > 0)
+                learned += 1
+                if let wider = try await authorizer.learn(refusal, from: exchange.endpoint) {
+                    scopes = wider
                     try await discard(answer)
                     continue
                 }
             }
-            guard exchange.followsRedirects, [301, 302, 303, 307, 308].contains(answer.status),
-                let location = answer.header("Location")
-            else { return answer }
+            guard exchange.isRedirected(by: answer.status), let location = answer.header("Location") else {
+                return answer
+            }
             hops += 1
             guard hops <= 10 else { throw EngineError(.failed, "\(answer.request): stopped after 10 redirects") }
             let next = try url.resolving(location)
@@ -118,8 +134,6 @@ final class Session: Sendable {
     {
         var request = HTTPClientRequest(url: url.description)
         request.method = exchange.method
-        request.headers.add(name: "User-Agent", value: options.userAgent)
-        request.headers.add(name: "Accept-Encoding", value: "identity")
         for header in exchange.headers where isHome || header.name != "Authorization" {
             request.headers.add(name: header.name, value: header.value)
         }
@@ -134,10 +148,45 @@ final class Session: Sendable {
         case .bytes(let bytes): request.body = .bytes(ByteBuffer(bytes: bytes))
         case .file(let part): request.body = .stream(part, length: .known(part.length))
         }
-        let response = try await transport.send(
+        return try await transport.answer(request, from: url, tls: isHome ? exchange.endpoint.tls : nil)
+    }
+
+    /// What a token server answers. Further tries are those of the request that needs the token.
+    private static func fetchToken(_ url: WebURL, _ authorization: String?, _ form: String?, _ transport: Transport)
+        async throws -> (status: Int, body: [UInt8])
+    {
+        var request = HTTPClientRequest(url: url.description)
+        if let authorization { request.headers.add(name: "Authorization", value: authorization) }
+        if let form {
+            request.method = .POST
+            request.headers.add(name: "Content-Type", value: "application/x-www-form-urlencoded")
+            request.body = .bytes(ByteBuffer(string: form))
+        }
+        do {
+            let answer = try await transport.answer(request, from: url)
+            if answer.isTransient { throw await answer.failure() }
+            return (answer.status, try await answer.bytes(limit: 1 << 20))
+        } catch let failure as TransportFailure where failure.stage == .connect {
+            // It is not the registry that cannot be reached: plain HTTP there would not help.
+            throw TransportFailure(stage: .exchange, request: failure.request, reason: failure.reason)
+        }
+    }
+}
+
+extension Transport {
+    /// Sends a request, with what every request has.
+    ///
+    /// - Parameter tls: nil for what the configuration says of the place.
+    fileprivate func answer(_ request: HTTPClientRequest, from url: WebURL, tls: TLSSettings? = nil) async throws
+        -> Answer
+    {
+        var request = request
+        request.headers.replaceOrAdd(name: "User-Agent", value: options.userAgent)
+        request.headers.replaceOrAdd(name: "Accept-Encoding", value: "identity")
+        let response = try await send(
             request,
             to: url,
-            tls: try isHome ? exchange.endpoint.tls : configuration.tls(for: url),
+            tls: try tls ?? configuration.tls(for: url),
             proxy: try configuration.proxy(for: url.scheme, host: url.place.host, port: url.place.port)
         )
         return Answer(
@@ -145,49 +194,7 @@ final class Session: Sendable {
             headers: response.headers,
             body: response.body,
             url: url,
-            request:
-                "\(exchange.method.rawValue.prefix(1))\(exchange.method.rawValue.dropFirst().lowercased()) \"\(url.shown)\""
+            request: "\(request.method.goName) \"\(url.shown)\""
         )
-    }
-
-    private static func fetchToken(
-        _ url: WebURL,
-        _ authorization: String?,
-        _ form: String?,
-        _ transport: Transport,
-        _ configuration: RegistryConfiguration,
-        _ options: TransferOptions
-    ) async throws -> (status: Int, body: [UInt8]) {
-        var request = HTTPClientRequest(url: url.description)
-        request.headers.add(name: "User-Agent", value: options.userAgent)
-        if let authorization { request.headers.add(name: "Authorization", value: authorization) }
-        if let form {
-            request.method = .POST
-            request.headers.add(name: "Content-Type", value: "application/x-www-form-urlencoded")
-            request.body = .bytes(ByteBuffer(string: form))
-        }
-        var failures = 0
-        while true {
-            let response = try await transport.send(
-                request,
-                to: url,
-                tls: try configuration.tls(for: url),
-                proxy: try configuration.proxy(for: url.scheme, host: url.place.host, port: url.place.port)
-            )
-            let answer = Answer(
-                status: Int(response.status.code),
-                headers: response.headers,
-                body: response.body,
-                url: url,
-                request: "Get \"\(url.shown)\""
-            )
-            let body = try await answer.bytes(limit: 1 << 20)
-            failures += 1
-            guard answer.status == 429 || answer.status >= 500, failures < options.attempts else {
-                return (answer.status, body)
-            }
-            let asked = answer.header("Retry-After").flatMap { RetryAfter.seconds($0, now: Clock.realtime) }
-            try await Task.sleep(nanoseconds: UInt64(options.delay(after: failures, asked: asked)) * 1_000_000)
-        }
     }
 }

@@ -15,12 +15,18 @@ package struct TransferOptions: Sendable {
     package var attempts = 5
     /// The wait before the second try, in milliseconds; it doubles with each.
     package var retryDelay: Int64 = 500
-    /// The longest wait, whatever the registry asks for, in milliseconds.
+    /// The longest wait, in milliseconds.
     package var longestDelay: Int64 = 60_000
     /// Blobs beyond this size are sent in pieces of it, in bytes.
     package var chunkSize: Int64 = 64 << 20
 
+    /// Entries of a list that are asked for at once.
+    package var pageSize = 1000
+
     package init() {}
+
+    /// For what only one place has.
+    var patience: Patience { Patience(attempts: attempts, connections: min(3, attempts)) }
 
     /// With what the environment says: MINIRUN_PARALLEL (layers at once), MINIRUN_IDLE_TIMEOUT, MINIRUN_RETRY_DELAY (both in
     /// milliseconds) and MINIRUN_CHUNK_SIZE (bytes).
@@ -45,9 +51,17 @@ package struct TransferOptions: Sendable {
 
     /// How long to wait before the next try, in milliseconds: twice as long each time, and never quite the same, so that
     /// many clients do not come back at once.
-    func delay(after failures: Int, asked: Int?) -> Int64 {
-        if let asked { return min(longestDelay, Int64(clamping: asked) * 1000) }
+    /// Nil where the registry asks for more patience than there is: a person should hear of that at once.
+    func delay(after failures: Int, asked: Int?) -> Int64? {
+        if let asked { return Int64(asked) <= longestDelay / 1000 ? Int64(asked) * 1000 : nil }
         let full = min(longestDelay, retryDelay << Int64(min(failures - 1, 16)))
         return full / 2 + Int64.random(in: 0...max(1, full / 2))
     }
+}
+
+/// Tries of one request in a row that bring nothing.
+struct Patience: Sendable {
+    var attempts: Int
+    /// Where not even a connection comes about.
+    var connections: Int
 }

@@ -24,13 +24,17 @@ actor Transport {
         let address: String
     }
 
-    private let options: TransferOptions
+    nonisolated let options: TransferOptions
+    nonisolated let configuration: RegistryConfiguration
     private var clients: [Client: HTTPClient] = [:]
     /// The address that answered last.
     private var working: [Place: String] = [:]
     private var looked: [String: [String]] = [:]
 
-    init(_ options: TransferOptions) { self.options = options }
+    init(_ options: TransferOptions, _ configuration: RegistryConfiguration) {
+        self.options = options
+        self.configuration = configuration
+    }
 
     /// Closes every connection. Nothing may be sent afterwards.
     func shutdown() async {
@@ -56,8 +60,15 @@ actor Transport {
                 return answer
             } catch {
                 if Task.isCancelled { throw CancellationError() }
-                guard Transport.isRefusal(error) else { throw Transport.failure(error, named) }
-                last = error
+                if Transport.isRefusal(error) {
+                    last = error
+                    continue
+                }
+                let failure = Transport.failure(error, named)
+                guard let failure = failure as? TransportFailure, failure.stage == .certificate, proxy == nil else {
+                    throw failure
+                }
+                throw await CertificateDiagnosis(place: url.place, address: address, tls: tls).explain(failure)
             }
         }
         throw last.map { Transport.failure($0, named) }
@@ -114,10 +125,7 @@ actor Transport {
         case let error as NIOConnectionError:
             let cause = error.connectionErrors.first.map { "\($0.error)" } ?? "no address"
             return failure(.connect, "dial tcp \(error.host):\(error.port): \(reason(cause))")
-        case NIOSSLError.handshakeFailed(.sslError): return failure(.handshake, "tls: \(error)")
-        case let error as NIOSSLError: return failure(.connect, "tls: \(error)")
-        case let error as NIOSSLExtraError: return failure(.handshake, "tls: \(error)")
-        case let error as BoringSSLError: return failure(.handshake, "tls: \(error)")
+        case is NIOSSLError, is NIOSSLExtraError, is BoringSSLError: return tlsFailure("\(error)", named)
         case let error as IOError:
             let text = SystemError.text(error.errnoCode).lowercased()
             return error.isRefusal ? failure(.connect, "connect: \(text)") : failure(.exchange, text)
@@ -135,6 +143,24 @@ actor Transport {
             }
         default: return failure(.exchange, "\(error)")
         }
+    }
+
+    /// The library has names for what went wrong only inside of its texts.
+    private static func tlsFailure(_ text: String, _ named: String) -> TransportFailure {
+        func failure(_ stage: TransportFailure.Stage, _ reason: String) -> TransportFailure {
+            TransportFailure(stage: stage, request: named, reason: "tls: \(reason)")
+        }
+        if text.contains("CERTIFICATE_VERIFY_FAILED") || text.contains("ailedToValidateHostname") {
+            return failure(.certificate, "failed to verify certificate")
+        }
+        if text.contains("WRONG_VERSION_NUMBER") || text.contains("HTTP_REQUEST") {
+            return failure(.connect, "server gave HTTP response to HTTPS client")
+        }
+        let alerts = ["CERTIFICATE_REQUIRED", "ALERT_BAD_CERTIFICATE", "ALERT_UNKNOWN_CA", "ALERT_CERTIFICATE_EXPIRED"]
+        if alerts.contains(where: text.contains) {
+            return failure(.certificate, "the server refuses the client's certificate, or wants one")
+        }
+        return failure(.connect, text)
     }
 
     /// The kernel's words out of the library's ("connection reset (error set): Connection refused (errno: 111)").
@@ -155,7 +181,7 @@ extension IOError {
 
 extension HTTPMethod {
     /// "Get", as Go's clients begin their messages.
-    fileprivate var goName: String { rawValue.prefix(1) + rawValue.dropFirst().lowercased() }
+    var goName: String { rawValue.prefix(1) + rawValue.dropFirst().lowercased() }
 }
 
 extension Proxy {
@@ -178,7 +204,7 @@ extension Proxy {
 
 extension TLSSettings {
     /// Reads the files.
-    fileprivate func configuration() throws -> TLSConfiguration {
+    func configuration() throws -> TLSConfiguration {
         var configuration = TLSConfiguration.makeClientConfiguration()
         func read<R>(_ path: String, _ body: () throws -> R) throws -> R {
             do { return try body() } catch {

@@ -92,7 +92,8 @@ package struct HostsFile: Sendable {
         route.mirrors = mirrors.map { host in
             var place = HostsFile.place(host, registry, path)
             place.endpoint.isMirror = true
-            if !host.mayPush { place.endpoint.capabilities.remove(.push) }
+            // An entry for the registry's own place says how that is spoken to, also for a push.
+            if !host.mayPush, host.url?.place != registry { place.endpoint.capabilities.remove(.push) }
             return place
         }
         route.registry = HostsFile.place(server, registry, path)

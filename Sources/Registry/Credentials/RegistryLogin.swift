@@ -14,10 +14,10 @@ package enum RegistryLogin {
     ) throws -> LoginAnswer {
         let endpoints = try configuration.endpoints(ofRegistry: server)
         return try Blocking.run {
-            let session = Session(configuration, credentials: { _, _ in credential }, options)
+            let session = Session(configuration, credentials: { _, _ in credential }, options, isOffline: true)
             return try await Session.during(session) { session in
-                try await session.first(of: endpoints) { endpoint in
-                    try await session.verify(endpoint)
+                try await session.first(of: endpoints) { endpoint, patience in
+                    try await session.verify(endpoint, patience)
                 }
             }
         }
@@ -39,10 +39,10 @@ extension RepositorySearch {
         return try Blocking.run {
             let session = Session(configuration, credentials: credentials, options)
             return try await Session.during(session) { session in
-                try await session.first(of: asked) { endpoint in
+                try await session.first(of: asked) { endpoint, patience in
                     let url = try WebURL("\(endpoint.origin)\(path)")
                     let exchange = Exchange(.GET, url, endpoint, scopes: [])
-                    do { return try await session.fetch(exchange, limit: 8 << 20).1 } catch {
+                    do { return try await session.fetch(exchange, limit: 8 << 20, patience).1 } catch {
                         throw error is RegistryFailure ? Failures.engineError(error) : error
                     }
                 }
@@ -52,34 +52,30 @@ extension RepositorySearch {
 }
 
 extension Session {
-    /// What the first endpoint says that can be spoken to; the next is a plain one at the same place.
-    fileprivate func first<R>(of endpoints: [Endpoint], _ body: (Endpoint) async throws -> R) async throws -> R {
-        var failure: any Error = EngineError(.failed, "the registry has no place")
-        for (index, endpoint) in endpoints.enumerated() {
-            do { return try await body(endpoint) } catch {
-                failure = error
-                let isPlainNext = index + 1 < endpoints.count && endpoints[index + 1].isPlainFallback
-                guard isPlainNext, (error as? TransportFailure)?.isUnreachable ?? false else { break }
-            }
-        }
-        throw Failures.engineError(failure)
+    /// What the first endpoint says that can be spoken to.
+    fileprivate func first<R: Sendable>(
+        of endpoints: [Endpoint],
+        _ body: (Endpoint, Patience) async throws -> R
+    ) async throws -> R {
+        do {
+            return try await EndpointChoice.first(of: endpoints, options) { try await body(endpoints[$0], $1) }.answer
+        } catch { throw Failures.engineError(error) }
     }
 
-    fileprivate func verify(_ endpoint: Endpoint) async throws -> LoginAnswer {
+    fileprivate func verify(_ endpoint: Endpoint, _ patience: Patience) async throws -> LoginAnswer {
         let url = try WebURL(endpoint.apiURL(""))
-        let failure: RegistryFailure
         do {
-            let answer = try await retrying { try await send(Exchange(.GET, url, endpoint, scopes: [])) }
-            if answer.status == 200 { return .accepted(identityToken: nil) }
-            failure = await answer.failure()
-        } catch let refusal as RegistryFailure { failure = refusal }
-        guard failure.status == 401 || failure.status == 403 else {
+            _ = try await fetch(Exchange(.GET, url, endpoint, scopes: []), limit: 1 << 20, patience)
+            return .accepted(identityToken: await identityToken(for: endpoint))
+        } catch let failure as RegistryFailure {
+            if failure.status == 401 || failure.status == 403 {
+                return .refused("Get \"\(url.shown)\": \(failure)")
+            }
             throw EngineError(
                 .failed,
-                "login attempt to \(url.shown) failed with status: \(failure.status)",
+                "login attempt to \(url.shown) failed with status: \(failure.status) \(failure.phrase)",
                 hint: failure.entries.first?.text
             )
         }
-        return .refused("Get \"\(url.shown)\": \(failure)")
     }
 }

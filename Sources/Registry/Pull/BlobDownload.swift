@@ -45,11 +45,12 @@ struct BlobDownload: Sendable {
     private func transfer() async throws {
         try await session.retrying(progress: { blob.count }) {
             var last: (any Error)?
-            for exchange in try exchanges() {
-                if blob.count == descriptor.size { return }
+            for exchange in try exchanges() where exchange.endpoint.isUseful(after: last) {
+                let before = blob.count
+                if before == descriptor.size { return }
                 do { return try await fetch(exchange) } catch let failure as RegistryFailure where sources.count > 1 {
                     last = failure
-                } catch let failure as TransportFailure where sources.count > 1 && failure.stage != .exchange {
+                } catch let failure as TransportFailure where sources.count > 1 && blob.count == before {
                     last = failure
                 }
             }
@@ -97,9 +98,13 @@ struct BlobDownload: Sendable {
             throw TransportFailure(stage: .exchange, request: answer.request, reason: "the range was refused")
         default: throw await answer.failure()
         }
-        if let length = answer.contentLength, length > descriptor.size - start + skipped { throw tooLarge }
+        if let length = answer.contentLength, length > descriptor.size - start + skipped {
+            try answer.withHint { throw tooLarge }
+        }
         try await append(answer, skipping: skipped)
-        guard blob.count == descriptor.size else { try cut(answer, skipped + blob.count - start) }
+        guard blob.count == descriptor.size else {
+            return try answer.withHint { try cut(answer, skipped + blob.count - start) }
+        }
     }
 
     private func append(_ answer: Answer, skipping: Int64) async throws {

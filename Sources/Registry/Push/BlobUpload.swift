@@ -18,26 +18,53 @@ struct BlobUpload: Sendable {
 
     func run() async throws {
         if try await repository.hasBlob(descriptor) { return events(.exists(digest)) }
-        var upload: WebURL?
+        let pending = PendingUpload()
         for source in mountSources.prefix(3) {
             switch try await mount(from: source) {
             case .mounted: return events(.mounted(digest, from: source))
-            case .upload(let url): upload = url
+            case .upload(let url): pending.keep(url, isNew: true)
             case .refused: continue
             }
             break
         }
-        let begun = upload
-        let first = Pending(begun)
-        try await session.retrying(progress: { first.reached }) {
-            let url: WebURL
-            if let left = first.take() { url = left } else { url = try await begin() }
-            do { try await send(to: url, first) } catch {
-                if !(error is TransportFailure) || descriptor.size <= session.options.chunkSize { await abandon(url) }
+        do { try await transfer(pending) } catch {
+            if let (url, _) = pending.take() { await abandon(url) }
+            throw error
+        }
+        events(.pushed(digest))
+    }
+
+    private func transfer(_ pending: PendingUpload) async throws {
+        try await session.retrying(progress: { pending.reached }) {
+            let (url, offset) = try await place(pending)
+            do {
+                try Task.checkCancellation()
+                try await send(to: url, from: offset, pending)
+            } catch {
+                if !pending.isKept { await abandon(url) }
                 throw error
             }
         }
-        events(.pushed(digest))
+    }
+
+    /// Where to send the blob, and from which byte on: to an upload that was begun, or to a new one.
+    private func place(_ pending: PendingUpload) async throws -> (WebURL, Int64) {
+        if let (begun, isNew) = pending.take() {
+            if isNew { return (begun, 0) }
+            do { return try await status(begun) } catch let failure as RegistryFailure {
+                // Registries that have lost count cannot go on (docker-registry: BLOB_UPLOAD_INVALID).
+                guard [400, 404, 405, 410, 416].contains(failure.status) else {
+                    pending.keep(begun, isNew: false)
+                    throw failure
+                }
+                await abandon(begun)
+            } catch {
+                pending.keep(begun, isNew: false)
+                throw error
+            }
+        }
+        pending.reach(0)
+        return (try await begin(), 0)
     }
 
     // MARK: - beginning
@@ -59,19 +86,28 @@ struct BlobUpload: Sendable {
         }
         switch answer.status {
         case 201: return .mounted
-        case 202: return .upload(try location(answer))
+        case 202: return .upload(try begun(answer))
         default: return .refused
         }
     }
 
+    /// Where to upload to. A cancellation waits a moment for the answer, without which nobody could take the upload back.
     private func begin() async throws -> WebURL {
-        var exchange = try repository.exchange(.POST, "blobs/uploads/")
-        exchange.followsRedirects = false
-        let answer = try await session.send(exchange, accepting: [202])
-        if let text = answer.header("OCI-Chunk-Min-Length"), let least = Int64(text), least > session.options.chunkSize
-        {
-            leastChunk.set(least)
+        let exchange = try repository.exchange(.POST, "blobs/uploads/")
+        let asking = Task.detached { try begun(await session.send(exchange, accepting: [202])) }
+        return try await withTaskCancellationHandler {
+            try await asking.value
+        } onCancel: {
+            Task.detached {
+                try await Task.sleep(for: .seconds(3))
+                asking.cancel()
+            }
         }
+    }
+
+    /// The place of an upload, and how small a piece of it may be ("Pushing a blob in chunks").
+    private func begun(_ answer: Answer) throws -> WebURL {
+        if let text = answer.header("OCI-Chunk-Min-Length"), let least = Int64(text) { leastChunk.set(least) }
         return try location(answer)
     }
 
@@ -81,24 +117,22 @@ struct BlobUpload: Sendable {
         guard let text = answer.header("Location") else {
             throw EngineError(.corrupt, "\(answer.request): the registry gave no place to upload to")
         }
-        let url = try answer.url.resolving(text)
-        // Credentials are sent there, so it must be the registry itself; a registry behind a proxy may forget its TLS.
-        if url.place == repository.endpoint.hostPort, url.scheme != repository.endpoint.scheme {
-            return try WebURL("\(repository.endpoint.scheme.rawValue)://\(url.place)\(url.target)")
-        }
-        return url
+        return try repository.endpoint.resolve(text, in: answer)
     }
 
     // MARK: - sending
 
-    /// All of the blob: in one request, or in pieces if it is large.
-    private func send(to url: WebURL, _ pending: Pending) async throws {
+    /// The rest of the blob: in one request, or in pieces if it is large.
+    private func send(to begun: WebURL, from start: Int64, _ pending: PendingUpload) async throws {
         let chunk = max(session.options.chunkSize, leastChunk.value)
-        if descriptor.size <= chunk {
-            return try await put(url, .file(part(0, descriptor.size)))
+        if start == 0, descriptor.size <= chunk {
+            do { return try await put(begun, .file(part(0, descriptor.size))) } catch let failure as RegistryFailure {
+                // Turned away before anything was taken: to begin anew would only ask for more of what there is too much of.
+                if failure.status == 429 || failure.status == 503 { pending.keep(begun, isNew: true) }
+                throw failure
+            }
         }
-        var url = url
-        var offset = try await pending.reached > 0 ? status(&url) : 0
+        var (url, offset) = (begun, start)
         while offset < descriptor.size {
             let length = min(chunk, descriptor.size - offset)
             var exchange = request(.PATCH, url, .file(part(offset, length)))
@@ -108,7 +142,7 @@ struct BlobUpload: Sendable {
             let answer: Answer
             do { answer = try await session.send(exchange) } catch let failure as TransportFailure {
                 // The registry may have some of it: the next try asks.
-                pending.put(back: url)
+                pending.keep(url, isNew: false)
                 throw failure
             }
             switch answer.status {
@@ -121,24 +155,36 @@ struct BlobUpload: Sendable {
                 }
                 offset = reached
             case 416:
-                url = (try? location(answer)) ?? url
-                let there = try await status(&url)
+                let place = (try? location(answer)) ?? url
+                let there: Int64
+                (url, there) = try await status(place)
                 guard there != offset else { throw await answer.failure() }
                 offset = there
             default:
-                if answer.isTransient { pending.put(back: url) }
-                throw await answer.failure()
+                let failure = await answer.failure()
+                if failure.isTransient, !failure.isLostUpload { pending.keep(url, isNew: false) }
+                throw failure
+            }
+            guard offset <= descriptor.size else {
+                throw EngineError(
+                    .corrupt,
+                    "\(answer.request): the registry has more than the \(descriptor.size) bytes"
+                )
             }
             pending.reach(offset)
         }
-        try await put(url, .none)
+        do { try await put(url, .none) } catch {
+            if Failures.isTransient(error), !((error as? RegistryFailure)?.isLostUpload ?? false) {
+                pending.keep(url, isNew: false)
+            }
+            throw error
+        }
     }
 
-    /// How many bytes the registry has ("Getting the upload status").
-    private func status(_ url: inout WebURL) async throws -> Int64 {
+    /// Where to go on with an upload, and how many bytes the registry has ("Getting the upload status").
+    private func status(_ url: WebURL) async throws -> (WebURL, Int64) {
         let answer = try await session.send(request(.GET, url, .none), accepting: [204, 200])
-        url = (try? location(answer)) ?? url
-        return answer.header("Range").flatMap(ByteRange.uploaded) ?? 0
+        return ((try? location(answer)) ?? url, answer.header("Range").flatMap(ByteRange.uploaded) ?? 0)
     }
 
     private func put(_ url: WebURL, _ body: Exchange.Body) async throws {
@@ -150,7 +196,6 @@ struct BlobUpload: Sendable {
     private func request(_ method: HTTPMethod, _ url: WebURL, _ body: Exchange.Body) -> Exchange {
         var exchange = Exchange(method, url, repository.endpoint, scopes: [.repository(repository.name, .push)])
         exchange.body = body
-        exchange.followsRedirects = false
         return exchange
     }
 
@@ -161,31 +206,35 @@ struct BlobUpload: Sendable {
         }
     }
 
-    /// Tells the registry that nothing more comes; it may keep what it has for a while otherwise.
+    /// Tells the registry that nothing more comes; it may keep what it has for a while otherwise. It has a moment for it,
+    /// also where this task was cancelled.
     private func abandon(_ url: WebURL) async {
         let exchange = request(.DELETE, url, .none)
-        // Also where this task was cancelled.
-        _ = await Task.detached { [session] in try? await session.send(exchange) }.value
+        let telling = Task.detached { [session] in _ = try await session.send(exchange) }
+        let impatience = Task.detached {
+            try await Task.sleep(for: .seconds(3))
+            telling.cancel()
+        }
+        _ = await telling.result
+        impatience.cancel()
     }
 }
 
-/// An upload that was begun, and how far it came.
-private final class Pending: @unchecked Sendable {
+/// An upload that is to be gone on with, and how far it came.
+private final class PendingUpload: @unchecked Sendable {
     private let lock = Lock()
-    private var url: WebURL?
+    private var upload: (url: WebURL, isNew: Bool)?
     private var bytes: Int64 = 0
 
-    init(_ url: WebURL?) { self.url = url }
-
     var reached: Int64 { lock.locked { bytes } }
+    var isKept: Bool { lock.locked { upload != nil } }
     func reach(_ offset: Int64) { lock.locked { bytes = offset } }
-    func put(back url: WebURL) { lock.locked { self.url = url } }
-    /// The upload to go on with; without one what was reached does not count.
-    func take() -> WebURL? {
+    /// - Parameter isNew: whether nothing has been sent there.
+    func keep(_ url: WebURL, isNew: Bool) { lock.locked { upload = (url, isNew) } }
+    func take() -> (url: WebURL, isNew: Bool)? {
         lock.locked {
-            defer { url = nil }
-            if url == nil { bytes = 0 }
-            return url
+            defer { upload = nil }
+            return upload
         }
     }
 }
@@ -196,8 +245,4 @@ private final class Box: @unchecked Sendable {
     private var number: Int64 = 0
     var value: Int64 { lock.locked { number } }
     func set(_ value: Int64) { lock.locked { number = value } }
-}
-
-extension Endpoint {
-    var hostPort: HostPort { HostPort(host: host, port: port) }
 }

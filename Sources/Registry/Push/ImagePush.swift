@@ -21,7 +21,11 @@ struct ImagePush: Sendable {
                 repository.endpoint,
                 scopes: [.repository(repository.name, .push)]
             )
-            let answer = try await session.retrying { try await session.send(exchange) }
+            let answer = try await session.retrying(repository.patience) {
+                let answer = try await session.send(exchange)
+                if answer.isTransient { throw await answer.failure() }
+                return answer
+            }
             _ = try? await answer.bytes(limit: 1 << 20)
             return repository
         }
@@ -59,7 +63,6 @@ struct ImagePush: Sendable {
         var exchange = try repository.exchange(.PUT, "manifests/\(name)")
         exchange.headers = [("Content-Type", manifest.mediaType.rawValue)]
         exchange.body = .bytes(bytes)
-        exchange.followsRedirects = false
         let request = exchange
         let (answer, _) = try await session.fetch(request, limit: 1 << 20, accepting: [200, 201, 202])
         if let text = answer.header("Docker-Content-Digest"), text.hasPrefix("sha256:"), text != "\(manifest.digest)" {

@@ -19,7 +19,7 @@ enum BuildCommand {
 
     private static func run(_ parsed: ParsedArguments) throws -> Int32 {
         let request = try request(parsed)
-        var engine = try Installation.engine(parsed.globals)
+        var engine = try Installation.pullingEngine(parsed)
         engine.source = RegistryAccess.source(showing: nil)
         let isQuiet = parsed.flag("quiet")
         let mode = isQuiet ? ProgressMode.quiet : try ProgressMode(parsing: parsed.value("progress") ?? "auto")

@@ -10,10 +10,7 @@ extension Installation {
         try withEngine(parsed.globals) { engine in
             let began = Clock.realtime
             var engine = engine
-            engine.images.unpackLimits = try unpackLimits(
-                size: parsed.value("max-layer-size"),
-                entries: parsed.value("max-layer-entries")
-            )
+            engine.images.unpackLimits = try unpackLimits(parsed)
             do { try work(engine) } catch {
                 // What was stored before it failed.
                 _ = try? engine.collect(keeping: BuildCache(engine.images).roots)
@@ -23,8 +20,16 @@ extension Installation {
         }
     }
 
+    /// The engine for a verb that may pull images.
+    static func pullingEngine(_ parsed: ParsedArguments) throws -> Engine {
+        var engine = try engine(parsed.globals)
+        engine.images.unpackLimits = try unpackLimits(parsed)
+        return engine
+    }
+
     /// What a layer may hold: what the options say, else the environment. Who names a size means it, whatever the ratio.
-    static func unpackLimits(size: String? = nil, entries: String? = nil) throws -> UnpackLimits {
+    static func unpackLimits(_ parsed: ParsedArguments? = nil) throws -> UnpackLimits {
+        let (size, entries) = (parsed?.value("max-layer-size"), parsed?.value("max-layer-entries"))
         var limits = UnpackLimits.default
         if let text = size ?? Process.environment("MINIRUN_MAX_LAYER_SIZE"), !text.isEmpty {
             limits.expansion.size = try DiskSizes.bytes(text)

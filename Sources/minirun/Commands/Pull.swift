@@ -29,13 +29,15 @@ enum PullCommand {
         return try DaemonWords.reporting {
             let client = try RegistryAccess.client()
             try Installation.withEngine(parsed.globals) { engine in
+                var images = engine.images
+                images.unpackLimits = try Installation.unpackLimits(parsed)
                 let began = Clock.realtime
                 var isNewer = false
                 for name in takesAll ? try client.tags(of: reference).map(reference.tagged) : [reference] {
                     let display = isQuiet ? nil : TransferDisplay(1)
                     let result = try client.pull(
                         name,
-                        into: engine.images,
+                        into: images,
                         platform: platform,
                         unpacking: Process.isRoot && parsed.flag("unpack")
                     ) { display?.handle($0) }

@@ -33,7 +33,7 @@ enum RunCommand {
             throw EngineError(.failed, "run needs root", hint: "try again with sudo")
         }
         request.pull = try PullPolicy(parsing: parsed.value("pull") ?? "missing")
-        var engine = try Installation.engine(parsed.globals)
+        var engine = try Installation.pullingEngine(parsed)
         let isQuiet = parsed.flag("quiet")
         engine.source = RegistryAccess.source(showing: isQuiet ? nil : 2)
         let cidfile = parsed.value("cidfile")

@@ -2,7 +2,8 @@
 """misbehaving-registry PLAN
 
 A registry with one image, repo:latest, that does wrong what PLAN (JSON) says. Prints its port, a second port that stands for
-another host, and the image's digests as one line of JSON. Appends every request as a line of JSON to PLAN's "log".
+another host, and the image's digests as one line of JSON. Appends every request as a line of JSON to PLAN's "log". Takes one
+upload at a time, in pieces of "least" bytes or more.
 
 PLAN: {"log": FILE, "auth": "basic" | "bearer" | null, "rules": [RULE...]}
 RULE: {"match": part of a path, "method": "GET", "times": how often, "do": what, ...}
@@ -41,6 +42,7 @@ manifest = json.dumps({"schemaVersion": 2, "mediaType": OCI + "manifest.v1+json"
                        "config": descriptor(OCI + "config.v1+json", config), "layers": [described]}).encode()
 manifest = plan.get("manifest", "").encode() or manifest
 blobs = {digest(packed): packed, digest(config): config}
+upload = bytearray()
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -51,7 +53,7 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
     def note(self):
-        line = {"method": self.command, "path": self.path, "other": self.other, "range": self.headers.get("Range"),
+        line = {"method": self.command, "path": self.path, "other": self.other, "range": self.headers.get("Range") or self.headers.get("Content-Range"),
                 "authorization": self.headers.get("Authorization")}
         with lock, open(plan["log"], "a") as log:
             log.write(json.dumps(line) + "\n")
@@ -115,6 +117,8 @@ class Handler(BaseHTTPRequestHandler):
         if do == "redirect":
             port = servers[1].server_port if rule.get("away") else servers[0].server_port
             return self.answer(307, b"", {"Location": "http://127.0.0.1:%d%s" % (port, self.path)})
+        if do == "page":
+            return self.answer(rule["status"], rule["body"].encode(), rule["headers"])
         name = self.path.split("?")[0].rsplit("/", 1)[-1]
         if "/manifests/" in self.path:
             kind = rule.get("type", OCI + "manifest.v1+json")
@@ -125,9 +129,47 @@ class Handler(BaseHTTPRequestHandler):
             return self.answer(200, body, {"Content-Type": kind, "Docker-Content-Digest": digest(manifest)})
         if name in blobs:
             return self.blob(blobs[name], rule, do)
+        if "/uploads/" in self.path:
+            return self.answer(204, b"", {"Location": self.path, "Range": "0-%d" % max(0, len(upload) - 1)})
         self.answer(200 if self.path == "/v2/" else 404, b"{}")
 
     do_HEAD = do_GET
+
+    def change(self):
+        """One upload, as the specification has it: an answer of its own where a rule is for it."""
+        self.note()
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        rule = self.rule()
+        if rule.get("do") == "hang":
+            return time.sleep(30)
+        if rule.get("do") == "lose":
+            # The registry has less than it said.
+            del upload[len(upload) // 2:]
+        if rule.get("do") == "status":
+            return self.answer(rule["status"], rule.get("body", "").encode(), rule.get("headers"))
+        place = {"Location": "/v2/repo/blobs/uploads/1"}
+        if self.command == "POST":
+            upload.clear()
+            if plan.get("least"):
+                place["OCI-Chunk-Min-Length"] = str(plan["least"])
+            return self.answer(202, b"", place)
+        if self.command == "PATCH":
+            start, end = map(int, self.headers["Content-Range"].split("-"))
+            if start != len(upload) or end - start + 1 != len(body):
+                return self.answer(416, b"", dict(place, Range="0-%d" % max(0, len(upload) - 1)))
+            upload.extend(body)
+            return self.answer(202, b"", dict(place, Range="0-%d" % (len(upload) - 1)))
+        if self.command == "PUT" and "/uploads/" in self.path:
+            upload.extend(body)
+            wanted = self.path.split("digest=")[1].replace("%3A", ":")
+            if digest(bytes(upload)) != wanted:
+                return self.answer(400, b'{"errors":[{"code":"DIGEST_INVALID","message":"digest"}]}')
+            blobs[wanted] = bytes(upload)
+            upload.clear()
+            return self.answer(201, b"", {"Location": "/v2/repo/blobs/" + wanted})
+        self.answer(201 if self.command == "PUT" else 204)
+
+    do_POST = do_PATCH = do_PUT = do_DELETE = change
 
     def blob(self, data, rule, do):
         wanted = self.headers.get("Range")
