@@ -106,6 +106,7 @@ let package = Package(
         .testTarget(
             name: "RegistryTests",
             dependencies: ["Registry", "TestSupport", "Images", "LinuxSystem", "OCI"],
+            exclude: ["Servers"],
             swiftSettings: swift
         ),
         .testTarget(

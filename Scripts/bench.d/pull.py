@@ -7,7 +7,6 @@ disk still owes is written before, off the clock.
 import contextlib
 import dataclasses
 import gzip
-import hashlib
 import json
 import os
 import shutil
@@ -332,6 +331,7 @@ def section(bench):
         print(f"  others used {load.others():.0%} of the processors")
         print_table(figures)
         judge(bench, name, figures)
+        bench.pulled |= {f"pull {name}: {puller}": each for puller, each in figures.items()}
 
 
 def images(bench):

@@ -176,9 +176,11 @@ import Testing
         #expect(try minirun("load", "-i", old).code == 0)
         #expect(try minirun("system", "limits", "--images", "5MB").code == 0)
         #expect(try minirun("load", "-i", old).code == 0)
+        // What was used in the very moment before stays, as its time cannot be told from this command's own.
+        try tool("sh", "-c", "touch -d '1 hour ago' \(minirun.root)/images/blobs/sha256/*")
         let run = try minirun("run", "--rm", "busybox", "true", environment: mirror())
         #expect(run.code == 0 && run.err.hasSuffix(", to keep the store's limits\n"), "\(run)")
-        #expect(run.err.contains("Removed old:latest, last used "), "\(run)")
+        #expect(run.err.contains("Removed old:latest, last used About an hour ago"), "\(run)")
         #expect(try minirun.imageNames() == ["busybox:latest"])
         try minirun.expectSound()
     }
@@ -340,7 +342,7 @@ import Testing
         #expect(pull.code == 0, "\(pull)")
         for text in [
             "one: Pulling from library/busybox\n", "two: Pulling from library/busybox\n",
-            "Status: Downloaded newer image for busybox:one\n", "docker.io/library/busybox\n",
+            "Status: Downloaded newer image for busybox\n", "docker.io/library/busybox\n",
         ] { #expect(pull.out.contains(text), "\(text) is missing in\n\(pull)") }
         let tags = try minirun("images", "--format", "{{.Tag}}", "busybox").out.split(separator: "\n").sorted()
         #expect(tags == ["one", "two"])

@@ -31,6 +31,17 @@ extension OverHTTP {
             #expect(try registry.requests.filter { $0.path == "tls" }.count == 1)
         }
 
+        /// Nothing was asked for by then that would have shown how the registry is spoken to.
+        @Test func layersOfAManifestThatIsHereCome() throws {
+            let registry = try MisbehavingRegistry([:])
+            _ = try registry.pull()
+            try Files.remove(registry.store.blobPath(registry.layer))
+            let name = try ImageReference("\(registry.reference.repository)@\(registry.manifest)")
+            let again = try registry.client.pull(name, into: registry.store, unpacking: false)
+            #expect(again.digest == registry.manifest)
+            #expect(registry.store.hasBlob(registry.layer, size: registry.layerSize))
+        }
+
         @Test func manyCutsThatBringSomethingAreNoReasonToGiveUp() throws {
             let registry = try MisbehavingRegistry(["rules": [rule("cut", ["at": 20_000], times: 12)]])
             #expect(try registry.pull().digest == registry.manifest)

@@ -18,7 +18,7 @@ extension ImageStore {
         }
         problems += try accessProblems()
         problems += try blobProblems(readsBlobs: readsBlobs)
-        problems += try index.manifests.flatMap(entryProblems)
+        problems += index.manifests.flatMap(entryProblems)
         problems += try layerProblems()
         problems += try partialProblems()
         if isAlone {

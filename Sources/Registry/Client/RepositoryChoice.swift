@@ -28,6 +28,9 @@ struct RepositoryChoice: Sendable {
         return (found.answer, order(from: found.position))
     }
 
+    /// All that may be pulled from, where none was asked yet: which of them can be spoken to is not known, nor by TLS or without.
+    var unasked: [Repository] { Self.impatient(repositories.filter { $0.endpoint.capabilities.contains(.pull) }) }
+
     /// The endpoint in front, then those of other places that can be of use.
     private func order(from position: Int) -> [Repository] {
         let chosen = repositories[position]
@@ -35,9 +38,16 @@ struct RepositoryChoice: Sendable {
             index != position && other.endpoint.authority != chosen.endpoint.authority
                 && other.endpoint.capabilities.contains(.pull)
         }
-        var ordered = [chosen] + others.map(\.element)
-        for index in ordered.indices.dropLast() { ordered[index].patience = Patience(attempts: 1, connections: 1) }
-        return ordered
+        return Self.impatient([chosen] + others.map(\.element))
+    }
+
+    /// Who has others behind it gets no second chance.
+    private static func impatient(_ repositories: [Repository]) -> [Repository] {
+        var repositories = repositories
+        for index in repositories.indices.dropLast() {
+            repositories[index].patience = Patience(attempts: 1, connections: 1)
+        }
+        return repositories
     }
 
     /// Asks one endpoint after the other.

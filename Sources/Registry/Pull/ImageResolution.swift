@@ -48,17 +48,16 @@ struct ImageResolver: Sendable {
         )
     }
 
-    /// The manifest or index that the name stands for, from the first place that has it.
+    /// The manifest or index that the name stands for, from the first place that has it. What is here already by its digest
+    /// needs no registry.
     func target() async throws -> (RemoteManifest, [Repository]) {
         let choice = try RepositoryChoice(session, reference, .pull)
+        if let digest = reference.digest, let stored = try stored(digest) { return (stored, choice.unasked) }
         return try await choice.first(with: reference.digest == nil ? .resolve : .pull) { try await fetch($0) }
     }
 
     private func fetch(_ repository: Repository) async throws -> RemoteManifest {
-        if let digest = reference.digest {
-            if let stored = try stored(digest) { return stored }
-            return try await repository.manifest("\(digest)", expected: digest)
-        }
+        if let digest = reference.digest { return try await repository.manifest("\(digest)", expected: digest) }
         let tag = reference.tag ?? "latest"
         // What is here already need not be sent.
         if let digest = try await repository.digest(of: tag), let stored = try stored(digest) { return stored }
