@@ -12,12 +12,13 @@ import Testing
     init() throws {
         fixture = try StoreFixture()
         store = fixture.store
-        // Images can be written without root; only mounting one takes it.
+        // Images can be written without root; only mounting them takes it.
         store.driver = .erofs
     }
 
     @Test(arguments: [false, true], [false, true])
     func aLayerIsReadOnceForItsBlobAndItsFiles(isLayout: Bool, gzip: Bool) throws {
+        defer { try? store.unmountLayers() }
         let parts = try ImageParts([["a": "1"], ["b": "2"]], gzip: gzip)
         let archive = try CountedArchive(
             isLayout ? parts.layoutMembers(name: "x:1") : parts.dockerMembers(tags: ["x:1"])
@@ -45,6 +46,7 @@ import Testing
 
     @Test(arguments: [false, true])
     func aLayerThatIsWrongIsSaidByTheCopy(isLayout: Bool) throws {
+        defer { try? store.unmountLayers() }
         let parts = try ImageParts([["a": "1"], ["b": "2"]])
         var members = isLayout ? parts.layoutMembers(name: nil) : parts.dockerMembers(tags: [])
         let name = isLayout ? parts.manifest.layers[1].layoutPath : "layer1.tar"
