@@ -220,6 +220,12 @@ import Testing
         #expect(try minirun("run", "--rm", "one").out == "ok\n")
     }
 
+    @Test func aPipeInALocksPlaceKeepsNobodyWaiting() throws {
+        try tool("sh", "-ec", "rm -f lock index.lock; mkfifo lock index.lock", directory: minirun.root)
+        #expect(try minirun("run", "--rm", "one").out == "ok\n")
+        #expect(try minirun("load", "-i", minirun.archive("one", number: 2)).code == 0)
+    }
+
     /// The layers that builds make are the same whenever they are packed.
     @Test func aBuiltLayerIsPackedAnew() throws {
         try minirun.write("context/Dockerfile", "FROM scratch\nCOPY bin /bin\nCOPY x /x\n")
