@@ -273,4 +273,28 @@ import Testing
         #expect(try minirun("import", file, "many").code == 0)
         try minirun.expectSound()
     }
+
+    /// Refused unless it is allowed, and then everything can be done with it.
+    @Test(arguments: ["dir", "erofs"]) func aLayerOfDeepFolders(driver: String) throws {
+        let file = try bomb(
+            "deep.tar",
+            """
+            with tarfile.open(out, 'w') as t:
+                t.addfile(tarfile.TarInfo('d/' * 1900 + 'file'))
+            """
+        )
+        expectRefusal(try minirun("import", file, "deep"), "the archive has a name of more than 512 folders")
+        #expect(minirun.blobs.isEmpty && minirun.temporaries.isEmpty)
+        let allowed = try minirun("--storage-driver", driver, "import", "--max-layer-depth", "2000", file, "deep")
+        #expect(allowed.code == 0, "\(allowed)")
+        let saved = minirun.path("saved.tar")
+        for words in [
+            ["image", "verify", "--all"], ["system", "df"], ["save", "-o", saved, "deep"], ["rmi", "deep"],
+            ["--storage-driver", driver, "load", "--max-layer-depth", "2000", "-i", saved], ["rmi", "deep"],
+        ] {
+            let outcome = try minirun.invoke(words)
+            #expect(outcome.code == 0, "\(words): \(outcome)")
+        }
+        try minirun.expectSound()
+    }
 }

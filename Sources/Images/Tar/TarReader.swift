@@ -173,7 +173,11 @@ package final class TarReader {
         // A name of n components has at least n - 1 slashes; a look is needed only for long ones.
         guard entry.path.count > limits.depth else { return }
         if entry.path.count(where: { $0 == UInt8(ascii: "/") }) > limits.depth {
-            throw EngineError(.invalid, "the archive has a name of more than \(limits.depth) folders")
+            throw EngineError(
+                .invalid,
+                "the archive has a name of more than \(limits.depth) folders",
+                hint: "if it is no tar bomb, allow it with --max-layer-depth or MINIRUN_MAX_LAYER_DEPTH"
+            )
         }
     }
 

@@ -38,6 +38,11 @@ extension Installation {
         if let text = entries ?? Process.environment("MINIRUN_MAX_LAYER_ENTRIES"), !text.isEmpty {
             limits.tar.entries = Int(clamping: try Scalars.integer(text))
         }
+        let depth = parsed?.value("max-layer-depth") ?? Process.environment("MINIRUN_MAX_LAYER_DEPTH")
+        if let text = depth, !text.isEmpty {
+            // PATH_MAX names 2,047 folders at most; what lies deeper no program could reach by its name.
+            limits.tar.depth = min(max(1, Int(clamping: try Scalars.integer(text))), 2000)
+        }
         return limits
     }
 

@@ -7,7 +7,7 @@ enum BuildOptions {
             .value("file", short: "f", .file, "Name of the Dockerfile (Default is \"PATH/Dockerfile\")"),
             .value("iidfile", .file, "Write the image ID to the file"),
             .list("label", .label, "Set metadata for an image"),
-            ImageOptions.layerEntries, ImageOptions.layerSize,
+            ImageOptions.layerDepth, ImageOptions.layerEntries, ImageOptions.layerSize,
             .value(
                 "network",
                 .choice(["default", "host", "none"]),

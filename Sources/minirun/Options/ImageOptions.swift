@@ -44,6 +44,9 @@ enum ImageOptions {
     static var layerSize: Option {
         .value("max-layer-size", .text, "How large an unpacked layer may be (default 128GiB)")
     }
+    static var layerDepth: Option {
+        .value("max-layer-depth", .integer, "How many folders deep a layer may be (default 512, at most 2000)")
+    }
     static var layerEntries: Option {
         .value("max-layer-entries", .integer, "How many entries a layer may have (default 5000000)")
     }
@@ -51,7 +54,7 @@ enum ImageOptions {
     static func load() -> [Option] {
         [
             .value("input", short: "i", .file, "Read from tar archive file, instead of STDIN"),
-            layerEntries, layerSize,
+            layerDepth, layerEntries, layerSize,
             .value(
                 "platform",
                 .platform,
@@ -90,7 +93,7 @@ enum ImageOptions {
     static func importing() -> [Option] {
         [
             .list("change", short: "c", .text, "Apply Dockerfile instruction to the created image"),
-            layerEntries, layerSize,
+            layerDepth, layerEntries, layerSize,
             .value("message", short: "m", .text, "Set commit message for imported image"),
             .value("platform", .platform, FormatOptions.platform),
         ]

@@ -108,7 +108,7 @@ enum RunOptions {
                 shown: "[=json]",
                 "Print what would be done, step by step, and do nothing"
             ),
-            ImageOptions.layerEntries, ImageOptions.layerSize,
+            ImageOptions.layerDepth, ImageOptions.layerEntries, ImageOptions.layerSize,
             .optional(
                 "report",
                 .file,

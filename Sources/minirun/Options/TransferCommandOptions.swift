@@ -3,7 +3,7 @@ enum TransferCommandOptions {
     static func pull() -> [Option] {
         [
             .flag("all-tags", short: "a", "Download all tagged images in the repository"),
-            ImageOptions.layerEntries, ImageOptions.layerSize,
+            ImageOptions.layerDepth, ImageOptions.layerEntries, ImageOptions.layerSize,
             .value("platform", .platform, FormatOptions.platform),
             .flag("quiet", short: "q", "Suppress verbose output"),
             .flag("unpack", "Unpack the layers while they are downloaded", default: true),
