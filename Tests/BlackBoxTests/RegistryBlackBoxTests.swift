@@ -365,23 +365,7 @@ import Testing
 
     /// What `login` stores of a token server with refresh tokens is what docker stores, and good for skopeo as well.
     @Test func aLoginStoresAnIdentityToken() throws {
-        let (certificate, key) = (minirun.path("token.crt"), minirun.path("token.key"))
-        try tool(
-            "openssl",
-            "req",
-            "-x509",
-            "-newkey",
-            "rsa:2048",
-            "-nodes",
-            "-days",
-            "2",
-            "-subj",
-            "/CN=tokens",
-            "-keyout",
-            key,
-            "-out",
-            certificate
-        )
+        let (certificate, key) = try Certificates.selfSigned("tokens", in: minirun.folder)
         let plan: JSON = [
             "log": .string(minirun.path("log")), "key": .string(key), "certificate": .string(certificate),
             "users": ["anna": "secret"],

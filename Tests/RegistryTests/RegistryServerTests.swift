@@ -129,25 +129,8 @@ extension OverHTTP {
         @Test func aLoopbackRegistryMayHaveACertificateOfItsOwn() throws {
             let folder = try TemporaryFolder.make()
             defer { try? Files.removeTree(folder) }
-            try tool(
-                "openssl",
-                "req",
-                "-x509",
-                "-newkey",
-                "rsa:2048",
-                "-nodes",
-                "-days",
-                "2",
-                "-subj",
-                "/CN=registry.test",
-                "-addext",
-                "subjectAltName=DNS:registry.test",
-                "-keyout",
-                "\(folder)/key.pem",
-                "-out",
-                "\(folder)/cert.pem"
-            )
-            let server = try RegistryServer(certificate: ("\(folder)/cert.pem", "\(folder)/key.pem"))
+            let own = try Certificates.selfSigned("registry.test", in: folder)
+            let server = try RegistryServer(certificate: own)
             let side = try Side()
             // On loopback certificates need not be right, as with docker.
             let name = try side.image("\(server.name)/image:v1")
