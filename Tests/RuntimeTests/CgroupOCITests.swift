@@ -15,7 +15,7 @@ extension CgroupTests {
 
         private func placement(_ id: String) throws -> CgroupPlacement {
             try CgroupPlacement(
-                cgroupsPath: "/minirun-test-\(getpid())-\(id)",
+                cgroupsPath: sandbox.cgroupsPath(id),
                 id: id,
                 systemd: false,
                 hierarchy: sandbox.hierarchy,

@@ -225,7 +225,7 @@ extension CgroupSandbox {
         resources.devices = LinuxResources.DeviceRule.docker
         change(&resources)
         let placement = try CgroupPlacement(
-            cgroupsPath: path ?? "/minirun-test-\(getpid())-\(id)",
+            cgroupsPath: path ?? cgroupsPath(id),
             id: id,
             systemd: false,
             hierarchy: hierarchy,

@@ -37,6 +37,12 @@ struct CgroupSandbox: Sendable {
         try CgroupName("minirun-test-\(getpid())-\(id)/\(id)", removesParents: true)
     }
 
+    /// The path of an OCI container's cgroup. Suites run at the same time, so no two of them may share a name: whoever removes
+    /// a cgroup removes empty folders above it as well.
+    func cgroupsPath(_ id: String) -> String {
+        "/minirun-test-\(getpid())-oci-\(hierarchy.mounts.isEmpty ? "v2" : "v1")-\(id)"
+    }
+
     func plan(
         _ id: String,
         controllers: Set<CgroupController> = [],
