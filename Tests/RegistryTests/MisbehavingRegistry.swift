@@ -5,7 +5,7 @@ import TestSupport
 
 @testable import Registry
 
-/// `Servers/misbehaving-registry.py`, a store to pull into, and a client that has little patience.
+/// `Servers/misbehaving-registry.py`, a store to pull into, and a client.
 final class MisbehavingRegistry {
     let folder: String
     let store: ImageStore
@@ -17,7 +17,8 @@ final class MisbehavingRegistry {
     let other: Int
     private let server: ServerProcess
 
-    init(_ plan: JSON = [:], credential: Credential? = nil) throws {
+    /// - Parameter patience: how many milliseconds a connection may be silent: more than a loaded machine makes of it.
+    init(_ plan: JSON = [:], credential: Credential? = nil, patience: Int64 = 30_000) throws {
         folder = try TemporaryFolder.make()
         var members = plan.object ?? []
         members.append(("log", .string("\(folder)/log")))
@@ -33,7 +34,7 @@ final class MisbehavingRegistry {
         store = try ImageStore(root: "\(folder)/store")
         var options = TransferOptions()
         options.retryDelay = 1
-        options.idleTimeout = 400
+        options.idleTimeout = patience
         options.longestDelay = 1500
         client = RegistryClient(
             configuration: try RegistryConfiguration.load(environment: [:], home: nil, etc: "\(folder)/etc"),

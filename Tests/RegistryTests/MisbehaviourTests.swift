@@ -55,7 +55,7 @@ extension OverHTTP {
         }
 
         @Test func aStalledAnswerIsGivenUpAndGoesOn() throws {
-            let registry = try MisbehavingRegistry(["rules": [rule("stall", ["at": 1000])]])
+            let registry = try MisbehavingRegistry(["rules": [rule("stall", ["at": 1000])]], patience: 2000)
             #expect(try registry.pull().digest == registry.manifest)
             #expect(try registry.layerRequests.map(\.range) == [nil, "bytes=1000-"])
         }
