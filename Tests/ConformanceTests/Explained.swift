@@ -100,9 +100,9 @@ extension Explained {
             Explained(
                 "terminals",
                 in: "terminal",
-                odd: [.crun],
+                odd: [.crun, .runc],
                 isWrong: true,
-                "crun run does not pass the caller's size on"
+                "crun run does not pass the caller's size on, runc while the program is running already"
             ),
             Explained(
                 "terminals",
