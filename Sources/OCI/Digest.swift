@@ -16,7 +16,7 @@ package struct Digest: Hashable, Sendable, CustomStringConvertible {
     }
 
     /// From the 32 bytes of a SHA-256.
-    package init(sha256 bytes: some Sequence<UInt8>) {
+    package init(sha256 bytes: [UInt8]) {
         var hex: [UInt8] = []
         hex.reserveCapacity(64)
         let digits = Array("0123456789abcdef".utf8)

@@ -39,7 +39,7 @@ package struct ImageReference: Hashable, Sendable, CustomStringConvertible {
         if rest.contains(where: \.isUppercase) {
             throw refuse("invalid reference format: repository name (\(rest)) must be lowercase")
         }
-        if domain == "docker.io", !rest.contains("/") { rest = "library/" + rest }
+        if domain == "docker.io", !rest.contains("/") { rest = "library/\(rest)" }
         guard ImageReference.isDomain(domain), ImageReference.isPath(rest), tag.map(ImageReference.isTag) ?? true else {
             throw refuse("invalid reference format")
         }

@@ -120,10 +120,10 @@ package struct ContainerSpec: Sendable {
     private func environment(home: String) -> [String] {
         var entries = [DockerDefaults.path, "HOSTNAME=\(hostname)"]
         if options.terminal { entries.append("TERM=xterm") }
-        var places: [Substring: Int] = [:]
-        for (place, entry) in entries.enumerated() { places[entry.prefix { $0 != "=" }] = place }
+        var places: [String: Int] = [:]
+        for (place, entry) in entries.enumerated() { places[String(entry.prefix { $0 != "=" })] = place }
         for entry in configuration.env + options.environment {
-            let name = entry.prefix { $0 != "=" }
+            let name = String(entry.prefix { $0 != "=" })
             if let place = places[name] {
                 entries[place] = entry
             } else {

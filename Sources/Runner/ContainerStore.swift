@@ -6,10 +6,12 @@ import OCI
 /// ```
 /// ROOT/containers/ID/        upper/ and work/ of its overlay; and unless it is removed at its end:
 ///                            state.json, config.json (with rootfs/: an OCI bundle), hosts, hostname, resolv.conf
-/// ROOT/containers/names/NAME a link to the id; making one takes the name
+/// ROOT/containers/names/NAME a link to the id of a container that stays
 /// STATE/containers/ID/       the same files of a container that is removed at its end (on a tmpfs: nothing of it needs to
 ///                            reach the disk)
 /// STATE/active/ID            locked by the engine that runs the container, holds its name; gone when it is done
+/// STATE/names/NAME           a link to the id of a container that an engine runs; making one takes the name, unless a
+///                            container that stays has it
 /// STATE/boot                 there since the first command after a boot
 /// ```
 ///
@@ -31,6 +33,7 @@ package struct ContainerStore: Sendable {
         removedAtEnd ? "\(state)/containers/\(id)" : folder(id)
     }
     private func namePath(_ name: String) -> String { "\(root)/containers/names/\(name)" }
+    private func activeNamePath(_ name: String) -> String { "\(state)/names/\(name)" }
     private func activePath(_ id: String) -> String { "\(state)/active/\(id)" }
 
     // MARK: Life of one container
@@ -44,12 +47,14 @@ package struct ContainerStore: Sendable {
 
     /// Takes an id and a name for a new container, before anything else of it exists: whoever dies from here on leaves a
     /// trace that the next command follows.
-    package func claim(id: String, name wanted: String?) throws -> Claim {
+    ///
+    /// - Parameter removedAtEnd: then nothing of the name reaches the disk.
+    package func claim(id: String, name wanted: String?, removedAtEnd: Bool) throws -> Claim {
         if let wanted { try ContainerName.check(wanted) }
         for _ in 0..<100 {
             let name = try wanted ?? ContainerName.random()
             do {
-                return try claim(id: id, exactly: name)
+                return try claim(id: id, exactly: name, removedAtEnd: removedAtEnd)
             } catch let error as EngineError where error.kind == .conflict && wanted == nil {
                 continue
             }
@@ -57,29 +62,52 @@ package struct ContainerStore: Sendable {
         throw EngineError(.failed, "no free container name was found")
     }
 
-    private func claim(id: String, exactly name: String) throws -> Claim {
+    private func claim(id: String, exactly name: String, removedAtEnd: Bool) throws -> Claim {
         try Files.makeDirectories("\(state)/active", mode: 0o700)
-        try Files.makeDirectories("\(root)/containers/names", mode: 0o700)
         let path = activePath(id)
         let lock = try lockNew(path, holding: name)
-        try take(name, for: id)
+        do {
+            try take(name, for: id, removedAtEnd: removedAtEnd)
+        } catch {
+            try Files.remove(path)
+            throw error
+        }
         return Claim(lock: lock, id: id, name: name)
     }
 
-    /// Makes the name's link, or leaves nothing.
-    private func take(_ name: String, for id: String) throws {
+    /// Makes the name's links, or leaves nothing. The one in STATE comes first, and with every container: of two that want one
+    /// name in the same moment, only its maker looks whether the name is free on the disk.
+    private func take(_ name: String, for id: String, removedAtEnd: Bool) throws {
+        try Files.makeDirectories("\(state)/names", mode: 0o700)
+        try link(activeNamePath(name), name, to: id)
         do {
-            try Link.create(namePath(name), to: id)
+            if removedAtEnd {
+                if FileStatus.exists(namePath(name)) { throw isTaken(name, by: namePath(name)) }
+            } else {
+                try Files.makeDirectories("\(root)/containers/names", mode: 0o700)
+                try link(namePath(name), name, to: id)
+            }
         } catch {
-            guard error.code == SystemError.exists else { throw error }
-            let other = (try? Link.target(namePath(name))) ?? ""
-            try Files.remove(activePath(id))
-            throw EngineError(
-                .conflict,
-                "Conflict. The container name \"/\(name)\" is already in use by container \"\(other)\". "
-                    + "You have to remove (or rename) that container to be able to reuse that name."
-            )
+            try Files.remove(activeNamePath(name))
+            throw error
         }
+    }
+
+    private func link(_ path: String, _ name: String, to id: String) throws {
+        do {
+            try Link.create(path, to: id)
+        } catch {
+            throw error.code == SystemError.exists ? isTaken(name, by: path) : error
+        }
+    }
+
+    private func isTaken(_ name: String, by link: String) -> EngineError {
+        EngineError(
+            .conflict,
+            "Conflict. The container name \"/\(name)\" is already in use by container "
+                + "\"\((try? Link.target(link)) ?? "")\". "
+                + "You have to remove (or rename) that container to be able to reuse that name."
+        )
     }
 
     /// Creates an `active` file, locks it and writes the name into it. In place, not under another name first, which nobody
@@ -101,7 +129,18 @@ package struct ContainerStore: Sendable {
     }
 
     /// The container stays, as `ps -a` shows it; this process is done with it.
-    package func release(_ claim: borrowing Claim) throws { try Files.remove(activePath(claim.id)) }
+    package func release(_ claim: borrowing Claim) throws { try end(claim.id, name: claim.name) }
+
+    /// No engine is at work on the container any more.
+    private func end(_ id: String, name: String) throws {
+        try remove(activeNamePath(name), of: id)
+        try Files.remove(activePath(id))
+    }
+
+    /// Removes a name's link if it is the container's.
+    private func remove(_ link: String, of id: String) throws {
+        if (try? Link.target(link)) == id { try Files.remove(link) }
+    }
 
     /// Removes a container of this process with all that is on the disk of it.
     package func remove(_ claim: borrowing Claim) throws { try erase(id: claim.id, name: claim.name) }
@@ -109,8 +148,8 @@ package struct ContainerStore: Sendable {
     private func erase(id: String, name: String) throws {
         try Files.removeTree(bundle(id, removedAtEnd: true))
         try Files.removeTree(folder(id))
-        if !name.isEmpty, (try? Link.target(namePath(name))) == id { try Files.remove(namePath(name)) }
-        try Files.remove(activePath(id))
+        if !name.isEmpty { try remove(namePath(name), of: id) }
+        try end(id, name: name)
     }
 
     // MARK: All containers
@@ -149,7 +188,9 @@ package struct ContainerStore: Sendable {
     package func find(_ text: String) throws -> ContainerRecord {
         let missing = EngineError(.notFound, "No such container: \(text)")
         guard !text.isEmpty, !text.contains("/") else { throw missing }
-        if let id = try? Link.target(namePath(text)), let record = try record(id) { return record }
+        for link in [activeNamePath(text), namePath(text)] {
+            if let id = try? Link.target(link), let record = try record(id) { return record }
+        }
         let matches = try ids().filter { $0.hasPrefix(text) }
         if matches.count > 1 {
             throw EngineError(.invalid, "Multiple IDs found with provided prefix: \(text)")
@@ -256,6 +297,6 @@ package struct ContainerStore: Sendable {
             record.finished = Clock.realtime
             try write(record)
         }
-        try Files.remove(activePath(id))
+        try end(id, name: name)
     }
 }

@@ -130,18 +130,21 @@ extension ContainerStore {
         return problems
     }
 
-    /// Names that lead to no container.
+    /// Names that lead to no container: on the disk, and in STATE to none that an engine is at work on.
     private func looseNames() throws -> [StoreProblem] {
-        let names = "\(root)/containers/names"
+        func isActive(_ id: String) -> Bool { FileStatus.exists("\(state)/active/\(id)") }
+        return try looseNames(in: "\(root)/containers/names") { FileStatus.exists(folder($0)) || isActive($0) }
+            + looseNames(in: "\(state)/names", unless: isActive)
+    }
+
+    private func looseNames(in names: String, unless isThere: (String) -> Bool) throws -> [StoreProblem] {
         guard FileStatus.exists(names) else { return [] }
         return try Files.list(names, followingLink: false).sorted().compactMap { name in
             let link = "\(names)/\(name)"
             guard let id = try? Link.target(link) else {
                 return StoreProblem(link, "is no container's name", remedy: "removed") { try Files.removeTree(link) }
             }
-            guard !FileStatus.exists(folder(id)),
-                !FileStatus.exists("\(state)/active/\(id)")
-            else { return nil }
+            if isThere(id) { return nil }
             return StoreProblem(link, "is the name of a container that does not exist", remedy: "removed") {
                 try Files.remove(link)
             }

@@ -59,7 +59,8 @@ extension Engine {
 
         // Where the shim has not begun yet nothing holds signals back, and one would leave the claim to the next command.
         if request.forwardsSignals { try SignalDescriptor.hold(SignalDescriptor.forwardable) }
-        let claim = try containers.claim(id: id, name: request.options.name)
+        let options = request.options
+        let claim = try containers.claim(id: id, name: options.name, removedAtEnd: options.removeAtEnd)
         let record = record(of: request, image, prepared, id: id, name: claim.name)
         var run = ForegroundRun(engine: self, request: request, prepared: prepared, record: record, report: report)
         do {
@@ -69,11 +70,11 @@ extension Engine {
             try run.carryOut(&execution) {
                 lease.release()
             } started: {
-                if !request.options.terminal { streams.letGo(null.raw) }
+                if !options.terminal { streams.letGo(null.raw) }
                 started()
             }
             try run.settle()
-            if request.options.removeAtEnd { try containers.remove(claim) } else { try containers.release(claim) }
+            if options.removeAtEnd { try containers.remove(claim) } else { try containers.release(claim) }
             execution.finish()
         } catch {
             if try run.abandon(error) { try containers.release(claim) } else { try containers.remove(claim) }

@@ -26,6 +26,9 @@ package struct Execution: ~Copyable {
     }
 
     private var launch: Launch
+    /// The shim's file on its own mount. Letting it go waits until every processor has seen the mount go (a grace period of
+    /// RCU in the kernel), so that is put off until there is nothing else to do.
+    private var program: FileDescriptor?
     private let signals: SignalDescriptor
     private let streams: StandardStreams
     private let terminal: CallersTerminal?
@@ -57,6 +60,7 @@ package struct Execution: ~Copyable {
         let launch = try Launch(namespaces: namespaces, cgroup: cgroup, shim: program, stdio: streams.theirs)
         streams.launched()
         self.launch = launch
+        self.program = consume program
         self.signals = signals
         self.streams = streams
         self.terminal = terminal
@@ -84,6 +88,7 @@ package struct Execution: ~Copyable {
             try ready()
             launch.go()
             try meanwhile()
+            program = nil
             try loop(started)
         } catch {
             launch.kill()

@@ -57,8 +57,8 @@ package struct UserDatabase: Sendable {
             others = groups.filter { $0.members.contains(account.name) }.map(\.gid)
         }
         for name in addedGroups { others.append(try group(name)) }
-        var seen: Set<UInt32> = []
-        let additional = ([gid] + others).filter { seen.insert($0).inserted }
+        var additional = [gid]
+        for other in others where !additional.contains(other) { additional.append(other) }
         let home = account?.home ?? ""
         return Identity(
             user: RuntimeSpec.User(uid: uid, gid: gid, additionalGids: additional),

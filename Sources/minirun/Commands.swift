@@ -8,16 +8,18 @@ enum Commands {
             VerbGroup("image", "Manage images"),
             VerbGroup("manifest", "Show image manifests"), VerbGroup("system", "Manage minirun"),
         ],
-        verbs: [
-            // The common ones, in the order in which the help shows them.
-            RunCommand.verb, PsCommand.verb, BuildCommand.verb, PullCommand.verb, PushCommand.verb, ImagesCommand.verb,
-            LoginCommand.verb, LogoutCommand.verb, SearchCommand.verb, VersionCommand.verb, InfoCommand.verb,
+        makers: [
+            // The common ones, in the order in which the help shows them. They are looked for from the top.
+            { RunCommand.verb }, { PsCommand.verb }, { BuildCommand.verb }, { PullCommand.verb }, { PushCommand.verb },
+            { ImagesCommand.verb }, { LoginCommand.verb }, { LogoutCommand.verb }, { SearchCommand.verb },
+            { VersionCommand.verb }, { InfoCommand.verb },
             // The others; the help sorts them.
-            ContainerInspectCommand.verb, HistoryCommand.verb, ImageDiffCommand.verb, ImageInspectCommand.verb,
-            ImagePruneCommand.verb, ImageVerifyCommand.verb, ImportCommand.verb, InspectCommand.verb, LoadCommand.verb,
-            ManifestInspectCommand.verb, OciCommand.verb, RmCommand.verb, RmiCommand.verb, SaveCommand.verb,
-            SystemCheckCommand.verb, SystemDfCommand.verb, SystemLimitsCommand.verb, SystemPruneCommand.verb,
-            TagCommand.verb,
+            { ContainerInspectCommand.verb }, { HistoryCommand.verb }, { ImageDiffCommand.verb },
+            { ImageInspectCommand.verb }, { ImagePruneCommand.verb }, { ImageVerifyCommand.verb },
+            { ImportCommand.verb }, { InspectCommand.verb }, { LoadCommand.verb }, { ManifestInspectCommand.verb },
+            { OciCommand.verb }, { RmCommand.verb }, { RmiCommand.verb }, { SaveCommand.verb },
+            { SystemCheckCommand.verb }, { SystemDfCommand.verb }, { SystemLimitsCommand.verb },
+            { SystemPruneCommand.verb }, { TagCommand.verb },
         ]
     )
 }

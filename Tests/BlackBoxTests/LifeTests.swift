@@ -35,6 +35,30 @@ import Testing
         #expect(try minirun("run", "--rm", "--name", "two", Fixtures.busybox, "true").code == 0)
     }
 
+    /// A container that is removed at its end has its name in STATE alone.
+    @Test func aNameIsTakenByWhatRunsAndByWhatStays() throws {
+        #expect(try minirun("run", "--name", "kept", Fixtures.busybox, "true").code == 0)
+        let kept = try #require(minirun.containers.first)
+        let hidden = try minirun("run", "--rm", "--name", "kept", Fixtures.busybox, "true")
+        #expect(hidden.code == 125 && hidden.err.contains("already in use by container \"\(kept)\""), "\(hidden)")
+        #expect(minirun.containers == [kept] && minirun.active.isEmpty && minirun.names == ["kept"])
+
+        let session = try Session(minirun, ["run", "--rm", "--name", "busy", "-i", Fixtures.guest, "trap"])
+        session.expect("ready")
+        let busy = try #require(minirun.containers.first { $0 != kept })
+        #expect(try Files.list("\(minirun.root)/containers/names") == ["kept"])
+        for options in [[], ["--rm"]] {
+            let second = try minirun.invoke(["run"] + options + ["--name", "busy", Fixtures.busybox, "true"])
+            #expect(second.code == 125 && second.err.contains("already in use by container \"\(busy)\""), "\(second)")
+        }
+        #expect(Set(minirun.containers) == [kept, busy] && minirun.active == [busy])
+        #expect(try minirun("inspect", "--format", "{{.Id}}", "busy").lines == [busy])
+        #expect(try minirun("rm", "-f", "busy").code == 0)
+        #expect(try session.wait().code == 137)
+        #expect(minirun.containers == [kept] && minirun.active.isEmpty && minirun.names == ["kept"])
+        #expect(try minirun("run", "--name", "busy", Fixtures.busybox, "true").code == 0)
+    }
+
     @Test func theIdIsWrittenToAFile() throws {
         let file = minirun.path("id")
         #expect(try minirun("run", "--cidfile", file, Fixtures.busybox, "true").code == 0)

@@ -98,7 +98,8 @@ final class Minirun: Sendable {
     var containers: [String] { ((try? Files.list("\(root)/containers")) ?? []).filter { $0 != "names" } }
     /// Those that an engine is at work on, or was when it was killed.
     var active: [String] { (try? Files.list("\(state)/active")) ?? [] }
-    var names: [String] { (try? Files.list("\(root)/containers/names")) ?? [] }
+    /// The names of containers that stay, and of those that an engine is at work on.
+    var names: [String] { ["\(root)/containers/names", "\(state)/names"].flatMap { (try? Files.list($0)) ?? [] } }
 
     static func environment(_ added: [String: String] = [:]) -> [String] { BlackBox.environment(added) }
 }

@@ -199,7 +199,7 @@ struct RunTraces: Equatable {
     init(_ fixture: BuildFixture) throws {
         func list(_ path: String) -> [String] { ((try? Files.list(path)) ?? []).sorted() }
         let root = fixture.engine.images.root
-        containers = list("\(root)/containers") + list("\(root)/containers/names")
+        containers = list("\(root)/containers") + list("\(fixture.engine.state)/names")
         temporary = list("\(root)/tmp").filter { !$0.hasSuffix(".lock") }
         active = list("\(fixture.engine.state)/active")
         mounts = try Files.readText("/proc/self/mounts").split(separator: "\n").filter { $0.contains(fixture.path) }

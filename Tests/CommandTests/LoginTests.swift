@@ -23,7 +23,7 @@ import Testing
             program: "minirun",
             summary: "",
             groups: [],
-            verbs: [LoginCommand.verb { _, _ in .refused("") }]
+            makers: [{ LoginCommand.verb { _, _ in .refused("") } }]
         )
         guard case .verb(_, let parsed) = try table.parse(["login"] + words, width: { 80 }) else {
             throw EngineError(.invalid, "no verb")
@@ -159,7 +159,7 @@ import Testing
             program: "m",
             summary: "",
             groups: [],
-            verbs: [LoginCommand.verb { _, _ in .refused("") }]
+            makers: [{ LoginCommand.verb { _, _ in .refused("") } }]
         )
         guard case .verb(_, let parsed) = try table.parse(["login"] + words, width: { 80 }) else {
             Issue.record("no verb")

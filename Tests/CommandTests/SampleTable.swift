@@ -7,7 +7,7 @@ enum SampleTable {
             program: program,
             summary: "A daemonless engine for containers",
             groups: Commands.table.groups,
-            verbs: Commands.table.verbs
+            makers: Commands.table.makers
         )
     }
 }

@@ -28,7 +28,7 @@ struct RunExecution {
     ///   left.
     func run() throws -> String {
         let id = try ContainerName.newID()
-        let claim = try engine.containers.claim(id: id, name: nil)
+        let claim = try engine.containers.claim(id: id, name: nil, removedAtEnd: true)
         let result = Result { try carryOut(id) }
         try engine.containers.remove(claim)
         return try result.get()

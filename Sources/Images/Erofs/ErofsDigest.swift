@@ -39,7 +39,7 @@ enum ErofsDigest {
         for (_, checksums) in counted.checksums.sorted(by: { $0.key < $1.key }) {
             for number in checksums { hash.append(number) }
         }
-        return OCI.Digest(sha256: hash.finalize())
+        return OCI.Digest(sha256: Array(hash.finalize()))
     }
 
     /// Takes region after region until there is none left.

@@ -5,14 +5,17 @@ import OCI
 /// The layers' folders, each opened when it is first asked for.
 package final class OpenLayers {
     private let directories: [String]
-    private var open: [Int: FileHandle] = [:]
+    private var open: [FileHandle?]
 
     final class FileHandle {
         let file: FileDescriptor
         init(_ file: consuming FileDescriptor) { self.file = file }
     }
 
-    package init(_ stack: LayerStack) { directories = stack.directories }
+    package init(_ stack: LayerStack) {
+        directories = stack.directories
+        open = Array(repeating: nil, count: directories.count)
+    }
 
     var count: Int { directories.count }
 

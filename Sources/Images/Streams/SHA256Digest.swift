@@ -3,7 +3,7 @@ import OCI
 
 /// SHA-256 of what is in memory.
 package enum SHA256Digest {
-    package static func of(_ bytes: [UInt8]) -> OCI.Digest { OCI.Digest(sha256: SHA256.hash(data: bytes)) }
+    package static func of(_ bytes: [UInt8]) -> OCI.Digest { OCI.Digest(sha256: Array(SHA256.hash(data: bytes))) }
 }
 
 /// A running SHA-256 and a count of bytes.
@@ -17,5 +17,5 @@ struct RunningDigest {
     }
 
     /// Of everything so far; more may follow.
-    var digest: OCI.Digest { OCI.Digest(sha256: hash.finalize()) }
+    var digest: OCI.Digest { OCI.Digest(sha256: Array(hash.finalize())) }
 }

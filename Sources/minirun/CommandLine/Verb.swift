@@ -96,10 +96,20 @@ struct CommandTable: Sendable {
     let program: String
     let summary: String
     let groups: [VerbGroup]
-    let verbs: [Verb]
+    /// Each is made when it is looked at: of all verbs a command line needs one.
+    let makers: [@Sendable () -> Verb]
+
+    /// All of them, in the table's order.
+    var verbs: [Verb] { makers.map { $0() } }
 
     /// The verb for a form, "run" or "container run".
-    func verb(_ form: String) -> Verb? { verbs.first { $0.forms.contains(form) } }
+    func verb(_ form: String) -> Verb? {
+        for make in makers {
+            let verb = make()
+            if verb.forms.contains(form) { return verb }
+        }
+        return nil
+    }
 
     func group(_ name: String) -> VerbGroup? { groups.first { $0.name == name } }
 

@@ -15,7 +15,8 @@ struct OCIProgram: Sendable {
 
     /// The program that a link of this name stands for; nil for minirun itself. Callers know runc and crun by their names.
     init?(called path: String) {
-        let name = path.split(separator: "/").last.map(String.init) ?? ""
+        let start = path.utf8.lastIndex(of: UInt8(ascii: "/")).map(path.utf8.index(after:)) ?? path.startIndex
+        let name = String(path[start...])
         guard ["minirun-oci", "runc", "crun"].contains(name) else { return nil }
         self.init(name: name, path: name)
     }
