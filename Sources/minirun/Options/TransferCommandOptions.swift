@@ -24,6 +24,9 @@ enum TransferCommandOptions {
     }
 
     static func manifestInspect() -> [Option] {
-        [.flag("verbose", short: "v", "Output additional info including layers and platform")]
+        [
+            .flag("insecure", "Allow communication with an insecure registry"),
+            .flag("verbose", short: "v", "Output additional info including layers and platform"),
+        ]
     }
 }
