@@ -2,13 +2,14 @@
 enum ImageOptions {
     static func list() -> [Option] {
         [
-            .flag("all", short: "a", "Show all images (default hides intermediate and dangling images)"),
+            .flag("all", short: "a", "Show all images (default hides intermediate images)"),
             .flag("digests", "Show digests"),
             .list("filter", short: "f", .filter, "Filter output based on conditions provided"),
             .value("format", .text, FormatOptions.table),
             .flag("no-trunc", "Don't truncate output"),
             .flag("quiet", short: "q", "Only show image IDs"),
             .value("remote", .text, "List the tags of a repository at its registry"),
+            .flag("tree", "List multi-platform images as a tree (EXPERIMENTAL)"),
         ]
     }
 
