@@ -26,6 +26,7 @@ enum PushCommand {
             Console.print("Using default tag: latest\n")
         }
         let platform = try parsed.platform()
+        try ContentTrust.check(parsed)
         return try DaemonWords.reporting {
             let client = try RegistryAccess.client()
             try Installation.withEngine(parsed.globals) { engine in

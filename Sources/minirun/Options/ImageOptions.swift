@@ -30,6 +30,11 @@ enum ImageOptions {
             .value("format", .text, FormatOptions.table),
             .flag("human", short: "H", "Print sizes and dates in human readable format", default: true),
             .flag("no-trunc", "Don't truncate output"),
+            .value(
+                "platform",
+                .platform,
+                "Show history for the given platform. Formatted as \"os[/arch[/variant]]\" (e.g., \"linux/amd64\")"
+            ),
             .flag("quiet", short: "q", "Only show image IDs"),
         ]
     }
@@ -96,7 +101,7 @@ enum ImageOptions {
             .list("change", short: "c", .text, "Apply Dockerfile instruction to the created image"),
             layerDepth, layerEntries, layerSize,
             .value("message", short: "m", .text, "Set commit message for imported image"),
-            .value("platform", .platform, FormatOptions.platform),
+            FormatOptions.platform(),
         ]
     }
 }
