@@ -13,11 +13,11 @@ enum Commands {
             RunCommand.verb, PsCommand.verb, BuildCommand.verb, PullCommand.verb, PushCommand.verb, ImagesCommand.verb,
             LoginCommand.verb, LogoutCommand.verb, SearchCommand.verb, VersionCommand.verb, InfoCommand.verb,
             // The others; the help sorts them.
-            ContainerInspectCommand.verb, HistoryCommand.verb, ImageDiffCommand.verb, ImageInspectCommand.verb,
-            ImagePruneCommand.verb, ImageVerifyCommand.verb, ImportCommand.verb, InspectCommand.verb, LoadCommand.verb,
-            ManifestInspectCommand.verb, OciCommand.verb, RmCommand.verb, RmiCommand.verb, SaveCommand.verb,
-            SystemCheckCommand.verb, SystemDfCommand.verb, SystemLimitsCommand.verb, SystemPruneCommand.verb,
-            TagCommand.verb,
+            ContainerInspectCommand.verb, HistoryCommand.verb, ImageDiffCommand.verb, ImageExistsCommand.verb,
+            ImageInspectCommand.verb, ImagePruneCommand.verb, ImageVerifyCommand.verb, ImportCommand.verb,
+            InspectCommand.verb, LoadCommand.verb, ManifestInspectCommand.verb, OciCommand.verb, RmCommand.verb,
+            RmiCommand.verb, SaveCommand.verb, SystemCheckCommand.verb, SystemDfCommand.verb,
+            SystemLimitsCommand.verb, SystemPruneCommand.verb, TagCommand.verb,
         ]
     )
 }
