@@ -36,10 +36,10 @@ package struct ImageReference: Hashable, Sendable, CustomStringConvertible {
                 rest = rest[rest.index(after: slash)...]
             }
         }
+        if domain == "docker.io", !rest.contains("/") { rest = "library/\(rest)" }
         if rest.contains(where: \.isUppercase) {
             throw refuse("invalid reference format: repository name (\(rest)) must be lowercase")
         }
-        if domain == "docker.io", !rest.contains("/") { rest = "library/\(rest)" }
         guard ImageReference.isDomain(domain), ImageReference.isPath(rest), tag.map(ImageReference.isTag) ?? true else {
             throw refuse("invalid reference format")
         }

@@ -50,22 +50,12 @@ package struct RegistryClient: Sendable {
 
     /// The manifest or the index that a name stands for, as it is there.
     package func manifest(_ reference: ImageReference) throws -> RemoteManifest {
-        try asking(reference) { repository in
-            try await repository.manifest(
-                reference.digest?.description ?? reference.tag ?? "latest",
-                expected: reference.digest
-            )
-        }
+        try reading(reference) { try $0.manifest() }
     }
 
     /// What refers to a manifest: signatures, attestations.
     package func referrers(of digest: Digest, in reference: ImageReference) throws -> [Descriptor] {
         try asking(reference) { try await $0.referrers(of: digest) }
-    }
-
-    /// A small blob of a repository, verified.
-    package func blob(_ descriptor: Descriptor, in reference: ImageReference) throws -> [UInt8] {
-        try asking(reference) { try await $0.blob(descriptor, limit: 8 << 20) }
     }
 }
 

@@ -85,9 +85,7 @@ extension ContainerStore {
     private func unreadable(_ id: String, _ error: any Error) -> StoreProblem {
         let message = "its record cannot be read: \(error)"
         return StoreProblem("container \(id.prefix(12))", message, remedy: "its folder moved to quarantine") {
-            try Files.makeDirectories("\(root)/quarantine", mode: 0o700)
-            let place = "\(root)/quarantine/container-\(id)-\(String(try Random.number(), radix: 16))"
-            try retrying("moving", folder(id)) { rename(folder(id), place) }
+            try Quarantine(of: root).take(folder(id), as: "container-\(id)")
         }
     }
 

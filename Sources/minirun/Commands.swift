@@ -15,10 +15,10 @@ enum Commands {
             { VersionCommand.verb }, { InfoCommand.verb },
             // The others; the help sorts them.
             { ContainerInspectCommand.verb }, { HistoryCommand.verb }, { ImageDiffCommand.verb },
-            { ImageInspectCommand.verb }, { ImagePruneCommand.verb }, { ImageVerifyCommand.verb },
-            { ImportCommand.verb }, { InspectCommand.verb }, { LoadCommand.verb }, { ManifestInspectCommand.verb },
-            { OciCommand.verb }, { RmCommand.verb }, { RmiCommand.verb }, { SaveCommand.verb },
-            { SystemCheckCommand.verb }, { SystemDfCommand.verb }, { SystemLimitsCommand.verb },
+            { ImageExistsCommand.verb }, { ImageInspectCommand.verb }, { ImagePruneCommand.verb },
+            { ImageVerifyCommand.verb }, { ImportCommand.verb }, { InspectCommand.verb }, { LoadCommand.verb },
+            { ManifestInspectCommand.verb }, { OciCommand.verb }, { RmCommand.verb }, { RmiCommand.verb },
+            { SaveCommand.verb }, { SystemCheckCommand.verb }, { SystemDfCommand.verb }, { SystemLimitsCommand.verb },
             { SystemPruneCommand.verb }, { TagCommand.verb },
         ]
     )

@@ -92,6 +92,28 @@ import Testing
         #expect(found.count == count)
     }
 
+    /// An image of whose names only a digest is left is shown either way (moby, daemon/images/images.go).
+    @Test func aDigestAloneIsDanglingToo() throws {
+        var entry = try Self.entries()[0]
+        entry.tags = []
+        for value in ["true", "false"] {
+            let filter = try ImageFilter(["dangling=\(value)"], known: [entry]) { _ in Self.id }
+            #expect(filter.selected([entry]).count == 1, "\(value)")
+        }
+    }
+
+    @Test func filtersOfAPrune() throws {
+        #expect(throws: Never.self) { try PruneFilter(["dangling=true", "until=1h", "label!=x"], dangling: true) }
+        #expect(throws: Never.self) { try PruneFilter(["dangling=0"], dangling: false) }
+        for (texts, dangling, message) in [
+            (["dangling=false"], true, "invalid filter 'dangling=[true false]'"),
+            (["dangling=true"], nil, "invalid filter 'dangling'"),
+            (["until=1h", "until=2h"], true, "more than one until filter specified"),
+        ] as [([String], Bool?, String)] {
+            #expect { try PruneFilter(texts, dangling: dangling) } throws: { "\($0)" == message }
+        }
+    }
+
     @Test(arguments: ["foo=bar", "dangling=perhaps", "reference=[", "until=soon"]) func wrongImageFilters(
         _ text: String
     ) {

@@ -52,4 +52,28 @@ import Testing
                 == ["The push refers to repository [docker.io/library/x]"]
         )
     }
+
+    /// The line of a count is drawn anew, and taken away at the end; without a terminal there is none.
+    @Test func aCountHasALineOfItsOwn() {
+        let lines = Lines()
+        let display = TransferDisplay(
+            write: { lines.text += $0 },
+            terminalSize: { (columns: 80, rows: 24) },
+            clock: { UInt64(lines.text.count) }
+        )
+        display.count("Importing", 1_000_000, 4_000_000)
+        // Too early to be drawn.
+        display.count("Importing", 2_000_000, 4_000_000)
+        display.count("Importing", 4_000_000, 4_000_000)
+        display.endCount()
+        display.endCount()
+        let clear = "\u{1B}[2K\r"
+        #expect(lines.text == "\(clear)Importing      1MB/4MB\r\(clear)Importing      4MB/4MB\r\(clear)")
+        #expect(
+            self.lines { display in
+                display.count("Importing", 1, 2)
+                display.endCount()
+            }.isEmpty
+        )
+    }
 }

@@ -70,7 +70,7 @@ extension Side {
         failure { try client.push(name, from: store) }
     }
 
-    private func failure<R>(_ body: () throws -> R) -> (text: String, hint: String) {
+    func failure<R>(_ body: () throws -> R) -> (text: String, hint: String) {
         do {
             return ("no error: \(try body())", "")
         } catch { return ("\(error)", (error as? EngineError)?.hint ?? "") }

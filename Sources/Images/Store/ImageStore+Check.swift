@@ -200,9 +200,8 @@ extension ImageStore {
                 // A layer's blob that is a plain tar may be packed anew.
                 for blob in missing { guard try rederive(blob) else { break } }
                 if missingBlobs(of: entry).isEmpty { return }
-                try makeQuarantine()
-                let name = "entry-\(entry.digest.hex.prefix(12))-\(String(try Random.number(), radix: 16)).json"
-                try Files.replace("\(path("quarantine"))/\(name)", with: entry.json.bytes(), durable: true)
+                let name = "entry-\(entry.digest.hex.prefix(12))"
+                try Quarantine(of: root).write(entry.json.bytes(), as: name, suffix: ".json")
                 try updateIndex { $0.manifests.removeAll { $0 == entry } }
             }
         ]
@@ -290,24 +289,5 @@ extension ImageStore {
     }
 
     /// Takes something out of the store without destroying it.
-    private func quarantine(_ file: String) throws {
-        try makeQuarantine()
-        // The quarantine itself was in the way.
-        if file == path("quarantine") { return }
-        let name = file.split(separator: "/").last.map(String.init) ?? "unnamed"
-        let place = "\(path("quarantine"))/\(name)-\(String(try Random.number(), radix: 16))"
-        try retrying("moving", file) { rename(file, place) }
-    }
-
-    /// Something else in the folder's place becomes its first content.
-    private func makeQuarantine() throws {
-        let folder = path("quarantine")
-        guard let kind = (try? FileStatus.of(folder))?.kind, kind != .directory else {
-            return try Files.makeDirectories(folder, mode: 0o700)
-        }
-        let other = "\(folder)-\(String(try Random.number(), radix: 16))"
-        try retrying("moving", folder) { rename(folder, other) }
-        try Files.makeDirectories(folder, mode: 0o700)
-        try retrying("moving", other) { rename(other, "\(folder)/quarantine") }
-    }
+    private func quarantine(_ file: String) throws { try Quarantine(of: root).take(file) }
 }

@@ -5,7 +5,7 @@ extension ImageStore {
     /// Takes images out of index.json whose content a collection then removes.
     ///
     /// - Parameters:
-    ///   - all: also those that have names; otherwise only those that lost their last one.
+    ///   - all: also those that have tags; otherwise only those that lost their last one, also if a digest is left of it.
     ///   - isWanted: whether the filters let an image go.
     ///   - inUse: whether a container was made of the image with this id. Such an image stays.
     /// - Returns: what went, as `image prune` prints it.
@@ -13,7 +13,7 @@ extension ImageStore {
         try updateIndex { index in
             let images = images(in: index)
             let (gone, kept) = images.split { image in
-                (all || image.references.isEmpty) && !inUse(image.id) && isWanted(image)
+                (all || image.tags.isEmpty) && !inUse(image.id) && isWanted(image)
             }
             var seen = Set(kept.flatMap(\.chainIDs))
             var events: [RemovalEvent] = []

@@ -110,8 +110,7 @@ extension ImageStore {
         return try image(target, wanted, ImageManifest(JSON.parse(readBlob(wanted))))
     }
 
-    private func image(_ target: Descriptor, _ descriptor: Descriptor, _ manifest: ImageManifest) throws -> StoredImage
-    {
+    func image(_ target: Descriptor, _ descriptor: Descriptor, _ manifest: ImageManifest) throws -> StoredImage {
         guard manifest.configuration.mediaType.isImageConfiguration else {
             throw EngineError(
                 .unsupported,

@@ -12,8 +12,9 @@ struct Exchange: Sendable {
     var body = Body.none
     /// What a token must allow.
     var scopes: [TokenScope]
-    /// Whose credentials and connections are used. They go nowhere else.
-    var endpoint: Endpoint
+    /// Whose credentials and connections are used. They go nowhere else. Nil for a place that is no registry's and gets none.
+    var endpoint: Endpoint?
+
     enum Body: Sendable {
         case none
         case bytes([UInt8])
@@ -26,6 +27,13 @@ struct Exchange: Sendable {
         self.url = url
         self.endpoint = endpoint
         self.scopes = scopes
+    }
+
+    /// What is asked of a place that is no registry's.
+    init(_ method: HTTPMethod, _ url: WebURL) {
+        self.method = method
+        self.url = url
+        scopes = []
     }
 
     /// Whether the same is to be asked at another place. What changes something is asked again only where the answer says

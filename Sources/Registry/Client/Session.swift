@@ -101,13 +101,14 @@ final class Session: Sendable {
         var learned = 0
         while true {
             // A registry may send us elsewhere, and name other places: credentials stay at home.
-            let isHome = exchange.endpoint.isHome(of: url)
-            let authorization = isHome ? try await authorizer.header(for: exchange.endpoint, scopes: scopes) : nil
-            let answer = try await once(exchange, url, isHome: isHome, authorization: authorization)
-            if answer.status == 401, isHome, learned < 2 {
+            let home = exchange.endpoint.flatMap { $0.isHome(of: url) ? $0 : nil }
+            var authorization: String?
+            if let home { authorization = try await authorizer.header(for: home, scopes: scopes) }
+            let answer = try await once(exchange, url, home, authorization: authorization)
+            if answer.status == 401, let home, learned < 2 {
                 let refusal = Authorizer.Refusal(answer.challenges, of: authorization, scopes, isAgain: learned > 0)
                 learned += 1
-                if let wider = try await authorizer.learn(refusal, from: exchange.endpoint) {
+                if let wider = try await authorizer.learn(refusal, from: home) {
                     scopes = wider
                     try await discard(answer)
                     continue
@@ -130,17 +131,17 @@ final class Session: Sendable {
     /// Reads the rest of a short answer so that its connection can be used again.
     private func discard(_ answer: Answer) async throws { _ = try? await answer.bytes(limit: 64 << 10) }
 
-    private func once(_ exchange: Exchange, _ url: WebURL, isHome: Bool, authorization: String?) async throws -> Answer
+    /// - Parameter home: the endpoint, where the URL is one of it.
+    private func once(_ exchange: Exchange, _ url: WebURL, _ home: Endpoint?, authorization: String?) async throws
+        -> Answer
     {
         var request = HTTPClientRequest(url: url.description)
         request.method = exchange.method
-        for header in exchange.headers where isHome || header.name != "Authorization" {
+        for header in exchange.headers where home != nil || header.name != "Authorization" {
             request.headers.add(name: header.name, value: header.value)
         }
-        if isHome {
-            for header in exchange.endpoint.headers {
-                request.headers.replaceOrAdd(name: header.name, value: header.value)
-            }
+        for header in home?.headers ?? [] {
+            request.headers.replaceOrAdd(name: header.name, value: header.value)
         }
         if let authorization { request.headers.replaceOrAdd(name: "Authorization", value: authorization) }
         switch exchange.body {
@@ -148,7 +149,7 @@ final class Session: Sendable {
         case .bytes(let bytes): request.body = .bytes(ByteBuffer(bytes: bytes))
         case .file(let part): request.body = .stream(part, length: .known(part.length))
         }
-        return try await transport.answer(request, from: url, tls: isHome ? exchange.endpoint.tls : nil)
+        return try await transport.answer(request, from: url, tls: home?.tls)
     }
 
     /// What a token server answers. Further tries are those of the request that needs the token.

@@ -47,6 +47,16 @@ extension RegistryConfiguration {
         return try settled(Route.Place(host: host, repository: ""))
     }
 
+    /// The same configuration where a person said (`--insecure`) that a repository's registry need not show a good
+    /// certificate, or any. Mirrors and token servers at other hosts must.
+    package func allowingInsecure(_ reference: ImageReference) throws(EngineError) -> RegistryConfiguration {
+        let entry = ownEntry(reference.domain, reference.path)
+        let route = try self.route(reference, entry, .pull)
+        var configuration = self
+        configuration.insecureHost = try registry(reference, route, entry).endpoint.host
+        return configuration
+    }
+
     /// The entry of our own files with the longest name that matches; the user's file wins over the system's.
     private func ownEntry(_ domain: String, _ path: String) -> RegistriesFile.Entry? {
         for file in own {
@@ -113,7 +123,9 @@ extension RegistryConfiguration {
         if let entry = ownEntry(place.endpoint.credentialsKey, ""), entry.isForHost { entry.apply(to: &place) }
         try folders.addCertificates(of: place.endpoint, to: &place.endpoint.tls)
         place.endpoint.headers = headers + place.endpoint.headers
-        let isInsecure = place.isInsecure ?? (docker.isInsecure(host) || containers.isInsecure(host) || host.isLoopback)
+        let isInsecure =
+            insecureHost == host.host
+            || (place.isInsecure ?? (docker.isInsecure(host) || containers.isInsecure(host) || host.isLoopback))
         if place.endpoint.scheme == .http || !isInsecure { return [place.endpoint] }
         place.endpoint.tls.skipVerify = true
         if place.isSchemeFixed { return [place.endpoint] }

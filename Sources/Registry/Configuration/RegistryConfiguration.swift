@@ -12,6 +12,8 @@ package struct RegistryConfiguration: Sendable {
     var proxies = ProxySettings(environment: [:])
     /// Sent to every registry.
     var headers: [Endpoint.Header] = []
+    /// A host that is insecure whatever the files say.
+    var insecureHost: String?
 
     init() {}
 

@@ -45,7 +45,7 @@ struct BlobDownload: Sendable {
     private func transfer() async throws {
         try await session.retrying(progress: { blob.count }) {
             var last: (any Error)?
-            for exchange in try exchanges() where exchange.endpoint.isUseful(after: last) {
+            for exchange in try exchanges() where exchange.endpoint?.isUseful(after: last) ?? true {
                 let before = blob.count
                 if before == descriptor.size { return }
                 do { return try await fetch(exchange) } catch let failure as RegistryFailure where sources.count > 1 {

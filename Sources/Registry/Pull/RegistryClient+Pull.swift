@@ -35,23 +35,55 @@ extension RegistryClient {
         _ events: @escaping @Sendable (PullEvent) -> Void
     ) throws -> PullResult {
         let before = try? store.resolve(reference.description, platform: platform)
-        let found = try Blocking.run {
-            try await ImageResolver(session: session, reference: reference, platform: platform, store: store).resolve()
-        }
+        let found = try resolution(of: reference, session, store, platform)
         events(.pulling(reference: reference.digest?.description ?? reference.tag ?? "latest", from: reference.path))
         let fetch = LayerFetch(session: session, store: store, resolution: found, events: events)
         if unpacking { try fetch.unpacking() } else { try fetch.fetchOnly() }
 
-        try store.ingest(found.configurationBytes, mediaType: found.image.configuration.mediaType)
-        for document in [found.manifest, found.target] {
-            try store.ingest(document.bytes, mediaType: document.mediaType)
-        }
+        try store.ingest(found)
         let digest = found.target.digest
         var names = [try ImageReference("\(reference.repository)@\(digest)")]
         if let tag = reference.tag, reference.digest == nil { names.insert(reference.tagged(tag), at: 0) }
         let image = try store.commit(target: found.target.descriptor, references: names, platform: platform).image
         let isNewer = fetch.hasFetched || before?.target.digest != digest || before?.id != image.id
         return PullResult(reference: reference, image: image, digest: digest, isNewer: isNewer)
+    }
+
+    /// Stores what a name stands for and what describes the image: an index, the platform's manifest, its configuration.
+    /// What the store has already is not asked for. None of it gets a name, and no layer comes: the caller's lease keeps
+    /// it until `pull` finds it there.
+    ///
+    /// - Returns: what the name stands for.
+    package func documents(of reference: ImageReference, into store: ImageStore, platform: Platform) throws
+        -> Descriptor
+    {
+        do {
+            let session = session()
+            defer { try? Blocking.run { await session.close() } }
+            let found = try resolution(of: reference, session, store, platform)
+            try store.ingest(found)
+            return found.target.descriptor
+        } catch { throw Failures.pullError(error, reference) }
+    }
+
+    private func resolution(
+        of reference: ImageReference,
+        _ session: Session,
+        _ store: ImageStore,
+        _ platform: Platform?
+    ) throws -> ImageResolution {
+        let resolver = ImageResolver(session: session, reference: reference, platform: platform, store: store)
+        return try Blocking.run { try await resolver.resolve() }
+    }
+}
+
+extension ImageStore {
+    /// Stores an image's documents.
+    fileprivate func ingest(_ found: ImageResolution) throws {
+        try ingest(found.configurationBytes, mediaType: found.image.configuration.mediaType)
+        for document in [found.manifest, found.target] {
+            try ingest(document.bytes, mediaType: document.mediaType)
+        }
     }
 }
 

@@ -81,9 +81,9 @@ struct ParsedArguments: Sendable {
         return try CPUCount.nano(text)
     }
 
-    /// `--platform`
+    /// `--platform`; an empty one is none, as with docker.
     func platform() throws(EngineError) -> Platform? {
-        guard let text = value("platform") else { return nil }
+        guard let text = value("platform"), !text.isEmpty else { return nil }
         return try Platform(text)
     }
 

@@ -85,6 +85,7 @@ enum BuildCommand {
         request.pull = parsed.flag("pull")
         request.network = try network(parsed.value("network") ?? "default")
         request.platform = try parsed.platform()
+        try ContentTrust.check(parsed)
         request.addedHosts = try parsed.values("add-host").map { text throws(ValueError) in
             let host = try ExtraHost(parsing: text)
             return "\(host.name):\(host.address)"

@@ -18,8 +18,9 @@ enum HistoryCommand {
     private static func run(_ parsed: ParsedArguments) throws -> Int32 {
         let human = parsed.flag("human")
         let style = HistoryListing.Style(human: human, truncating: !parsed.flag("no-trunc"), now: Clock.realtime)
+        let platform = try parsed.platform()
         let rows = try Installation.withEngine(parsed.globals) { engine in
-            let image = try engine.images.resolve(parsed.positional[0])
+            let image = try engine.images.resolve(parsed.positional[0], platform: platform)
             return HistoryListing.rows(
                 image.id,
                 image.configuration,

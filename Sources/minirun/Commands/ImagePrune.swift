@@ -17,7 +17,7 @@ enum ImagePruneCommand {
 
     private static func run(_ parsed: ParsedArguments) throws -> Int32 {
         let all = parsed.flag("all")
-        let filter = try PruneFilter(parsed.values("filter"))
+        let filter = try PruneFilter(parsed.values("filter"), dangling: !all)
         if !parsed.flag("force"), !Confirmation.ask("WARNING! This will remove \(all ? unused : dangling).") {
             return 0
         }
@@ -64,9 +64,17 @@ struct PruneFilter {
     private let filters: ListFilters
     private let until: UInt64?
 
-    init(_ texts: [String]) throws {
-        filters = try ListFilters(texts, known: ["label", "label!", "until"])
-        until = try filters.until()
+    /// - Parameter dangling: what a filter of that name may say; nil where there is none.
+    init(_ texts: [String], dangling: Bool? = nil) throws {
+        let known: Set = ["label", "label!", "until"]
+        filters = try ListFilters(texts, known: dangling == nil ? known : known.union(["dangling"]))
+        if let dangling, let said = try filters.boolean("dangling"), said != dangling {
+            throw EngineError(.invalid, "invalid filter 'dangling=[\(dangling) \(said)]'")
+        }
+        if filters["until"].count > 1 { throw EngineError(.invalid, "more than one until filter specified") }
+        do { until = try filters.until() } catch let error as EngineError {
+            throw EngineError(.invalid, "invalid value for 'until' filter: \(error.message)")
+        }
     }
 
     /// - Parameter created: nanoseconds since 1970; nil counts as long ago.

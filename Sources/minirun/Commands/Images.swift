@@ -25,11 +25,13 @@ enum ImagesCommand {
             Console.print(tags.map { "\(reference.familiarRepository):\($0)\n" }.joined())
             return 0
         }
+        if parsed.flag("tree") { return try ImagesCommand.showTree(parsed) }
         let format = parsed.value("format") ?? ""
         let isTable = format.isEmpty || format == "table"
         var style = ImageListing.Style(now: Clock.realtime)
         style.digests = parsed.flag("digests")
         style.showsDigests = style.digests || format.contains("{{.Digest}}")
+        let lacksDigests = style.digests && !isTable && format.hasPrefix("table") && !format.contains("{{.Digest}}")
         style.truncating = !parsed.flag("no-trunc")
         let entries = try Installation.withEngine(parsed.globals) { engine in
             let known = try engine.images.images().map { try ImageEntry($0, in: engine.images) }
@@ -40,9 +42,74 @@ enum ImagesCommand {
             return filter.selected(known)
         }
         let rows = ImageListing.rows(entries, style)
-        let shown = isTable && parsed.flag("quiet") ? "{{.ID}}" : format
+        let shown = isTable && parsed.flag("quiet") ? "{{.ID}}" : lacksDigests ? format + "\t{{.Digest}}" : format
         Console.print(try ImageListing.format(digests: style.digests).text(shown, rows: rows))
+        hint(parsed, found: !entries.isEmpty)
         return 0
+    }
+}
+
+extension ImagesCommand {
+    /// `images ls` lists images of that name, which is not what was meant.
+    private static func hint(_ parsed: ParsedArguments, found: Bool) {
+        let verbs = [
+            "build", "history", "import", "inspect", "list", "load", "ls", "prune", "pull", "push", "rm", "save", "tag",
+        ]
+        guard !found, parsed.path.hasSuffix(" images"), let name = parsed.positional.first, verbs.contains(name) else {
+            return
+        }
+        Console.complain("\nNo images found matching \"\(name)\": did you mean \"minirun image \(name)\"?\n")
+    }
+
+    /// `images --tree`.
+    private static func showTree(_ parsed: ParsedArguments) throws -> Int32 {
+        // docker's words, with another name for one of the options.
+        for (option, shown) in [
+            ("quiet", "quiet"), ("no-trunc", "no-trunc"), ("digests", "show-digest"), ("format", "format"),
+        ] where parsed.isSet(option) {
+            throw EngineError(.invalid, "--\(shown) is not yet supported with --tree")
+        }
+        let entries = try Installation.reading(parsed.globals) { engine in
+            let store = engine.images
+            let used = try engine.containerRoots().images
+            let known = try store.images().map { try ImageEntry($0, in: store) }
+            var filter = try ImageFilter(parsed.values("filter"), known: known) { try store.resolve($0).id }
+            if let pattern = parsed.positional.first { try filter.require(pattern) }
+            return try store.namedTargets().compactMap { target, names -> ImageTree.Entry? in
+                guard let image = store.mainImage(of: target, names: names),
+                    let entry = filter.selected([try ImageEntry(image, in: store)]).first,
+                    parsed.flag("all") || !entry.isDangling
+                else { return nil }
+                return try ImageTree.Entry(entry, store.platforms(of: target), used, store)
+            }
+        }
+        let columns = Terminal.isTerminal(1) ? Terminal.size(1)?.columns ?? 80 : nil
+        Console.print(ImageTree(entries, columns: columns).text)
+        return 0
+    }
+}
+
+extension ImageTree.Entry {
+    fileprivate init(_ entry: ImageEntry, _ found: [PlatformImage], _ used: Set<Digest>, _ store: ImageStore) throws {
+        names = entry.tags.map(\.familiar)
+        created = entry.created ?? 0
+        platforms = []
+        details = ImageTree.Details(id: entry.id.short, contentSize: found.reduce(0) { $0 + $1.contentSize })
+        details.isInUse = used.contains(entry.id)
+        for one in found where !one.isAttestation {
+            let unpacked = try one.image.map { image in
+                try image.chainIDs.reduce(0) { $0 + (try store.usableLayer($1)?.bytes ?? 0) }
+            }
+            let own = ImageTree.Details(
+                id: one.image?.id.short ?? one.descriptor.digest.short,
+                diskUsage: one.contentSize + (unpacked ?? 0),
+                contentSize: one.contentSize,
+                isInUse: one.image.map { used.contains($0.id) } ?? false
+            )
+            details.diskUsage += own.diskUsage
+            let name = one.platform?.description ?? ""
+            platforms.append(ImageTree.Platform(name: name, details: own, isHere: one.isWhole))
+        }
     }
 }
 
@@ -83,7 +150,7 @@ struct ImageFilter {
     /// The images that are wanted, each with those of its names that are.
     func selected(_ entries: [ImageEntry]) -> [ImageEntry] {
         entries.compactMap { entry in
-            guard dangling.map({ $0 == entry.isDangling }) ?? true, filters.allows(labels: entry.labels),
+            guard isWanted(entry), filters.allows(labels: entry.labels),
                 before.map({ (entry.created ?? 0) < $0 }) ?? true, since.map({ (entry.created ?? 0) > $0 }) ?? true
             else { return nil }
             if patterns.isEmpty { return entry }
@@ -91,6 +158,15 @@ struct ImageFilter {
             entry.tags.removeAll { !isWanted($0) }
             entry.digests.removeAll { !isWanted($0) }
             return entry.isDangling ? nil : entry
+        }
+    }
+
+    /// A digest that is left of a name is no reason for an image to stay, and one to show it (moby, daemon/images/images.go).
+    private func isWanted(_ entry: ImageEntry) -> Bool {
+        switch dangling {
+        case true?: entry.tags.isEmpty
+        case false?: !entry.isDangling
+        case nil: true
         }
     }
 

@@ -2,6 +2,7 @@ import Build
 import Images
 import LinuxSystem
 import OCI
+import Registry
 import Runner
 
 /// `minirun import`
@@ -21,23 +22,40 @@ enum ImportCommand {
         let reference = try parsed.positional.dropFirst().first.map { text throws(EngineError) in
             try ImageReference(text)
         }
-        var configuration = ImageConfiguration(platform: try parsed.value("platform").map { try Platform($0) } ?? .host)
+        var configuration = ImageConfiguration(platform: try parsed.platform() ?? .host)
         guard configuration.platform.os == "linux" else {
             throw EngineError(.unsupported, "operating system is not supported: \(configuration.platform.os)")
         }
         configuration.config = try changed(parsed.values("change"), configuration.platform)
         let message = parsed.value("message") ?? ""
-        try Installation.adding(parsed) { engine in
-            let image = try engine.images.importRootfs(
-                source(file),
-                configuration: configuration,
-                message: message.isEmpty ? "Imported from \(file)" : message,
-                reference: reference
-            )
-            Console.print("\(image.id)\n")
+        func add(_ source: any ByteSource, display: TransferDisplay? = nil) throws {
+            try Installation.adding(parsed) { engine in
+                let image = try engine.images.importRootfs(
+                    source,
+                    configuration: configuration,
+                    message: message.isEmpty ? "Imported from \(file)" : message,
+                    reference: reference
+                )
+                display?.endCount()
+                Console.print("\(image.id)\n")
+            }
         }
+        if isURL(file) {
+            return try DaemonWords.reporting {
+                try RegistryAccess.client().downloading(file) { download in
+                    let (display, size) = (TransferDisplay(1), download.size ?? 0)
+                    display.say("Downloading from \(file)\n")
+                    download.progress = { display.count("Importing", $0, size) }
+                    try add(download, display: display)
+                }
+            }
+        }
+        try add(source(file))
         return 0
     }
+
+    /// As docker tells a URL from a file.
+    private static func isURL(_ text: String) -> Bool { text.hasPrefix("http://") || text.hasPrefix("https://") }
 
     private static func source(_ file: String) throws -> any ByteSource {
         if file == "-" {
@@ -45,13 +63,6 @@ enum ImportCommand {
                 throw EngineError(.invalid, "requested import from stdin, but stdin is a terminal")
             }
             return Images.FileSource(owning: try StandardStream.input.duplicate(), offset: nil)
-        }
-        if file.hasPrefix("http://") || file.hasPrefix("https://") {
-            throw EngineError(
-                .unsupported,
-                "importing from a URL is not supported",
-                hint: "curl -L \(file) | minirun import -"
-            )
         }
         return Images.FileSource(owning: try FileDescriptor.open(file), offset: nil)
     }
@@ -64,7 +75,7 @@ enum ImportCommand {
             guard allowed.contains(keyword) else {
                 throw EngineError(
                     .invalid,
-                    "\(keyword.isEmpty ? "an empty text" : keyword) is not a valid change command"
+                    "\(keyword.isEmpty ? "an empty text" : keyword.lowercased()) is not a valid change command"
                 )
             }
         }

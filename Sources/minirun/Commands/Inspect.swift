@@ -21,7 +21,8 @@ enum InspectCommand {
         }
         if type == "image", parsed.flag("size") { Console.complain("WARNING: --size ignored for images\n") }
         return try Installation.reading(parsed.globals) { engine in
-            try Inspection.run(parsed.positional, format: parsed.value("format")) { name in
+            let who = type.isEmpty ? "Error" : "Error response from daemon"
+            return try Inspection.run(parsed.positional, format: parsed.value("format"), who: who) { name in
                 switch type {
                 case "container": return try ContainerInspectCommand.object(name, parsed, engine)
                 case "image": return try ImageInspectCommand.object(name, nil, engine.images)

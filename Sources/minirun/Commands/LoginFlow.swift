@@ -54,7 +54,7 @@ struct LoginFlow {
     private func runStored(_ server: LoginServer, _ user: String, _ password: String) throws -> Bool {
         dialogue.complain(
             "Authenticating with existing credentials... [Username: \(user)]\n\n"
-                + "Info -> To login with a different account, run 'minirun logout' followed by 'minirun login'\n\n\n"
+                + " Info -> To login with a different account, run 'minirun logout' followed by 'minirun login'\n\n\n"
         )
         do {
             if case .accepted(let token) = try verify(server, .basic(user: user, password: password)) {

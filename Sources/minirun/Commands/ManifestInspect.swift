@@ -3,112 +3,75 @@ import Registry
 
 /// `minirun manifest inspect`
 ///
-/// Its output is docker's to the byte (docker/cli, cli/command/manifest), which tools parse.
+/// Its output is docker's to the byte (docker/cli, cli/command/manifest), which tools parse. Of two arguments the first is
+/// a list that `docker manifest create` is putting together.
 enum ManifestInspectCommand {
     static let verb = Verb(
         ["manifest inspect"],
         "Display an image manifest, or manifest list",
-        usage: "[OPTIONS] MANIFEST",
-        arguments: .exactly(1),
+        usage: "[OPTIONS] [MANIFEST_LIST] MANIFEST",
+        arguments: .between(1, 2),
         options: TransferCommandOptions.manifestInspect,
         run: run
     )
 
     private static func run(_ parsed: ParsedArguments) throws -> Int32 {
-        let reference = try ImageReference(parsed.positional[0])
-        let client = try RegistryAccess.client()
-        let manifest: RemoteManifest
-        do { manifest = try client.manifest(reference) } catch let error as EngineError where error.kind == .notFound {
-            throw EngineError(.notFound, "no such manifest: \(reference)", hint: error.message)
-        }
-        let text: [UInt8]
-        if manifest.isIndex {
-            let images = try images(of: manifest, reference, client)
-            text =
-                parsed.flag("verbose")
-                ? JSON.array(images.map(\.verbose)).bytesIndentedByTabs()
-                : list(images).bytes(indent: 3)
+        let names = try parsed.positional.map { try ImageReference($0) }
+        let verbose = parsed.flag("verbose")
+        let drafts = ManifestDrafts(RegistryAccess.dockerFolder)
+        if names.count == 2 {
+            show(one: try drafts.manifest(names[1], in: names[0]), verbose)
+        } else if let list = try drafts.manifests(of: names[0]) {
+            try show(list, of: names[0], verbose)
         } else {
-            text =
-                parsed.flag("verbose")
-                ? try image(manifest, reference, client).verbose.bytesIndentedByTabs()
-                : manifest.json.bytesIndentedByTabs()
+            let client = try RegistryAccess.client(insecure: parsed.flag("insecure") ? names[0] : nil)
+            try client.reading(names[0]) { try show(names[0], from: $0, verbose) }
         }
-        Console.print(String(decoding: text, as: UTF8.self) + "\n")
         return 0
     }
 
-    /// docker puts a list together anew from what it shows of the images.
-    private static func list(_ images: [InspectedManifest]) -> JSON {
-        let isOCI = images.first?.manifest.mediaType == .imageManifest
-        let entries = images.map { image in
-            JSON.object([
-                ("mediaType", .string(image.manifest.mediaType.rawValue)),
-                ("size", .number(image.manifest.bytes.count)),
-                ("digest", .string("\(image.manifest.digest)")),
-                ("platform", image.platform),
-            ])
+    private static func show(_ reference: ImageReference, from reader: RepositoryReader, _ verbose: Bool) throws {
+        let manifest: RemoteManifest
+        do { manifest = try reader.manifest() } catch let error as EngineError where error.kind == .notFound {
+            throw EngineError(.notFound, "no such manifest: \(reference)", hint: error.message)
         }
-        let type = isOCI ? MediaType.imageIndex : .dockerManifestList
-        return .object([
-            ("schemaVersion", 2), ("mediaType", .string(type.rawValue)), ("manifests", .array(entries)),
-        ])
+        if manifest.isIndex {
+            try show(images(of: manifest, reference, reader), of: reference, verbose)
+        } else if verbose {
+            let configuration = try JSON.parse(reader.blob(ImageManifest(manifest.json).configuration))
+            show(one: ManifestInspection(manifest, name: "\(reference)", about: configuration), verbose)
+        } else {
+            show(one: ManifestInspection(manifest, name: "\(reference)", about: nil), verbose)
+        }
     }
 
-    private static func images(of index: RemoteManifest, _ reference: ImageReference, _ client: RegistryClient) throws
-        -> [InspectedManifest]
+    private static func images(of index: RemoteManifest, _ reference: ImageReference, _ reader: RepositoryReader) throws
+        -> [ManifestInspection]
     {
         let tag = reference.tag.map { ":\($0)" } ?? ""
         return try (index.json["manifests"]?.array ?? []).map { entry in
             let digest = try Descriptor(entry).digest
-            return InspectedManifest(
+            return ManifestInspection(
+                try reader.manifest(digest),
                 name: "\(reference.repository)\(tag)@\(digest)",
-                manifest: try client.manifest(ImageReference("\(reference.repository)@\(digest)")),
                 about: entry["platform"]
             )
         }
     }
 
-    private static func image(_ manifest: RemoteManifest, _ reference: ImageReference, _ client: RegistryClient) throws
-        -> InspectedManifest
-    {
-        let image = try ImageManifest(manifest.json)
-        let configuration = try JSON.parse(client.blob(image.configuration, in: reference))
-        return InspectedManifest(name: "\(reference)", manifest: manifest, about: configuration)
+    private static func show(one manifest: ManifestInspection, _ verbose: Bool) {
+        print(JSON.laidOut(verbose ? JSON.escapedForHTML(manifest.verbose) : manifest.payload))
     }
-}
 
-/// One image as `-v` shows it.
-private struct InspectedManifest {
-    let name: String
-    let manifest: RemoteManifest
-    let platform: JSON
-
-    /// - Parameter about: an object with a platform's members, and perhaps others.
-    init(name: String, manifest: RemoteManifest, about: JSON?) {
-        self.name = name
-        self.manifest = manifest
-        var members: [(key: String, value: JSON)] = ["architecture", "os"].map { key in
-            (key, .string(about?[key]?.string ?? ""))
+    private static func show(_ list: [ManifestInspection], of reference: ImageReference, _ verbose: Bool) throws {
+        if verbose {
+            let texts = Array(list.map(\.verbose).joined(separator: [UInt8(ascii: ",")]))
+            print(JSON.laidOut([UInt8(ascii: "[")] + JSON.escapedForHTML(texts) + [UInt8(ascii: "]")]))
+        } else {
+            let text = try ManifestInspection.list(list, of: reference).bytes()
+            print(JSON.laidOut(JSON.escapedForHTML(text), indent: "   "))
         }
-        func add(_ key: String, _ isEmpty: Bool?) {
-            if let value = about?[key], isEmpty == false { members.append((key, value)) }
-        }
-        add("os.version", about?["os.version"]?.string?.isEmpty)
-        add("os.features", about?["os.features"]?.strings?.isEmpty)
-        add("variant", about?["variant"]?.string?.isEmpty)
-        platform = .object(members)
     }
 
-    var verbose: JSON {
-        let descriptor = JSON.object([
-            ("mediaType", .string(manifest.mediaType.rawValue)), ("digest", .string("\(manifest.digest)")),
-            ("size", .number(manifest.bytes.count)), ("platform", platform),
-        ])
-        let key = manifest.mediaType == .dockerManifest ? "SchemaV2Manifest" : "OCIManifest"
-        return .object([
-            ("Ref", .string(name)), ("Descriptor", descriptor), ("Raw", .string(Base64.encode(manifest.bytes))),
-            (key, manifest.json),
-        ])
-    }
+    private static func print(_ text: [UInt8]) { Console.print(String(decoding: text, as: UTF8.self) + "\n") }
 }

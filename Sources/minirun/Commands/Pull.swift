@@ -26,6 +26,7 @@ enum PullCommand {
         if takesAll, namesTag { throw EngineError(.invalid, "tag can't be used with --all-tags/-a") }
         if !namesTag, !takesAll, !isQuiet { Console.print("Using default tag: latest\n") }
         let platform = try parsed.platform()
+        try ContentTrust.check(parsed)
         return try DaemonWords.reporting {
             let client = try RegistryAccess.client()
             try Installation.withEngine(parsed.globals) { engine in

@@ -19,13 +19,15 @@ enum PushCommand {
     private static func run(_ parsed: ParsedArguments) throws -> Int32 {
         let text = parsed.positional[0]
         let reference = try ImageReference(text)
+        guard reference.digest == nil else { throw EngineError(.invalid, "cannot push a digest reference") }
         let isQuiet = parsed.flag("quiet")
         let takesAll = parsed.flag("all-tags")
         if takesAll, ImageName.hasTag(text) { throw EngineError(.invalid, "tag can't be used with --all-tags/-a") }
-        if !takesAll, !isQuiet, !ImageName.hasTag(text), reference.digest == nil {
+        if !takesAll, !isQuiet, !ImageName.hasTag(text) {
             Console.print("Using default tag: latest\n")
         }
         let platform = try parsed.platform()
+        try ContentTrust.check(parsed)
         return try DaemonWords.reporting {
             let client = try RegistryAccess.client()
             try Installation.withEngine(parsed.globals) { engine in

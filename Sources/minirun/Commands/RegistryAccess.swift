@@ -26,13 +26,22 @@ enum RegistryAccess {
         return store
     }
 
+    /// Where docker's client keeps its own files.
+    static var dockerFolder: String? {
+        let folder = Process.environment("DOCKER_CONFIG") ?? ""
+        return folder.isEmpty ? home.map { "\($0)/.docker" } : folder
+    }
+
     /// The client that commands use.
-    static func client() throws -> RegistryClient {
+    ///
+    /// - Parameter insecure: a name whose registry may be spoken to without a good certificate.
+    static func client(insecure: ImageReference? = nil) throws -> RegistryClient {
         let store = try credentials()
         var options = try TransferOptions.fromEnvironment()
         options.userAgent = "minirun/\(Version.number)"
+        let configuration = try configuration()
         return RegistryClient(
-            configuration: try configuration(),
+            configuration: try insecure.map(configuration.allowingInsecure) ?? configuration,
             credentials: { host, repository in try store.credential(for: host, repository: repository) },
             options: options
         )

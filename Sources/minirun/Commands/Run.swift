@@ -21,6 +21,7 @@ enum RunCommand {
     private static func run(_ parsed: ParsedArguments) throws -> Int32 {
         var request = RunRequest(image: parsed.positional[0], options: try ContainerRequest.options(parsed))
         request.platform = try parsed.platform()
+        try ContentTrust.check(parsed)
         request.reports = parsed.isSet("report")
         request.forwardsSignals = request.options.terminal || parsed.flag("sig-proxy")
         if let format = parsed.value("explain") { return try explain(request, format, parsed.globals) }

@@ -42,14 +42,14 @@ enum OutputFile {
     static func write(_ path: String, _ body: (any ByteSink) throws -> Void) throws {
         if let status = try? FileStatus.following(path), status.kind != .file {
             guard status.kind != .directory else {
-                throw EngineError(.invalid, "invalid output path: \(path) is a folder")
+                throw EngineError(.invalid, "failed to save image: cannot write to a directory")
             }
             return try body(FileSink(owning: try FileDescriptor.open(path, O_WRONLY)))
         }
         guard FileStatus.exists(Files.parent(of: path)) else {
             throw EngineError(
                 .notFound,
-                "invalid output path: directory \(Files.parent(of: path).goQuoted) does not exist"
+                "failed to save image: invalid output path: stat \(Files.parent(of: path)): no such file or directory"
             )
         }
         let draft = try Draft(of: path)

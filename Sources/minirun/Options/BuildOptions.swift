@@ -4,6 +4,7 @@ enum BuildOptions {
         [
             .list("add-host", .extraHost, "Add a custom host-to-IP mapping (\"host:ip\")"),
             .list("build-arg", .text, "Set build-time variables"),
+            ContentTrust.option("Skip image verification"),
             .value("file", short: "f", .file, "Name of the Dockerfile (Default is \"PATH/Dockerfile\")"),
             .value("iidfile", .file, "Write the image ID to the file"),
             .list("label", .label, "Set metadata for an image"),
@@ -15,7 +16,7 @@ enum BuildOptions {
                 default: "default"
             ),
             .flag("no-cache", "Do not use cache when building the image"),
-            .value("platform", .platform, "Set target platform for build"),
+            FormatOptions.platform("Set target platform for build"),
             .value(
                 "progress",
                 .choice(["auto", "plain", "quiet", "tty"]),

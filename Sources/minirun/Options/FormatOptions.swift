@@ -1,3 +1,5 @@
+import LinuxSystem
+
 /// Options that several verbs share.
 enum FormatOptions {
     /// `--format` of verbs that print a table.
@@ -16,5 +18,8 @@ enum FormatOptions {
         'TEMPLATE':         Print output using the given Go template.
         """
 
-    static let platform = "Set platform if server is multi-platform capable"
+    /// `--platform` of verbs that bring an image in.
+    static func platform(_ help: String = "Set platform if server is multi-platform capable") -> Option {
+        .value("platform", .platform, help, default: Process.environment("DOCKER_DEFAULT_PLATFORM"))
+    }
 }

@@ -2,13 +2,14 @@
 enum ImageOptions {
     static func list() -> [Option] {
         [
-            .flag("all", short: "a", "Show all images (default hides intermediate and dangling images)"),
+            .flag("all", short: "a", "Show all images (default hides intermediate images)"),
             .flag("digests", "Show digests"),
             .list("filter", short: "f", .filter, "Filter output based on conditions provided"),
             .value("format", .text, FormatOptions.table),
             .flag("no-trunc", "Don't truncate output"),
             .flag("quiet", short: "q", "Only show image IDs"),
             .value("remote", .text, "List the tags of a repository at its registry"),
+            .flag("tree", "List multi-platform images as a tree (EXPERIMENTAL)"),
         ]
     }
 
@@ -29,6 +30,11 @@ enum ImageOptions {
             .value("format", .text, FormatOptions.table),
             .flag("human", short: "H", "Print sizes and dates in human readable format", default: true),
             .flag("no-trunc", "Don't truncate output"),
+            .value(
+                "platform",
+                .platform,
+                "Show history for the given platform. Formatted as \"os[/arch[/variant]]\" (e.g., \"linux/amd64\")"
+            ),
             .flag("quiet", short: "q", "Only show image IDs"),
         ]
     }
@@ -95,7 +101,7 @@ enum ImageOptions {
             .list("change", short: "c", .text, "Apply Dockerfile instruction to the created image"),
             layerDepth, layerEntries, layerSize,
             .value("message", short: "m", .text, "Set commit message for imported image"),
-            .value("platform", .platform, FormatOptions.platform),
+            FormatOptions.platform(),
         ]
     }
 }

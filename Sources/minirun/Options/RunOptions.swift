@@ -7,9 +7,10 @@ enum RunOptions {
     private static func life() -> [Option] {
         [
             .value("cidfile", .file, "Write the container ID to the file"),
+            ContentTrust.option("Skip image verification"),
             .flag("init", "Run an init inside the container that forwards signals and reaps processes"),
             .value("name", .text, "Assign a name to the container"),
-            .value("platform", .platform, FormatOptions.platform),
+            FormatOptions.platform(),
             .value(
                 "pull",
                 .choice(["always", "missing", "never"]),

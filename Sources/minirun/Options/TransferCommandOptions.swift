@@ -3,8 +3,9 @@ enum TransferCommandOptions {
     static func pull() -> [Option] {
         [
             .flag("all-tags", short: "a", "Download all tagged images in the repository"),
+            ContentTrust.option("Skip image verification"),
             ImageOptions.layerDepth, ImageOptions.layerEntries, ImageOptions.layerSize,
-            .value("platform", .platform, FormatOptions.platform),
+            FormatOptions.platform(),
             .flag("quiet", short: "q", "Suppress verbose output"),
             .flag("unpack", "Unpack the layers while they are downloaded", default: true),
         ]
@@ -13,6 +14,7 @@ enum TransferCommandOptions {
     static func push() -> [Option] {
         [
             .flag("all-tags", short: "a", "Push all tags of an image to the repository"),
+            ContentTrust.option("Skip image signing"),
             .value(
                 "platform",
                 .platform,
@@ -24,6 +26,9 @@ enum TransferCommandOptions {
     }
 
     static func manifestInspect() -> [Option] {
-        [.flag("verbose", short: "v", "Output additional info including layers and platform")]
+        [
+            .flag("insecure", "Allow communication with an insecure registry"),
+            .flag("verbose", short: "v", "Output additional info including layers and platform"),
+        ]
     }
 }

@@ -31,13 +31,19 @@ struct ListFormat: Sendable {
     let headers: [(field: String, header: String)]
     /// What is printed without `--format`: "table {{.ID}}\t{{.Image}}".
     let standard: String
+    /// What "raw" stands for, an old form that only some lists have.
+    var raw: String?
 
     /// `format` is nil or empty for the standard, "table", "table TEMPLATE", "json" or a template for each row. The
     /// result is empty or ends with a line feed.
     func text(_ format: String?, rows: [JSON]) throws(TemplateError) -> String {
         var format = format ?? ""
         if format.isEmpty || format == "table" { format = standard }
-        if format == "json" { return rows.map { $0.text() + "\n" }.joined() }
+        if format == "raw", let raw { format = raw }
+        // Go writes a row as a whole as it would stand in HTML.
+        if format == "json" || format == "{{json .}}" {
+            return rows.map { String(decoding: JSON.escapedForHTML($0.bytes()), as: UTF8.self) + "\n" }.joined()
+        }
         let isTable = format.hasPrefix("table")
         if isTable { format = String(format.dropFirst(5)) }
         let template = try GoTemplate(ListFormat.unescaped(format))

@@ -13,6 +13,8 @@ final class TransferDisplay: @unchecked Sendable {
     private var lines: [Digest: Int] = [:]
     private var shown: [Digest: String] = [:]
     private var lastCount: [Digest: UInt64] = [:]
+    /// When `count` was drawn last; nil where it was not.
+    private var lastOther: UInt64?
     /// Layers that are here; said only where another has to come.
     private var present: [Digest] = []
     /// Layers that are being fetched, and whether they are unpacked before all of them is known to be right.
@@ -84,6 +86,25 @@ final class TransferDisplay: @unchecked Sendable {
         case .skipped(let layer): show(layer, "Skipped foreign layer")
         case .note(let text): write("\n\(text)\n")
         case .tagged(let tag, let digest, let size): write("\(tag): digest: \(digest) size: \(size)\n")
+        }
+    }
+
+    /// Counts what is no layer's, in a line of its own on a terminal.
+    func count(_ verb: String, _ bytes: Int64, _ total: Int64) {
+        lock.locked {
+            guard let size else { return }
+            let now = clock()
+            if let lastOther, now < lastOther + TransferDisplay.interval, bytes < total { return }
+            lastOther = now
+            write("\u{1B}[2K\r\(verb) \(TransferDisplay.progress(bytes, total, columns: size().columns))\r")
+        }
+    }
+
+    /// Takes that line away.
+    func endCount() {
+        lock.locked {
+            if lastOther != nil { write("\u{1B}[2K\r") }
+            lastOther = nil
         }
     }
 

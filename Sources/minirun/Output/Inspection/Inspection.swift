@@ -2,14 +2,24 @@ import OCI
 
 /// How every `inspect` goes about several objects.
 enum Inspection {
-    /// Prints what was found and then says what was not; the exit code is then 1.
+    /// Prints what was found and then says what was not; the exit code is then 1. A template that is none has docker's
+    /// code, 64.
     ///
-    /// - Parameter find: the object with all keys that docker's has, so that a template finds them. What docker leaves out
-    ///   where it is empty is left out of the JSON.
-    static func run(_ names: [String], format: String?, find: (String) throws -> JSON) throws -> Int32 {
+    /// - Parameters:
+    ///   - who: says it. docker's client looks in several places for what may be anything, and in one for what has a type.
+    ///   - find: the object with all keys that docker's has, so that a template finds them. What docker leaves out where it
+    ///     is empty is left out of the JSON.
+    static func run(
+        _ names: [String],
+        format: String?,
+        who: String = "Error response from daemon",
+        find: (String) throws -> JSON
+    ) throws -> Int32 {
         let format = format ?? ""
         let isTemplate = !format.isEmpty && format != "json"
-        if isTemplate { _ = try GoTemplate(format) }
+        if isTemplate {
+            do { _ = try GoTemplate(format) } catch { throw CommandLineError(text: "\(error)", exitCode: 64) }
+        }
         var objects: [JSON] = []
         var complaints: [String] = []
         for name in names {
@@ -17,7 +27,7 @@ enum Inspection {
                 let object = try find(name)
                 objects.append(isTemplate ? object : withoutOptional(object))
             } catch let error as EngineError {
-                complaints.append("Error: \(error.message)\n")
+                complaints.append("\(who): \(error.message)\n")
             }
         }
         let text = try InspectFormat.text(format, objects)

@@ -60,7 +60,9 @@ enum ImageListing {
                 ("Tag", "TAG"), ("UniqueSize", "UNIQUE SIZE"), ("VirtualSize", "SIZE"),
             ],
             standard: "table {{.Repository}}\\t{{.Tag}}\\t\(digest){{.ID}}\\t"
-                + "{{if .CreatedSince}}{{.CreatedSince}}{{else}}N/A{{end}}\\t{{.Size}}"
+                + "{{if .CreatedSince}}{{.CreatedSince}}{{else}}N/A{{end}}\\t{{.Size}}",
+            raw: "repository: {{.Repository}}\ntag: {{.Tag}}\n\(digests ? "digest: {{.Digest}}\n" : "")"
+                + "image_id: {{.ID}}\ncreated_at: {{.CreatedAt}}\nvirtual_size: {{.Size}}\n"
         )
     }
 

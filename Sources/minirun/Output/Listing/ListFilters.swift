@@ -43,8 +43,11 @@ struct ListFilters: Sendable {
     private static func time(_ text: String) throws -> UInt64 {
         if let time = Timestamp.nanoseconds(rfc3339: text) { return time }
         if let seconds = UInt64(text), seconds < 1 << 33 { return seconds * 1_000_000_000 }
+        guard let ago = try? Durations.nanoseconds(text) else {
+            throw EngineError(.invalid, "failed to parse value as time or duration: \(text.goQuoted)")
+        }
         let now = Clock.realtime
-        return now - min(now, UInt64(clamping: try Durations.nanoseconds(text)))
+        return now - min(now, UInt64(clamping: ago))
     }
 
     /// A filter that is true or false; nil where it was not given.
