@@ -156,4 +156,19 @@ import Testing
         #expect(try FileSource(owning: file.duplicate(), offset: 95).readAll() == [95, 96, 97, 98, 99])
         #expect(throws: EngineError.self) { try FileSource(owning: file.duplicate(), offset: 95, length: 6).readAll() }
     }
+
+    /// A large window leaves no room for large pieces.
+    @Test func piecesAreSmallBesideALargeDecoder() throws {
+        for (tool, limit) in [
+            (["zstd", "-q", "-c"], ReadAhead.tarPiece), (["zstd", "-q", "--long=27", "-c"], ReadAhead.smallPiece),
+        ] {
+            let packed = try runTool(tool, input: Self.sample)
+            let largest = try LayerPipeline.run(MemorySource(packed), diffID: nil, expansion: .default) { pieces in
+                var largest = 0
+                while case let piece = try pieces.next(), !piece.isEmpty { largest = max(largest, piece.count) }
+                return largest
+            }.result
+            #expect(largest == min(limit, Self.sample.count))
+        }
+    }
 }

@@ -32,9 +32,13 @@ enum LayerPipeline {
         defer { compressed.stop() }
         // Counted on the thread that decompresses.
         let metered = MeteredSource(compressed.reader())
-        let decompressing = DecompressingSource(metered, formats: formats, reserve: reserve)
+        let limit = PieceLimit()
+        let decompressing = DecompressingSource(metered, formats: formats) { bytes in
+            try reserve(bytes)
+            if bytes >= LayerPipeline.largeDecoder { limit.shrink() }
+        }
         let limited = LimitedSource(decompressing, expansion) { metered.count }
-        let tar = try ReadAhead(limited, pieces: ReadAhead.tarPiece, readers: 2)
+        let tar = try ReadAhead(limited, pieces: ReadAhead.tarPiece, readers: 2, limit: limit)
         // A thread inside of a stage ends only when the stage before it does.
         defer {
             compressed.cancel()
@@ -49,6 +53,9 @@ enum LayerPipeline {
         let (digest, size) = try digesting.result()
         return (result, TarFacts(digest: digest, size: size, format: decompressing.format))
     }
+
+    /// A decoder of so many bytes leaves little for anything else: the format of zstd asks everybody to take windows of 128 MiB.
+    private static let largeDecoder = 32 << 20
 
     /// Hands `blob` to `body` as it is: a tar without compression, whose digest `blob` itself verifies.
     static func plain<R>(_ blob: any ByteSource, _ body: (_ tar: any PieceSource) throws -> R) throws -> R {
