@@ -33,6 +33,10 @@ let package = Package(
             name: "CInflate",
             cSettings: [.unsafeFlags(["-std=gnu11", "-Wall", "-Wextra", "-O2"])]
         ),
+        .target(
+            name: "CSHA256",
+            cSettings: [.unsafeFlags(["-std=gnu11", "-Wall", "-Wextra", "-O2"])]
+        ),
         .executableTarget(
             name: "minirun-shim",
             dependencies: ["LaunchPlan"],
@@ -49,7 +53,9 @@ let package = Package(
         ),
         .target(
             name: "Images",
-            dependencies: ["CInflate", "LinuxSystem", "OCI", .product(name: "Crypto", package: "swift-crypto")],
+            dependencies: [
+                "CInflate", "CSHA256", "LinuxSystem", "OCI", .product(name: "Crypto", package: "swift-crypto"),
+            ],
             swiftSettings: swift,
             linkerSettings: [
                 .linkedLibrary("z"), .linkedLibrary("zstd"), .linkedLibrary("bz2"), .linkedLibrary("lzma"),

@@ -4,8 +4,10 @@
 #include <linux/fs.h>
 #include <linux/fsverity.h>
 #include <linux/loop.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
@@ -191,4 +193,14 @@ int linux_read_id_maps(int user_namespace, char *users, char *groups, size_t siz
     while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {}
     errno = request.error;
     return request.error ? -1 : 0;
+}
+
+// The linker's own; absent in a program that was linked otherwise.
+extern const char __executable_start[] __attribute__((weak)), etext[] __attribute__((weak));
+
+void linux_release_program_pages(void) {
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t start = (uintptr_t)__executable_start, end = (uintptr_t)etext / page * page;
+    if (start != 0 && start % page == 0 && start < end) madvise((void *)start, end - start, MADV_DONTNEED);
+    malloc_trim(0);
 }

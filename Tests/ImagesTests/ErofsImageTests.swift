@@ -161,4 +161,56 @@ import Testing
         try retrying("growing") { ftruncate(file.raw, 51 << 20) }
         #expect(try ErofsDigest.of(file) != empty)
     }
+
+    /// What is counted while an image is written is what counting its file gives.
+    @Test func theDigestOfWhatIsWrittenIsThatOfTheFile() throws {
+        let large = String(repeating: "0123456789abcdef", count: 40_000)
+        let zeros = [UInt8](repeating: 0, count: 200_000)
+        let archives = [
+            try archive { _ in },
+            try Self.sample(),
+            // Folders and names of files that have left memory when they are known.
+            try archive { tar in
+                for number in 0..<3000 {
+                    try tar.folder("folder\(number)")
+                    try tar.file("folder\(number)/file", String(repeating: "x", count: number % 2500))
+                    if number % 97 == 0 {
+                        try tar.link("twin\(number)", to: "folder\(number / 2)/file", kind: .hardlink)
+                    }
+                }
+                try tar.file("large", large)
+                try tar.file("zeros", String(decoding: zeros, as: UTF8.self))
+                try tar.file("again", large + "end")
+            },
+        ]
+        for tar in archives {
+            let file = try FileDescriptor.inMemory("image")
+            let form = ErofsForm(try file.duplicate(), uuid: Array(repeating: 7, count: 16))
+            let lower = LowerLayers.finished(LayerStack(directories: []))
+            _ = try LayerUnpacker.unpack(into: { form }, over: lower, limits: .default) { read in
+                try read(BufferedPieces(MemorySource(tar)))
+            }
+            #expect(try form.image.digest() == ErofsDigest.of(file))
+        }
+    }
+
+    /// In any order, with gaps, over the pieces' ends, and twice.
+    @Test func theDigestDoesNotDependOnTheOrder() throws {
+        let file = try FileDescriptor.inMemory("image")
+        let image = ErofsFile(try file.duplicate())
+        let bytes = (0..<300_000).map { UInt8(truncatingIfNeeded: $0 &* 7 >> 3) }
+        for (first, last, offset) in [
+            (0, 300_000, 1_000_000), (5, 77, 40_000), (100, 65_636, 131_072), (9, 10, 65_535),
+        ] {
+            try bytes[first..<last].withUnsafeBytes { try image.write($0, at: Int64(offset)) }
+        }
+        try image.setSize(1_400_000)
+        #expect(try image.digest() == ErofsDigest.of(file))
+        try image.overwrite([1, 2, 3, 4], at: 65_534)
+        try image.overwrite([UInt8](repeating: 0, count: 65_536), at: 131_072)
+        #expect(try image.digest() == ErofsDigest.of(file))
+        // What does not reach the file any more does not count.
+        try image.setSize(1_000_001)
+        #expect(try image.digest() == ErofsDigest.of(file))
+    }
 }

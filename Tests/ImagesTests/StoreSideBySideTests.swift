@@ -239,6 +239,52 @@ import Testing
         #expect(message { _ = try source.readAll() }.contains("stopped"))
     }
 
+    /// Others hash what comes, as far as they get; what they leave is hashed at the end. Nothing of it depends on who was when.
+    @Test(arguments: [0, 1, 3, 100]) func othersHelpWithABlobsDigest(_ helps: Int) throws {
+        let shelf = try Shelf(.dir)
+        let bytes = (0..<100_000).map { UInt8(truncatingIfNeeded: $0 &* 31 >> 5) }
+        let blob = PartialBlob(ImageStore.descriptor(of: bytes, .layer), in: shelf.store)
+        let scratch = try PageBuffer(count: 7000)
+        var (running, beside) = (RunningDigest(), 0)
+        func help() throws {
+            let end = beside + 4999
+            try bytes[beside..<end].withUnsafeBytes { piece in
+                if try blob.update(beside: &running, piece, scratch.bytes) { beside = end }
+            }
+        }
+        try help()
+        #expect(beside == 0 && running.count == 0)
+        #expect(try blob.claim() == .mine(count: 0))
+        blob.join()
+        for start in stride(from: 0, to: bytes.count, by: 10_000) {
+            try bytes[start..<start + 10_000].withUnsafeBytes { try blob.append($0) }
+            if start / 10_000 < helps { try help() }
+        }
+        blob.leave()
+        #expect(beside == min(helps, 10) * 4999 && running.count == beside)
+        #expect(running.digest == SHA256Digest.of(Array(bytes[..<beside])))
+        #expect(try blob.finish())
+        try help()
+        #expect(running.count == beside)
+        #expect(try Files.read(shelf.store.blobPath(blob.descriptor.digest)) == bytes)
+    }
+
+    @Test func helpDoesNotMakeAWrongBlobRight() throws {
+        let shelf = try Shelf(.dir)
+        let bytes = [UInt8](repeating: 1, count: 9000)
+        let blob = PartialBlob(ImageStore.descriptor(of: bytes, .layer), in: shelf.store)
+        let scratch = try PageBuffer(count: 4096)
+        #expect(try blob.claim() == .mine(count: 0))
+        blob.join()
+        var running = RunningDigest()
+        for wrong in [true, false] {
+            try (bytes.dropLast() + [wrong ? 2 : 1]).withUnsafeBytes { try blob.append($0) }
+            #expect(try bytes.withUnsafeBytes { try blob.update(beside: &running, $0, scratch.bytes) })
+            #expect(try blob.finish() == !wrong)
+        }
+        #expect(blob.wasRestarted)
+    }
+
     // MARK: Memory
 
     /// A zstd frame whose header asks for a window of 128 MiB, of blocks that are not compressed.

@@ -156,4 +156,45 @@ import Testing
         #expect(try FileSource(owning: file.duplicate(), offset: 95).readAll() == [95, 96, 97, 98, 99])
         #expect(throws: EngineError.self) { try FileSource(owning: file.duplicate(), offset: 95, length: 6).readAll() }
     }
+
+    // MARK: Digests
+
+    /// Two streams at once, in pieces that begin and end anywhere in a block.
+    @Test func twoDigestsAtOnceAreThoseOfEach() {
+        var (one, other) = (RunningDigest(), RunningDigest())
+        var (first, second) = (0, 0)
+        for round in 0..<200 {
+            let count = round * 37 % 331
+            let otherCount = round * 53 % 419
+            Self.sample.withUnsafeBytes { bytes in
+                let piece = UnsafeRawBufferPointer(rebasing: bytes[first..<first + count])
+                let otherPiece = UnsafeRawBufferPointer(rebasing: bytes[second..<second + otherCount])
+                if round % 5 == 0 {
+                    one.update(piece)
+                    other.update(otherPiece)
+                } else {
+                    RunningDigest.update(&one, piece, &other, otherPiece)
+                }
+            }
+            first += count
+            second += otherCount
+            #expect(one.digest == SHA256Digest.of(Array(Self.sample[..<first])) && one.count == first)
+            #expect(other.digest == SHA256Digest.of(Array(Self.sample[..<second])) && other.count == second)
+        }
+    }
+
+    /// A large window leaves no room for large pieces.
+    @Test func piecesAreSmallBesideALargeDecoder() throws {
+        for (tool, limit) in [
+            (["zstd", "-q", "-c"], ReadAhead.tarPiece), (["zstd", "-q", "--long=27", "-c"], ReadAhead.smallPiece),
+        ] {
+            let packed = try runTool(tool, input: Self.sample)
+            let largest = try LayerPipeline.run(MemorySource(packed), diffID: nil, expansion: .default) { pieces in
+                var largest = 0
+                while case let piece = try pieces.next(), !piece.isEmpty { largest = max(largest, piece.count) }
+                return largest
+            }.result
+            #expect(largest == min(limit, Self.sample.count))
+        }
+    }
 }

@@ -80,6 +80,10 @@ int linux_openat(int dirfd, const char *path, int flags, mode_t mode);
 int linux_duplicate(int fd, int lowest);
 int linux_fcntl(int fd, int command, int argument);
 
+/// Lets go of the program's own code in memory (madvise(2), MADV_DONTNEED), which comes back as it is needed, and of memory that was
+/// given back (malloc_trim(3)).
+void linux_release_program_pages(void);
+
 /// pipe2(2) with O_CLOEXEC.
 int linux_pipe(int *reading, int *writing);
 

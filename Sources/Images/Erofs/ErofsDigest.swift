@@ -13,11 +13,31 @@ import OCI
 /// All processors count together, 16 MiB at a time.
 enum ErofsDigest {
     private static let region: Int64 = 16 << 20
-    private static let piece = 64 << 10
+    static let piece: Int64 = 64 << 10
+
+    /// The digest of a file whose pieces are told in order.
+    struct Sum {
+        private var hash = SHA256()
+
+        init(size: Int64) { hash.append(size) }
+
+        /// A piece that is not all zero.
+        mutating func add(_ checksum: UInt32, at offset: Int64) {
+            hash.append(offset)
+            hash.append(Int64(checksum))
+        }
+
+        /// Whatever is in a piece.
+        mutating func add(_ bytes: UnsafeRawBufferPointer, at offset: Int64, _ check: UnsafePointer<crc32>) {
+            if !ErofsDigest.isZero(bytes) { add(ErofsDigest.checksum(bytes, check), at: offset) }
+        }
+
+        var digest: OCI.Digest { OCI.Digest(sha256: hash.finalize()) }
+    }
 
     private struct Counting {
         var next: Int64 = 0
-        var checksums: [Int64: [Int64]] = [:]
+        var checksums: [Int64: [(offset: Int64, checksum: UInt32)]] = [:]
         var failure: (any Error)?
     }
 
@@ -34,17 +54,16 @@ enum ErofsDigest {
         for thread in threads { thread.join() }
         let counted = counting.update { $0 }
         if let failure = counted.failure { throw failure }
-        var hash = SHA256()
-        hash.append(size)
+        var sum = Sum(size: size)
         for (_, checksums) in counted.checksums.sorted(by: { $0.key < $1.key }) {
-            for number in checksums { hash.append(number) }
+            for piece in checksums { sum.add(piece.checksum, at: piece.offset) }
         }
-        return OCI.Digest(sha256: Array(hash.finalize()))
+        return sum.digest
     }
 
     /// Takes region after region until there is none left.
     private static func count(_ file: CInt, _ size: Int64, _ counting: Monitor<Counting>) {
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: piece, alignment: 4096)
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Int(piece), alignment: 4096)
         let check = UnsafeMutablePointer<crc32>.allocate(capacity: 1)
         defer {
             buffer.deallocate()
@@ -73,27 +92,27 @@ enum ErofsDigest {
         _ range: Range<Int64>,
         _ check: UnsafePointer<crc32>,
         _ buffer: UnsafeMutableRawBufferPointer
-    ) throws(SystemError) -> [Int64] {
-        var found: [Int64] = []
+    ) throws(SystemError) -> [(offset: Int64, checksum: UInt32)] {
+        var found: [(offset: Int64, checksum: UInt32)] = []
         var offset = range.lowerBound
         while offset < range.upperBound {
             // The threads share the descriptor's offset, and none of them uses it.
             let data = lseek(file, Int(offset), SEEK_DATA)
             if data < 0 || Int64(data) >= range.upperBound { break }
-            offset = Int64(data) & ~Int64(piece - 1)
-            let wanted = Int(min(Int64(piece), range.upperBound - offset))
+            offset = Int64(data) & ~(piece - 1)
+            let wanted = Int(min(piece, range.upperBound - offset))
             let bytes = try read(file, UnsafeMutableRawBufferPointer(rebasing: buffer[..<wanted]), at: offset)
-            if !isZero(bytes) {
-                let start = bytes.baseAddress?.assumingMemoryBound(to: UInt8.self)
-                found.append(offset)
-                found.append(Int64(crc32_update(check, 0, start, bytes.count)))
-            }
+            if !isZero(bytes) { found.append((offset, checksum(bytes, check))) }
             offset += Int64(wanted)
         }
         return found
     }
 
-    private static func read(_ file: CInt, _ buffer: UnsafeMutableRawBufferPointer, at offset: Int64)
+    fileprivate static func checksum(_ bytes: UnsafeRawBufferPointer, _ check: UnsafePointer<crc32>) -> UInt32 {
+        crc32_update(check, 0, bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), bytes.count)
+    }
+
+    static func read(_ file: CInt, _ buffer: UnsafeMutableRawBufferPointer, at offset: Int64)
         throws(SystemError) -> UnsafeRawBufferPointer
     {
         var count = 0
@@ -107,7 +126,7 @@ enum ErofsDigest {
         return UnsafeRawBufferPointer(buffer)
     }
 
-    private static func isZero(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    static func isZero(_ bytes: UnsafeRawBufferPointer) -> Bool {
         guard let start = bytes.baseAddress, let first = bytes.first else { return true }
         return first == 0 && memcmp(start, start + 1, bytes.count - 1) == 0
     }

@@ -8,7 +8,7 @@ import OCI
 /// The image is a chain of stretches: the data of one file, or 256 KiB of inodes with the small pieces of data behind
 /// them. The same calls give the same bytes.
 final class ErofsImage {
-    private let file: FileDescriptor
+    private let file: ErofsFile
     private let data = PositionedBuffer()
     private let inodes = ErofsInodeArea()
     /// The first block that nothing has yet. Block 0 has the superblock and the root.
@@ -20,7 +20,7 @@ final class ErofsImage {
     static let inlineLimit = 2048
 
     /// - Parameter file: empty, to be read and written.
-    init(_ file: consuming FileDescriptor) { self.file = file }
+    init(_ file: consuming FileDescriptor) { self.file = ErofsFile(file) }
 
     // MARK: Inodes
 
@@ -127,10 +127,12 @@ final class ErofsImage {
         block.replaceSubrange(ErofsFormat.superblockOffset..<ErofsFormat.rootOffset, with: superblock)
         block.replaceSubrange(ErofsFormat.rootOffset..<ErofsFormat.rootOffset + record.count, with: record)
         ErofsSuperblock.seal(&block)
-        try file.write(block, at: 0)
-        let size = Int(nextBlock) << ErofsFormat.blockBits
-        try retrying("growing the image") { ftruncate(file.raw, size) }
+        try block.withUnsafeBytes { try file.write($0, at: 0) }
+        try file.setSize(nextBlock << Int64(ErofsFormat.blockBits))
     }
+
+    /// What the file is known by (`ErofsDigest`), once it is complete.
+    func digest() throws -> Digest { try file.digest() }
 
     // MARK: Places
 
@@ -182,6 +184,6 @@ final class ErofsImage {
 
     private func overwrite(_ bytes: [UInt8], at offset: Int64) throws {
         if inodes.overwrite(bytes, at: offset) { return }
-        try file.write(bytes, at: offset)
+        try file.overwrite(bytes, at: offset)
     }
 }

@@ -1,5 +1,3 @@
-import LinuxSystem
-
 /// A stretch of inodes in memory, until it is full.
 final class ErofsInodeArea {
     static let standardBlocks: Int64 = 64
@@ -62,7 +60,7 @@ final class ErofsInodeArea {
         return true
     }
 
-    func flush(to file: borrowing FileDescriptor) throws {
+    func flush(to file: ErofsFile) throws {
         if let end {
             try bytes[..<(Int(end.used - start) << ErofsFormat.blockBits)].withUnsafeBytes {
                 try file.write($0, at: start << Int64(ErofsFormat.blockBits))
@@ -76,7 +74,7 @@ final class ErofsInodeArea {
 
 /// Bytes on their way into a file: neighbours leave together.
 final class PositionedBuffer {
-    private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 4096)
+    private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 512 << 10, alignment: 4096)
     private var start: Int64 = 0
     private var count = 0
 
@@ -84,7 +82,7 @@ final class PositionedBuffer {
 
     /// Large pieces are not copied. Between two pieces nothing is written, unless both are in the buffer: there the gap
     /// up to the next block is zeros.
-    func write(_ bytes: UnsafeRawBufferPointer, at offset: Int64, to file: borrowing FileDescriptor) throws {
+    func write(_ bytes: UnsafeRawBufferPointer, at offset: Int64, to file: ErofsFile) throws {
         if bytes.isEmpty { return }
         let gap = offset - start - Int64(count)
         if count == 0 || gap < 0 || gap >= 4096 || Int64(count) + gap + Int64(bytes.count) > Int64(buffer.count) {
@@ -100,7 +98,7 @@ final class PositionedBuffer {
         count += bytes.count
     }
 
-    func flush(to file: borrowing FileDescriptor) throws {
+    func flush(to file: ErofsFile) throws {
         if count == 0 { return }
         try file.write(UnsafeRawBufferPointer(rebasing: buffer[..<count]), at: start)
         count = 0

@@ -78,22 +78,23 @@ extension ImageStore {
         over lower: LowerLayers,
         _ archive: (_ read: (any PieceSource) throws -> Void) throws -> Void
     ) throws -> (UnpackSummary, LayerRecord.Image) {
-        let summary = try LayerUnpacker.unpack(
-            into: {
-                ErofsForm(
-                    try FileDescriptor.open(path, O_RDWR | O_CREAT | O_EXCL, mode: 0o600),
-                    uuid: ImageStore.uuid(of: chainID)
-                )
-            },
-            over: lower,
-            limits: unpackLimits,
-            archive
-        )
-        // fs-verity wants a file that nobody can write.
+        let (summary, digest) = try writeImage(path, uuid: ImageStore.uuid(of: chainID), over: lower, archive)
+        // fs-verity wants a file that nobody can write: nobody has it open for that any more.
         let file = try FileDescriptor.open(path)
-        var image = LayerRecord.Image(digest: try ErofsDigest.of(file), size: try file.status().size)
+        var image = LayerRecord.Image(digest: digest, size: try file.status().size)
         if try file.enableVerity() { image.verity = try file.verityDigest().map { Digest(sha256: $0) } }
         return (summary, image)
+    }
+
+    private func writeImage(
+        _ path: String,
+        uuid: [UInt8],
+        over lower: LowerLayers,
+        _ archive: (_ read: (any PieceSource) throws -> Void) throws -> Void
+    ) throws -> (UnpackSummary, Digest) {
+        let form = ErofsForm(try FileDescriptor.open(path, O_RDWR | O_CREAT | O_EXCL, mode: 0o600), uuid: uuid)
+        let summary = try LayerUnpacker.unpack(into: { form }, over: lower, limits: unpackLimits, archive)
+        return (summary, try form.image.digest())
     }
 
     /// Throws if the layer was protected by fs-verity and its image is another file now. What the kernel reads of it later

@@ -116,7 +116,7 @@ extension ImageStore {
 }
 
 /// Tells how far a source was read; what `report` throws ends the reading.
-private final class CountingSource: ByteSource {
+private final class CountingSource: DigestedSource {
     private let inner: any ByteSource
     private let report: @Sendable (Int64) throws -> Void
     private var count: Int64 = 0
@@ -125,6 +125,8 @@ private final class CountingSource: ByteSource {
         self.inner = inner
         self.report = report
     }
+
+    var sharedDigest: (any SharedDigest)? { (inner as? any DigestedSource)?.sharedDigest }
 
     func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
         let count = try inner.read(into: buffer)

@@ -19,6 +19,8 @@ package final class PartialBlob: @unchecked Sendable {
         var state = State.expected
         /// How often it was begun anew: bytes that a reader has had do not count after that.
         var generation = 0
+        /// Who hashes it beside something else (`SharedDigest`).
+        var helpers = 0
     }
 
     private enum State {
@@ -82,7 +84,7 @@ package final class PartialBlob: @unchecked Sendable {
                 "blob \(descriptor.digest) is larger than the \(descriptor.size) bytes it should have"
             )
         }
-        try file.append(bytes)
+        try file.append(bytes, isHelped: monitor.locked { $0.helpers > 0 })
         monitor.update { $0.state = .growing(file, count: file.count) }
     }
 
@@ -100,11 +102,16 @@ package final class PartialBlob: @unchecked Sendable {
     /// - Returns: whether it was right.
     package func finish() throws -> Bool {
         let file = try file()
-        guard file.count == descriptor.size, file.digest == descriptor.digest else {
+        guard file.count == descriptor.size else {
             try restart()
             return false
         }
+        // Before the digest is asked for: whoever helps with it goes on meanwhile.
         try file.sync()
+        guard try file.digest() == descriptor.digest else {
+            try restart()
+            return false
+        }
         try retrying("renaming", path) { rename(path, store.blobPath(descriptor.digest)) }
         monitor.update { $0.state = .stored }
         return true
@@ -140,15 +147,15 @@ package final class PartialBlob: @unchecked Sendable {
     /// Whether readers had bytes that did not count: they must begin anew.
     package var wasRestarted: Bool { monitor.locked { $0.generation } > 0 }
 
-    fileprivate enum Ready {
+    enum Ready {
         case bytes(GrowingFile, until: Int64)
         case stored
     }
 
-    fileprivate func cancel(_ reader: PartialSource) { monitor.update { _ in reader.isCancelled = true } }
+    func cancel(_ reader: PartialSource) { monitor.update { _ in reader.isCancelled = true } }
 
     /// Waits for bytes after `offset`, or for the end.
-    fileprivate func wait(_ reader: PartialSource, after offset: Int64, generation: Int) throws -> Ready {
+    func wait(_ reader: PartialSource, after offset: Int64, generation: Int) throws -> Ready {
         try monitor.wait { progress in
             if reader.isCancelled { throw EngineError(.failed, "stopped") }
             guard generation == progress.generation else {
@@ -168,15 +175,31 @@ package final class PartialBlob: @unchecked Sendable {
     }
 }
 
+extension PartialBlob: SharedDigest {
+    func join() { monitor.update { $0.helpers += 1 } }
+    func leave() { monitor.update { $0.helpers -= 1 } }
+
+    func update(
+        beside running: inout RunningDigest,
+        _ bytes: UnsafeRawBufferPointer,
+        _ scratch: UnsafeMutableRawBufferPointer
+    )
+        throws -> Bool
+    {
+        guard case .growing(let file, _) = monitor.locked({ $0.state }) else { return false }
+        return try file.update(beside: &running, bytes, scratch)
+    }
+}
+
 /// Reads a partial blob from its start; once the blob is stored, the rest from there.
-private final class PartialSource: WaitingSource, @unchecked Sendable {
+final class PartialSource: WaitingSource, DigestedSource, @unchecked Sendable {
     private let blob: PartialBlob
     private let generation: Int
     /// The reader's own.
     private var offset: Int64 = 0
     private var stored: GrowingFile?
     /// Guarded by the blob's monitor, since it ends a wait there.
-    fileprivate var isCancelled = false
+    var isCancelled = false
 
     init(_ blob: PartialBlob, generation: Int) {
         self.blob = blob
@@ -184,6 +207,8 @@ private final class PartialSource: WaitingSource, @unchecked Sendable {
     }
 
     func cancel() { blob.cancel(self) }
+
+    var sharedDigest: (any SharedDigest)? { blob }
 
     func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
         while stored == nil {
@@ -203,50 +228,5 @@ private final class PartialSource: WaitingSource, @unchecked Sendable {
     private func advance(_ count: Int) -> Int {
         offset += Int64(count)
         return count
-    }
-}
-
-/// A file with its running digest. Reading at an offset and appending may happen at the same time.
-private final class GrowingFile: @unchecked Sendable {
-    private let file: FileDescriptor
-    private var running = RunningDigest()
-
-    init(reading file: consuming FileDescriptor) { self.file = file }
-
-    /// Takes what the file holds as the beginning; more than `limit` bytes are nobody's beginning.
-    init(_ file: consuming FileDescriptor, limit: Int64) throws {
-        self.file = file
-        guard try self.file.status().size <= limit else {
-            try truncate()
-            return
-        }
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 16)
-        defer { buffer.deallocate() }
-        while true {
-            let count = try self.file.read(into: buffer, at: running.count)
-            if count == 0 { break }
-            running.update(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
-        }
-        _ = try retrying("seeking") { lseek(self.file.raw, Int(running.count), SEEK_SET) }
-    }
-
-    var count: Int64 { running.count }
-    var digest: Digest { running.digest }
-
-    func append(_ bytes: UnsafeRawBufferPointer) throws {
-        try file.write(bytes)
-        running.update(bytes)
-    }
-
-    func truncate() throws {
-        try retrying("truncating") { ftruncate(file.raw, 0) }
-        try file.rewind()
-        running = RunningDigest()
-    }
-
-    func sync() throws { try file.sync() }
-
-    func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int64) throws -> Int {
-        try file.read(into: buffer, at: offset)
     }
 }

@@ -4,7 +4,7 @@ import OCI
 /// A layer's way from its blob to its tar, on all processors:
 ///
 /// ```
-/// thread 1: read the blob, verify its digest ─► thread 2: decompress ─┬► thread 3: hash the tar
+/// thread 1: read the blob, verify its digest ─► thread 2: decompress ─┬► thread 3: hash the tar, and a blob that still comes
 ///                                                                     └► the caller: parse and write
 /// ```
 ///
@@ -32,15 +32,19 @@ enum LayerPipeline {
         defer { compressed.stop() }
         // Counted on the thread that decompresses.
         let metered = MeteredSource(compressed.reader())
-        let decompressing = DecompressingSource(metered, formats: formats, reserve: reserve)
+        let limit = PieceLimit()
+        let decompressing = DecompressingSource(metered, formats: formats) { bytes in
+            try reserve(bytes)
+            if bytes >= LayerPipeline.largeDecoder { limit.shrink() }
+        }
         let limited = LimitedSource(decompressing, expansion) { metered.count }
-        let tar = try ReadAhead(limited, pieces: ReadAhead.tarPiece, readers: 2)
+        let tar = try ReadAhead(limited, pieces: ReadAhead.tarPiece, readers: 2, limit: limit)
         // A thread inside of a stage ends only when the stage before it does.
         defer {
             compressed.cancel()
             tar.stop()
         }
-        let digesting = try PieceDigest(tar.reader(1))
+        let digesting = try PieceDigest(tar.reader(1), beside: (blob as? any DigestedSource)?.sharedDigest)
         defer {
             tar.cancel()
             digesting.join()
@@ -49,6 +53,9 @@ enum LayerPipeline {
         let (digest, size) = try digesting.result()
         return (result, TarFacts(digest: digest, size: size, format: decompressing.format))
     }
+
+    /// A decoder of so many bytes leaves little for anything else: the format of zstd asks everybody to take windows of 128 MiB.
+    private static let largeDecoder = 32 << 20
 
     /// Hands `blob` to `body` as it is: a tar without compression, whose digest `blob` itself verifies.
     static func plain<R>(_ blob: any ByteSource, _ body: (_ tar: any PieceSource) throws -> R) throws -> R {
@@ -66,19 +73,52 @@ struct TarFacts {
     var format: CompressionFormat?
 }
 
-/// Computes the digest of pieces on a thread of its own.
+/// Computes the digest of pieces on a thread of its own, and helps with another one.
 private final class PieceDigest: @unchecked Sendable {
     private let state = Monitor<Result<RunningDigest, any Error>?>(nil)
     private var thread: Thread?
 
-    init(_ pieces: ReadAheadReader) throws {
-        thread = try Thread { [state] in
-            let result = Result {
-                var running = RunningDigest()
-                while case let piece = try pieces.next(), !piece.isEmpty { running.update(piece) }
-                return running
+    init(_ pieces: ReadAheadReader, beside shared: (any SharedDigest)?) throws {
+        guard RunningDigest.hasPairs, let shared else {
+            thread = try Thread { [state] in state.complete { try PieceDigest.digest(pieces) { $0.update($1) } } }
+            return
+        }
+        let scratch = try PageBuffer(count: streamBufferSize)
+        // At once, so that nothing is hashed alone before the thread is there.
+        shared.join()
+        do {
+            thread = try Thread { [state] in
+                defer { shared.leave() }
+                state.complete {
+                    try PieceDigest.digest(pieces) { try PieceDigest.update(&$0, $1, beside: shared, scratch.bytes) }
+                }
             }
-            state.update { $0 = result }
+        } catch {
+            shared.leave()
+            throw error
+        }
+    }
+
+    private static func digest(
+        _ pieces: ReadAheadReader,
+        _ update: (inout RunningDigest, UnsafeRawBufferPointer) throws -> Void
+    ) throws -> RunningDigest {
+        var running = RunningDigest()
+        while case let piece = try pieces.next(), !piece.isEmpty { try update(&running, piece) }
+        return running
+    }
+
+    private static func update(
+        _ running: inout RunningDigest,
+        _ piece: UnsafeRawBufferPointer,
+        beside shared: any SharedDigest,
+        _ scratch: UnsafeMutableRawBufferPointer
+    ) throws {
+        var rest = piece
+        while !rest.isEmpty {
+            let part = UnsafeRawBufferPointer(rebasing: rest.prefix(scratch.count))
+            if try !shared.update(beside: &running, part, scratch) { running.update(part) }
+            rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(part.count))
         }
     }
 
@@ -110,5 +150,12 @@ private final class VerifiedPieces: PieceSource {
             if digest != expected { throw EngineError(.corrupt, "layer \(expected) has the digest \(digest)") }
         }
         return piece
+    }
+}
+
+extension Monitor<Result<RunningDigest, any Error>?> {
+    fileprivate func complete(_ body: () throws -> RunningDigest) {
+        let result = Result { try body() }
+        update { $0 = result }
     }
 }

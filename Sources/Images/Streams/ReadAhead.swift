@@ -17,6 +17,8 @@ final class ReadAhead: @unchecked Sendable {
     /// What is compressed comes as often in smaller pieces.
     static let compressedPiece = 256 << 10
     static let pieces = 4
+    /// What pieces become where memory is short (`shrink`).
+    static let smallPiece = 128 << 10
 
     fileprivate struct State {
         /// How many pieces were read from the source, and by reader how many were given back.
@@ -38,11 +40,15 @@ final class ReadAhead: @unchecked Sendable {
     /// Of a small source only a part of the first piece is ever touched.
     private let buffer: PageBuffer
     private let pieceSize: Int
+    private let limit: PieceLimit
+    private var hasBegun = false
     private var thread: Thread?
 
     /// Starts at once. From now on the source belongs to the thread.
-    init(_ source: any ByteSource, pieces size: Int, readers: Int = 1) throws {
+    /// - Parameter limit: changed by `source` in its `read`, if at all.
+    init(_ source: any ByteSource, pieces size: Int, readers: Int = 1, limit: PieceLimit = PieceLimit()) throws {
         self.source = source
+        self.limit = limit
         pieceSize = size
         state = Monitor(State(released: Array(repeating: 0, count: readers)))
         buffer = try PageBuffer(count: size * ReadAhead.pieces)
@@ -69,7 +75,7 @@ final class ReadAhead: @unchecked Sendable {
     private func run() {
         do {
             while let number = nextFree() {
-                let count = try source.readFully(into: piece(number, size: pieceSize))
+                let count = try fill(piece(number, size: pieceSize))
                 state.update { state in
                     if count == 0 { return state.end = .over }
                     state.sizes[number % ReadAhead.pieces] = count
@@ -82,6 +88,20 @@ final class ReadAhead: @unchecked Sendable {
         }
     }
 
+    private func fill(_ piece: UnsafeMutableRawBufferPointer) throws -> Int {
+        var filled = 0
+        while case let most = min(piece.count, limit.bytes), filled < most {
+            // The source's first bytes may say how large the pieces shall be.
+            let end = hasBegun ? most : min(most, ReadAhead.smallPiece)
+            hasBegun = true
+            let count = try source.read(into: UnsafeMutableRawBufferPointer(rebasing: piece[filled..<end]))
+            if count == 0 { break }
+            filled += count
+        }
+        limit.count(filled)
+        return filled
+    }
+
     /// Waits for a free buffer; nil when it is over.
     private func nextFree() -> Int? {
         let number = state.wait { state -> Int? in
@@ -90,6 +110,30 @@ final class ReadAhead: @unchecked Sendable {
             return state.filled - slowest < ReadAhead.pieces ? state.filled : nil
         }
         return number < 0 ? nil : number
+    }
+}
+
+/// How large the pieces of a `ReadAhead` may be. Belongs to the thread that reads its source.
+final class PieceLimit: @unchecked Sendable {
+    private(set) var bytes = Int.max
+    private var read = 0
+    /// After so many bytes the program's pages go again: at work it needs few of them, at the start of something others.
+    private static let interval = 64 << 20
+
+    /// From now on there shall be as little as possible in memory: pieces are small, and of a buffer that was not used yet the rest
+    /// is never touched.
+    func shrink() {
+        bytes = ReadAhead.smallPiece
+        ProgramPages.release()
+    }
+
+    /// So many more bytes were read.
+    func count(_ count: Int) {
+        if bytes == Int.max { return }
+        read += count
+        guard read >= PieceLimit.interval else { return }
+        read = 0
+        ProgramPages.release()
     }
 }
 

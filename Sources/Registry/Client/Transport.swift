@@ -99,6 +99,14 @@ actor Transport {
         // A connection for each layer: the windows of one shared HTTP/2 connection would slow all of them down.
         configuration.httpVersion = .http1Only
         configuration.connectionPool.retryConnectionEstablishment = false
+        // The library has no other way to a channel's options. As much at once as came: a system call, a change of threads and a
+        // write for every 64 KiB would be a tenth of a pull's time.
+        configuration.http1_1ConnectionDebugInitializer = { channel in
+            channel.setOption(
+                .recvAllocator,
+                value: AdaptiveRecvByteBufferAllocator(minimum: 2048, initial: 8192, maximum: 256 << 10)
+            )
+        }
         if let proxy = key.place.proxy {
             configuration.proxy = try proxy.setting(address: key.address)
         } else if key.address != url.place.host {
