@@ -99,6 +99,7 @@ actor Transport {
         // A connection for each layer: the windows of one shared HTTP/2 connection would slow all of them down.
         configuration.httpVersion = .http1Only
         configuration.connectionPool.retryConnectionEstablishment = false
+        configuration.http1_1ConnectionDebugInitializer = ResponseGuard.watch
         if let proxy = key.place.proxy {
             configuration.proxy = try proxy.setting(address: key.address)
         } else if key.address != url.place.host {
