@@ -32,9 +32,9 @@ import Testing
 
     /// What somebody else's image says of itself moves no cursor and renames no window.
     @Test func whatAnImageSaysIsNotCarriedOut() throws {
-        try tool("sh", "-ec", "tar -cf empty.tar -T /dev/null", directory: minirun.path("."))
+        try tool("sh", "-ec", "echo x > x; tar -cf said.tar x", directory: minirun.path("."))
         let hostile = "\u{1B}]0;name\u{07}\u{9B}2J"
-        let made = try minirun("import", "-m", hostile, minirun.path("empty.tar"), "said")
+        let made = try minirun("import", "-m", hostile, minirun.path("said.tar"), "said")
         #expect(made.code == 0, "\(made)")
         for words in [["history", "said"], ["inspect", "said"], ["inspect", "-f", "{{.Comment}}", "said"]] {
             let session = try Session(minirun, onTerminal: words, columns: 80, rows: 24)
