@@ -9,10 +9,18 @@ package struct FileLock: ~Copyable, Sendable {
     /// O_NONBLOCK: a pipe in a lock file's place would be waited for; it can be locked as well.
     private static let flags = O_RDONLY | O_NONBLOCK
 
+    /// Opens a lock file that is there, else creates it. Not in one call: that would create what a link to nothing leads to.
+    private static func open(_ path: String) throws(SystemError) -> FileDescriptor {
+        do { return try FileDescriptor.open(path, flags) } catch {
+            if error.code != ENOENT { throw error }
+        }
+        return try FileDescriptor.open(path, flags | O_CREAT | O_NOFOLLOW, mode: 0o600)
+    }
+
     /// Takes the lock and waits for it if need be. The file is created if it is missing and is never removed: a removed lock
     /// file would let two holders lock two different inodes of one name.
     package init(_ path: String, _ mode: Mode) throws(SystemError) {
-        let file = try FileDescriptor.open(path, FileLock.flags | O_CREAT, mode: 0o600)
+        let file = try FileLock.open(path)
         try retrying("locking", path) { flock(file.raw, mode == .shared ? LOCK_SH : LOCK_EX) }
         self.init(owning: file)
     }
@@ -34,7 +42,7 @@ package struct FileLock: ~Copyable, Sendable {
     package static func attempt(_ path: String, _ mode: Mode, creating: Bool = true) throws(SystemError) -> FileLock? {
         let file: FileDescriptor
         do throws(SystemError) {
-            file = try FileDescriptor.open(path, flags | (creating ? O_CREAT : 0), mode: 0o600)
+            file = try creating ? open(path) : FileDescriptor.open(path, flags)
         } catch {
             if !creating, error.code == ENOENT { return nil }
             throw error

@@ -14,8 +14,10 @@ package enum Files {
     }
 
     /// The whole file as text; bytes that are not UTF-8 are replaced.
-    package static func readText(_ path: String, limit: Int = 64 << 20) throws(SystemError) -> String {
-        String(decoding: try read(path, limit: limit), as: UTF8.self)
+    package static func readText(_ path: String, limit: Int = 64 << 20, waiting: Bool = true) throws(SystemError)
+        -> String
+    {
+        String(decoding: try read(path, limit: limit, waiting: waiting), as: UTF8.self)
     }
 
     /// Replaces a file by new content in one step: a reader sees the old or the new, never a part. With `durable`, a power
@@ -65,6 +67,13 @@ package enum Files {
     /// `write`, but never through a link in the path's last component.
     package static func writeUnlinked(_ path: String, _ bytes: [UInt8], mode: mode_t = 0o644) throws(SystemError) {
         try FileDescriptor.open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode: mode).write(bytes)
+    }
+
+    /// Makes an empty file where nothing stands. What stands there stays as it is, be it a link.
+    package static func createEmpty(_ path: String, mode: mode_t = 0o644) throws(SystemError) {
+        do { try create(path, [], mode: mode) } catch {
+            if error.code != EEXIST { throw error }
+        }
     }
 
     /// Sets a file's times to now (utimensat(2)).

@@ -270,7 +270,7 @@ package struct ContainerStore: Sendable {
             _ = consume lock
         }
         try removeLooseNames()
-        try Files.write("\(state)/boot", [])
+        try Files.createEmpty("\(state)/boot")
     }
 
     /// Names whose containers never came so far as to have a folder: with STATE went what said so.
@@ -288,7 +288,8 @@ package struct ContainerStore: Sendable {
     private func settle(_ id: String) throws {
         let found = try? record(id)
         // After a boot the `active` file is gone; the record has the name, too.
-        let name = (try? Files.readText(activePath(id))).flatMap { $0.isEmpty ? nil : $0 } ?? found?.name ?? ""
+        let noted = (try? Files.readText(activePath(id), waiting: false)) ?? ""
+        let name = noted.isEmpty ? found?.name ?? "" : noted
         guard var record = found, !record.removeAtEnd else { return try erase(id: id, name: name) }
         if record.status != .exited {
             record.status = .exited

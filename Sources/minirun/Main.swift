@@ -48,8 +48,29 @@ enum Version {
 }
 
 /// Where the program writes. Results go to 1, everything else to 2.
+///
+/// What an image, a registry or a path brought may stand in any of it: on a terminal control characters are shown as what
+/// they are, and carried out nowhere. Into files and pipes everything goes as it is.
 enum Console {
-    static func print(_ text: String) { try? StandardStream.output.write(text) }
+    static func print(_ text: String) { draw(Terminal.isTerminal(1) ? visible(text) : text, on: .output) }
 
-    static func complain(_ text: String) { try? StandardStream.error.write(text) }
+    static func complain(_ text: String) { draw(Terminal.isTerminal(2) ? visible(text) : text, on: .error) }
+
+    /// For displays that move the cursor, and answer themselves for what else they show.
+    static func draw(_ text: String, on stream: StandardStream) { try? stream.write(text) }
+
+    /// Control characters but the line feed and the tab as `\x1b`.
+    static func visible(_ text: String) -> String {
+        func isControl(_ scalar: Unicode.Scalar) -> Bool {
+            scalar.value < 0x20 && scalar != "\n" && scalar != "\t" || (0x7F..<0xA0).contains(scalar.value)
+        }
+        guard text.unicodeScalars.contains(where: isControl) else { return text }
+        return text.unicodeScalars.reduce(into: "") { result, scalar in
+            if isControl(scalar) {
+                result += "\\x" + String.hexadecimal(scalar.value, width: 2)
+            } else {
+                result.unicodeScalars.append(scalar)
+            }
+        }
+    }
 }

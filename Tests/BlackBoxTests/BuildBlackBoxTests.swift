@@ -118,6 +118,16 @@ import Testing
         #expect(outcome.err.contains("2"), "\(outcome)")
     }
 
+    /// A pipe is no file of a context, and is not waited for.
+    @Test(arguments: [(".dockerignore", Int32(0)), ("Dockerfile", 1)])
+    func aPipeInAContextKeepsNobodyWaiting(name: String, code: Int32) throws {
+        try loadBusybox()
+        let context = try context("FROM busybox\nCOPY . /x/\n")
+        try tool("sh", "-ec", "rm -f \(name); mkfifo \(name) other", directory: context)
+        let outcome = try minirun("build", context)
+        #expect(outcome.code == code, "\(outcome)")
+    }
+
     @Test func aFolderRuns() throws {
         try loadBusybox()
         let context = try context("FROM busybox\nCMD [\"echo\", \"from a folder\"]\n")

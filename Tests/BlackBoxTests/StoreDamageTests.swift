@@ -160,6 +160,8 @@ import Testing
         ("l=$(ls -d layers/dir/* | head -n 1); rm $l/layer.json; mkfifo $l/layer.json", true),
         ("rm images/index.json; mkfifo images/index.json", false), ("mkfifo limits.json", true),
         ("mkdir uncollected", true), ("rm -r build; touch build", true),
+        ("rm images/oci-layout; mkfifo images/oci-layout", true),
+        (#"echo '{"version":1,"images":-9223372036854775808}' > limits.json"#, true),
         ("rm -r layers/dir; touch layers/dir", true), ("rm -rf build/steps; mkdir -p build; ln -s / build/steps", true),
         ("touch containers/odd", true), ("mkdir -p containers/names; touch containers/names/odd", true),
         ("c=containers/\(String(repeating: "6", count: 64)); mkdir $c; echo '{' > $c/state.json", true),
@@ -224,6 +226,47 @@ import Testing
         try tool("sh", "-ec", "rm -f lock index.lock; mkfifo lock index.lock", directory: minirun.root)
         #expect(try minirun("run", "--rm", "one").out == "ok\n")
         #expect(try minirun("load", "-i", minirun.archive("one", number: 2)).code == 0)
+    }
+
+    @Test(arguments: ["version", "spare", "uncollected"])
+    func aPipeInAFilesPlaceKeepsNobodyWaiting(name: String) throws {
+        try tool("sh", "-ec", "rm -f \(name); mkfifo \(name)", directory: minirun.root)
+        #expect(try minirun("images", "-q").code == 0)
+        #expect(try minirun("load", "-i", minirun.archive("two", number: 2, size: 50_000)).code == 0)
+        #expect(try minirun("rmi", "two").code == 0)
+        #expect(try minirun("run", "--rm", "one").out == "ok\n")
+    }
+
+    /// Nothing is written or made where links in the places of the store's files lead, nor in a file that has another name.
+    @Test(arguments: [
+        "rm -f lock; ln -s OUT/nothing lock", "rm -f index.lock; ln -s OUT/nothing index.lock",
+        "rm -f uncollected; ln -s OUT/precious uncollected", "ln -s OUT/nothing uncollected",
+        "rm -f spare; ln -s OUT/precious spare", "rm -f spare; ln OUT/precious spare",
+        "rm images/oci-layout; ln -s OUT/precious images/oci-layout",
+        "l=$(ls -d layers/dir/* | head -n 1); rm -r $l; ln -s OUT $l",
+    ]) func nothingIsWrittenThroughALink(script: String) throws {
+        try minirun.write("outside/precious", "kept\n")
+        try tool("sh", "-ec", script.replacing("OUT", with: minirun.path("outside")), directory: minirun.root)
+        let archive = try minirun.archive("two", number: 2)
+        for words in [
+            ["system", "limits", "--images", "1GB"], ["load", "-i", archive], ["rmi", "one"], ["image", "prune", "-f"],
+            ["system", "check"], ["system", "check", "--repair"],
+        ] {
+            let outcome = try minirun.invoke(words)
+            #expect((0...1).contains(outcome.code), "\(outcome)")
+            #expect(outcome.err.split(separator: "\n").count <= 2, "\(outcome)")
+        }
+        #expect(try Files.readText(minirun.path("outside/precious")) == "kept\n")
+        #expect(try Files.list(minirun.path("outside")) == ["precious"])
+    }
+
+    /// What a layer takes on the disk is noted in its folder once it was measured.
+    @Test(arguments: ["9223372036854775807", "-9223372036854775808", "x"])
+    func aNoteThatCannotBeTrue(note: String) throws {
+        try tool("sh", "-ec", "for l in layers/dir/*; do echo '\(note)' > $l/allocated; done", directory: minirun.root)
+        #expect(try minirun("system", "limits", "--images", "1GB").code == 0)
+        #expect(try minirun("load", "-i", minirun.archive("two", number: 2)).code == 0)
+        #expect(try minirun.imageNames() == ["one:latest", "two:latest"])
     }
 
     /// The layers that builds make are the same whenever they are packed.

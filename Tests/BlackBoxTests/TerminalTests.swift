@@ -30,6 +30,23 @@ import Testing
         #expect(report["sid"]?.int == 1)
     }
 
+    /// What somebody else's image says of itself moves no cursor and renames no window.
+    @Test func whatAnImageSaysIsNotCarriedOut() throws {
+        try tool("sh", "-ec", "echo x > x; tar -cf said.tar x", directory: minirun.path("."))
+        let hostile = "\u{1B}]0;name\u{07}\u{9B}2J"
+        let made = try minirun("import", "-m", hostile, minirun.path("said.tar"), "said")
+        #expect(made.code == 0, "\(made)")
+        for words in [["history", "said"], ["inspect", "said"], ["inspect", "-f", "{{.Comment}}", "said"]] {
+            let session = try Session(minirun, onTerminal: words, columns: 80, rows: 24)
+            #expect(try session.wait() == .exited(0))
+            #expect(session.seen.contains("]0;name"))
+            #expect(!session.seen.unicodeScalars.contains { $0.value < 0x20 && $0 != "\r" && $0 != "\n" && $0 != "\t" })
+            #expect(!session.seen.unicodeScalars.contains { (0x7F..<0xA0).contains($0.value) })
+        }
+        // Into a pipe it goes as it is.
+        #expect(try minirun("inspect", "-f", "{{.Comment}}", "said").out == hostile + "\n")
+    }
+
     @Test func linesEndWithACarriageReturn() throws {
         let session = try session(["-it"], [Fixtures.busybox, "echo", "line"])
         #expect(try session.wait() == .exited(0))

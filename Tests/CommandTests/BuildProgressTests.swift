@@ -321,3 +321,14 @@ private let small: [BuildEvent] = [
         #expect(Array(lines[2...6]) == ["------", " > [2/2] RUN false:", "0.020 oh", "------", "Dockerfile:3"])
     }
 }
+
+@Suite struct StepLogTests {
+    /// What a step writes without ever ending a line neither fills the memory nor takes time by its square.
+    @Test func aLineWithoutEndIsBroken() {
+        var log = StepLog()
+        for _ in 0..<33 { log.append([UInt8](repeating: UInt8(ascii: "y"), count: 2048), elapsed: 0) }
+        let lines = log.takeUnprinted()
+        #expect(lines.count == 4 && lines.allSatisfy { $0.hasSuffix("yy") && $0.utf8.count < 17 << 10 })
+        #expect(log.partial == "0.000 " + String(repeating: "y", count: 2048))
+    }
+}

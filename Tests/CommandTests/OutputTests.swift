@@ -5,6 +5,11 @@ import Testing
 @testable import minirun
 
 @Suite struct OutputTests {
+    @Test func controlCharactersAreShown() {
+        #expect(Console.visible("a\tb\nc") == "a\tb\nc")
+        #expect(Console.visible("\u{1B}]0;x\u{07}\r\u{7F}\u{9B}2Jé\r\n") == "\\x1b]0;x\\x07\\x0d\\x7f\\x9b2Jé\\x0d\n")
+    }
+
     @Test(arguments: [
         (0, "0B"), (999, "999B"), (1000, "1kB"), (4200, "4.2kB"), (133_000_000, "133MB"), (1_234_567, "1.235MB"),
         (999_990, "1MB"), (5_000_000_000, "5GB"), (1_999_000, "1.999MB"),

@@ -1,3 +1,4 @@
+import OCI
 import Registry
 import Testing
 
@@ -114,6 +115,22 @@ import Testing
         #expect(TokenScope.repository("a", .push).covers(.repository("a", .pull)))
         #expect(!TokenScope.repository("a", .pull).covers(.repository("a", .push)))
         #expect(!TokenScope.repository("a", .push).covers(.repository("b", .pull)))
+    }
+}
+
+@Suite struct LocationTests {
+    @Test(arguments: [
+        ("https://other.example/x", "https://other.example/x"), ("/y?a=b:c", "http://here.example:5000/y?a=b:c"),
+        ("y", "http://here.example:5000/v2/y"), ("?n=1", "http://here.example:5000/v2/x?n=1"),
+        ("//other.example/z", "http://other.example/z"), ("./a:b", "http://here.example:5000/v2/./a:b"),
+    ]) func isResolved(location: String, url: String) throws {
+        #expect(try WebURL("http://here.example:5000/v2/x").resolving(location).description == url)
+    }
+
+    /// What has a scheme is no path, whichever scheme it is.
+    @Test(arguments: ["file:///etc/passwd", "FTP://x/y", "unix:///run/docker.sock", "javascript:x", "http+unix://x/y"])
+    func otherSchemesAreRefused(location: String) throws {
+        #expect(throws: EngineError.self) { try WebURL("http://here.example/v2/x").resolving(location) }
     }
 }
 

@@ -42,6 +42,34 @@ extension OverHTTP {
             #expect(registry.store.hasBlob(registry.layer, size: registry.layerSize))
         }
 
+        /// Of a status below 100 the HTTP library makes an end without a beginning, which ends the process.
+        @Test(arguments: ["000", "099"]) func aStatusThatIsNoneIsRefused(status: String) throws {
+            let text = "HTTP/1.1 \(status) None\r\nContent-Length: 0\r\n\r\n"
+            let registry = try MisbehavingRegistry([
+                "rules": [
+                    rule("raw", ["text": .string(text)], match: "/manifests/", times: 50),
+                    rule("raw", ["text": .string(text), "method": "HEAD"], match: "/manifests/", times: 50),
+                ]
+            ])
+            #expect(registry.refusal().hasSuffix("malformed HTTP status code \"\(Int(status) ?? -1)\""))
+            #expect(try registry.isEmpty)
+        }
+
+        /// Bytes keep coming, so that nothing runs out of time, and nothing comes of them.
+        @Test(arguments: [
+            ("HTTP/1.1 100 Continue\r\n\r\n", ""), ("HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n", ""),
+            ("x", "HTTP/1.1 200 "), ("x", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;"),
+        ]) func anAnswerThatNeverComesToItsContentIsGivenUp(piece: String, start: String) throws {
+            let text = String(repeating: piece, count: 2000 / piece.utf8.count)
+            let registry = try MisbehavingRegistry([
+                "rules": [
+                    rule("raw", ["text": .string(text), "start": .string(start), "often": 100_000], times: 50)
+                ]
+            ])
+            #expect(registry.refusal().hasSuffix("an answer that does not come to its content"))
+            #expect(try registry.isEmpty)
+        }
+
         @Test func manyCutsThatBringSomethingAreNoReasonToGiveUp() throws {
             let registry = try MisbehavingRegistry(["rules": [rule("cut", ["at": 20_000], times: 12)]])
             #expect(try registry.pull().digest == registry.manifest)

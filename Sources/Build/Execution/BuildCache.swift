@@ -27,7 +27,7 @@ package struct BuildCache: Sendable {
 
     /// The result for a key, if its blob is there.
     func record(for key: CacheKey) -> Record? {
-        guard let bytes = try? Files.read("\(folder)/\(key.digest.hex)", limit: 64 << 20),
+        guard let bytes = try? Files.read("\(folder)/\(key.digest.hex)", limit: 64 << 20, waiting: false),
             let record = (try? JSON.parse(bytes)).flatMap(BuildCache.read)
         else { return nil }
         guard images.hasBlob(record.layer.digest, size: record.layer.size) else { return nil }

@@ -33,7 +33,9 @@ struct BuildDefinition {
         switch request.definition {
         case .text(let bytes): return (bytes, nil)
         case .file(let path):
-            do throws(SystemError) { return (try Files.read(path, limit: 16 << 20), path) } catch {
+            // A pipe is waited for where the caller names it: `-f <(...)`.
+            let isNamed = path != "\(request.context)/Dockerfile"
+            do throws(SystemError) { return (try Files.read(path, limit: 16 << 20, waiting: isNamed), path) } catch {
                 throw BuildError("failed to read dockerfile: open \(name): \(error.reason.lowercasedStart)")
             }
         }
@@ -76,7 +78,7 @@ struct BuildDefinition {
     }
 
     private static func readIfThere(_ path: String) throws -> [UInt8]? {
-        do throws(SystemError) { return try Files.read(path, limit: 16 << 20) } catch {
+        do throws(SystemError) { return try Files.read(path, limit: 16 << 20, waiting: false) } catch {
             if error.code == ENOENT || error.code == ENOTDIR { return nil }
             throw error
         }

@@ -32,7 +32,7 @@ enum ErofsDigest {
             if !ErofsDigest.isZero(bytes) { add(ErofsDigest.checksum(bytes, check), at: offset) }
         }
 
-        var digest: OCI.Digest { OCI.Digest(sha256: hash.finalize()) }
+        var digest: OCI.Digest { OCI.Digest(sha256: Array(hash.finalize())) }
     }
 
     private struct Counting {

@@ -33,11 +33,15 @@ package struct LayerStack: Sendable {
         return Found(status: node.status, directory: directories[node.layers[0]], pathInLayer: text, path: "/" + text)
     }
 
-    /// The content of a regular file, or nil where there is nothing or something else.
+    /// The content of a regular file, or nil where there is nothing, something else, or links that lead to each other.
     /// - Throws: SystemError with EFBIG where it has more than `limit` bytes.
     package func read(_ path: String, limit: Int) throws -> [UInt8]? {
-        guard let file = try open(path) else { return nil }
-        return try file.readAll(limit: limit)
+        do {
+            return try open(path)?.readAll(limit: limit)
+        } catch let error as SystemError {
+            if error.code == ELOOP { return nil }
+            throw error.path == nil ? SystemError(error.operation, path, code: error.code) : error
+        }
     }
 
     /// Opens a regular file for reading, or gives nil where there is nothing or something else.

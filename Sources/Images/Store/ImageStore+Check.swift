@@ -40,7 +40,7 @@ extension ImageStore {
             )
         }
         let layout = path("images/oci-layout")
-        if (try? JSON.parse(Files.read(layout, limit: 4096)))?["imageLayoutVersion"]?.string == nil {
+        if (try? JSON.parse(Files.read(layout, limit: 4096, waiting: false)))?["imageLayoutVersion"]?.string == nil {
             problems.append(
                 StoreProblem(layout, "is missing or cannot be read", remedy: "written anew") { try writeLayoutFile() }
             )
@@ -136,7 +136,7 @@ extension ImageStore {
     private func storedManifests() throws -> [Descriptor] {
         try names(in: blobFolder).compactMap { name in
             guard let digest = Digest(hex: name), let status = try? FileStatus.of(blobPath(digest)),
-                status.size <= 1 << 20, let bytes = try? Files.read(blobPath(digest), limit: 1 << 20),
+                status.size <= 1 << 20, let bytes = try? Files.read(blobPath(digest), limit: 1 << 20, waiting: false),
                 SHA256Digest.of(bytes) == digest, let json = try? JSON.parse(bytes),
                 json["config"] != nil, json["layers"] != nil, let manifest = try? ImageManifest(json)
             else { return nil }

@@ -34,7 +34,7 @@ package struct CollectionSummary: Equatable, Sendable {
 extension ImageStore {
     /// Notes that something was removed whose content is still there.
     /// On a full disk nothing can be noted, and that must not keep anybody from making room.
-    package func awaitCollection() { try? Files.write(uncollectedPath, []) }
+    package func awaitCollection() { try? Files.createEmpty(uncollectedPath) }
 
     /// Whether removed content waits for a collection.
     package var awaitsCollection: Bool { FileStatus.exists(uncollectedPath) }

@@ -43,9 +43,9 @@ extension ImageStore {
     private func replaceIndex(_ bytes: [UInt8]) throws {
         do throws(SystemError) { try Files.replace(indexPath, with: bytes, durable: true) } catch {
             let size = (try? FileStatus.of(indexPath))?.size ?? 0
-            guard error.code == ENOSPC || error.code == EDQUOT, bytes.count <= size,
-                bytes.count <= (try? FileStatus.of(sparePath))?.size ?? 0
-            else { throw error }
+            guard error.code == ENOSPC || error.code == EDQUOT, bytes.count <= size, bytes.count <= spareSize else {
+                throw error
+            }
             try Files.replace(indexPath, with: bytes, takingRoomOf: sparePath)
         }
         keepSpare()
@@ -54,13 +54,19 @@ extension ImageStore {
     /// Holds room for the next index.json that does not grow, if there is any.
     func keepSpare() {
         let size = Int((try? FileStatus.of(indexPath))?.size ?? 0)
-        if size <= (try? FileStatus.of(sparePath))?.size ?? 0 { return }
+        if size <= spareSize { return }
+        // Anew each time: whatever stands there, a pipe or a file that has another name as well, is not written to.
         for wanted in [max(16 << 10, 2 * size), size] {
-            if (try? Files.writeUnlinked(sparePath, [UInt8](repeating: 0, count: wanted), mode: 0o600)) != nil {
-                return
-            }
             try? Files.remove(sparePath)
+            if (try? Files.create(sparePath, [UInt8](repeating: 0, count: wanted), mode: 0o600)) != nil { return }
         }
+        try? Files.remove(sparePath)
+    }
+
+    /// How much the spare file holds; 0 for what stands in its place and is not ours.
+    private var spareSize: Int64 {
+        guard let status = try? FileStatus.of(sparePath), status.kind == .file, status.links == 1 else { return 0 }
+        return status.size
     }
 }
 

@@ -30,6 +30,8 @@ package struct StoreLimits: Equatable, Sendable {
         images = json["images"]?.int.map(Int64.init)
         if let percent = json["freePercent"]?.int, (1...99).contains(percent) { free = .percent(percent) }
         if let bytes = json["freeBytes"]?.int { free = .bytes(Int64(bytes)) }
+        if let images, images < 0 { throw EngineError(.corrupt, "limits.json has a size below zero") }
+        if case .bytes(..<0) = free { throw EngineError(.corrupt, "limits.json has a size below zero") }
     }
 
     package var json: JSON {
@@ -100,10 +102,13 @@ extension ImageStore {
 
     private func quickUsage(of entry: LayerEntry, _ disk: inout DiskUsage) throws -> Int64 {
         let note = "\(entry.path)/allocated"
-        if let known = (try? Files.readText(note, limit: 64)).flatMap({ Int64($0) }) { return known }
+        // What no disk holds is not what was measured.
+        let noted = (try? Files.readText(note, limit: 64, waiting: false)).flatMap { Int64($0) }
+        if let noted, (0...1 << 50).contains(noted) { return noted }
         let bytes = try disk.measure(entry.path)
-        // Not written into a folder that is no layer.
-        if entry.chainID != nil { try? Files.replace(note, with: Array(String(bytes).utf8), mode: 0o600) }
+        // Not written into a folder that is no layer, nor into where a link in its place leads.
+        let isFolder = (try? FileStatus.of(entry.path))?.kind == .directory
+        if entry.chainID != nil, isFolder { try? Files.replace(note, with: Array(String(bytes).utf8), mode: 0o600) }
         return bytes
     }
 }

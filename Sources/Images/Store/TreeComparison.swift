@@ -97,10 +97,11 @@ struct TreeComparison {
         if differences.count == before { compareTimes(one, other, path) }
     }
 
-    /// Beyond 2038 not every file system keeps a time as an image does.
+    /// Beyond 2038 and before 1901 not every file system keeps a time as an image does.
     private mutating func compareTimes(_ one: FileStatus, _ other: FileStatus, _ path: [UInt8]) {
         let (a, b) = (one.modified, other.modified)
-        if b.tv_sec > Int(Int32.max) || a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec { return }
+        if b.tv_sec > Int(Int32.max) || b.tv_sec <= Int(Int32.min) { return }
+        if a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec { return }
         note(path, "time is \(a.text) instead of \(b.text)")
     }
 
@@ -130,8 +131,10 @@ struct TreeComparison {
         }
     }
 
-    /// Of two files of one size.
+    /// Of two files of one size. What is a hole in both is not read: an image may hold terabytes of nothing.
     static func haveSameContent(_ a: borrowing FileDescriptor, _ b: borrowing FileDescriptor) throws -> Bool {
+        let end = try a.status().size
+        let segments = end < 1 << 20 ? [0..<end] : try a.dataSegments() + b.dataSegments()
         let size = 128 << 10
         let one = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 16)
         let other = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 16)
@@ -140,14 +143,19 @@ struct TreeComparison {
             other.deallocate()
         }
         var offset: Int64 = 0
-        while true {
-            let count = try read(a, into: one, at: offset)
-            guard try read(b, into: other, at: offset) == count,
-                one[..<count].elementsEqual(other[..<count], count)
-            else { return false }
-            if count == 0 { return true }
-            offset += Int64(count)
+        for segment in segments.sorted(by: { $0.lowerBound < $1.lowerBound }) {
+            offset = max(offset, segment.lowerBound)
+            while offset < segment.upperBound {
+                let wanted = Int(min(Int64(size), segment.upperBound - offset))
+                let (first, second) = (one[..<wanted], other[..<wanted])
+                let count = try read(a, into: UnsafeMutableRawBufferPointer(rebasing: first), at: offset)
+                guard try read(b, into: UnsafeMutableRawBufferPointer(rebasing: second), at: offset) == count,
+                    count > 0, one[..<count].elementsEqual(other[..<count], count)
+                else { return false }
+                offset += Int64(count)
+            }
         }
+        return true
     }
 
     private static func read(

@@ -24,6 +24,9 @@ actor Transport {
         let address: String
     }
 
+    /// As much at once as came: a system call, a change of threads and a write for every 64 KiB would be a tenth of a pull's time.
+    private static let readSizes = AdaptiveRecvByteBufferAllocator(minimum: 2048, initial: 8192, maximum: 256 << 10)
+
     nonisolated let options: TransferOptions
     nonisolated let configuration: RegistryConfiguration
     private var clients: [Client: HTTPClient] = [:]
@@ -99,13 +102,9 @@ actor Transport {
         // A connection for each layer: the windows of one shared HTTP/2 connection would slow all of them down.
         configuration.httpVersion = .http1Only
         configuration.connectionPool.retryConnectionEstablishment = false
-        // The library has no other way to a channel's options. As much at once as came: a system call, a change of threads and a
-        // write for every 64 KiB would be a tenth of a pull's time.
+        // The library has no other way to a channel's options and handlers.
         configuration.http1_1ConnectionDebugInitializer = { channel in
-            channel.setOption(
-                .recvAllocator,
-                value: AdaptiveRecvByteBufferAllocator(minimum: 2048, initial: 8192, maximum: 256 << 10)
-            )
+            channel.setOption(.recvAllocator, value: Transport.readSizes).flatMap { ResponseGuard.watch(channel) }
         }
         if let proxy = key.place.proxy {
             configuration.proxy = try proxy.setting(address: key.address)

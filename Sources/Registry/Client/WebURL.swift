@@ -35,14 +35,22 @@ package struct WebURL: Hashable, Sendable, CustomStringConvertible {
 
     /// What a Location header of this URL's answer means: absolute, or relative to this URL (RFC 3986, section 5.2).
     package func resolving(_ reference: String) throws(EngineError) -> WebURL {
-        let lower = reference.lowercased()
-        if lower.hasPrefix("http://") || lower.hasPrefix("https://") { return try WebURL(reference) }
+        if WebURL.hasScheme(reference) { return try WebURL(reference) }
         if reference.hasPrefix("//") { return try WebURL("\(scheme.rawValue):\(reference)") }
         if reference.hasPrefix("/") { return try WebURL(origin + reference) }
         let path = target.prefix { $0 != "?" }
         if reference.hasPrefix("?") { return try WebURL(origin + path + reference) }
         let folder = path.lastIndex(of: "/").map { path[...$0] } ?? "/"
         return try WebURL(origin + folder + reference)
+    }
+
+    /// Whether a reference begins with a scheme, whichever (RFC 3986, section 3.1): it is no path then.
+    private static func hasScheme(_ reference: String) -> Bool {
+        guard let end = reference.utf8.firstIndex(of: UInt8(ascii: ":")) else { return false }
+        let scheme = reference[..<end].unicodeScalars
+        func isLetter(_ scalar: Unicode.Scalar) -> Bool { ("a"..."z").contains(scalar) || ("A"..."Z").contains(scalar) }
+        guard let first = scheme.first, isLetter(first) else { return false }
+        return scheme.allSatisfy { isLetter($0) || ("0"..."9").contains($0) || "+-.".unicodeScalars.contains($0) }
     }
 
     /// With one more parameter in its query.

@@ -147,7 +147,7 @@ private final class BuildDisplay: @unchecked Sendable {
         let size: @Sendable () -> (columns: Int, rows: Int) = { Terminal.size(2) ?? (80, 24) }
         progress = try BuildProgress(
             mode,
-            write: Console.complain,
+            write: { Console.draw($0, on: .error) },
             terminalSize: Terminal.isTerminal(2) ? size : nil,
             colors: Process.environment("NO_COLOR") == nil
         )

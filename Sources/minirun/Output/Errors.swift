@@ -36,14 +36,6 @@ struct ErrorReport: Sendable, Equatable {
 
     /// A name that an image or a path brought may hold anything: control characters never reach the terminal.
     private static func oneLine(_ text: String) -> String {
-        var result = ""
-        for scalar in text.unicodeScalars {
-            switch scalar.value {
-            case 0x0A: result += " "
-            case 0..<0x20, 0x7F..<0xA0: result += "\\x" + String.hexadecimal(scalar.value, width: 2)
-            default: result.unicodeScalars.append(scalar)
-            }
-        }
-        return result
+        Console.visible(text.replacing("\n", with: " ").replacing("\t", with: "\\x09"))
     }
 }

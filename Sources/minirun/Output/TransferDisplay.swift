@@ -42,7 +42,8 @@ final class TransferDisplay: @unchecked Sendable {
     /// On standard output or standard error.
     convenience init(_ descriptor: Int32, headings: Bool = true) {
         let size: @Sendable () -> (columns: Int, rows: Int) = { Terminal.size(descriptor) ?? (80, 24) }
-        let write: @Sendable (String) -> Void = { descriptor == 1 ? Console.print($0) : Console.complain($0) }
+        let stream: StandardStream = descriptor == 1 ? .output : .error
+        let write: @Sendable (String) -> Void = { Console.draw($0, on: stream) }
         self.init(write: write, terminalSize: Terminal.isTerminal(descriptor) ? size : nil, headings: headings)
     }
 
@@ -82,9 +83,9 @@ final class TransferDisplay: @unchecked Sendable {
         case .exists(let layer): show(layer, "Layer already exists")
         case .uploading(let layer, let bytes, let size): count(layer, "Pushing", bytes, size)
         case .pushed(let layer): show(layer, "Pushed")
-        case .mounted(let layer, let source): show(layer, "Mounted from \(source)")
+        case .mounted(let layer, let source): show(layer, "Mounted from \(Console.visible(source))")
         case .skipped(let layer): show(layer, "Skipped foreign layer")
-        case .note(let text): write("\n\(text)\n")
+        case .note(let text): write("\n\(Console.visible(text))\n")
         case .tagged(let tag, let digest, let size): write("\(tag): digest: \(digest) size: \(size)\n")
         }
     }

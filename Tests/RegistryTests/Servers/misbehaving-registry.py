@@ -112,6 +112,16 @@ class Handler(BaseHTTPRequestHandler):
         do = rule.get("do")
         if do == "status":
             return self.answer(rule["status"], rule.get("body", "").encode(), rule.get("headers"))
+        if do == "raw":
+            # Not HTTP, or too much of it: the text, so often, and the end.
+            self.close_connection = True
+            try:
+                self.wfile.write(rule.get("start", "").encode())
+                for _ in range(rule.get("often", 1)):
+                    self.wfile.write(rule["text"].encode())
+            except OSError:
+                pass
+            return
         if not self.other and not self.authorized():
             return
         if do == "redirect":

@@ -128,12 +128,15 @@ struct StepLog: Sendable {
     private var time = ""
 
     private static let kept = 200
+    /// In bytes. A longer line is broken: each piece that comes makes the partial line anew.
+    private static let longestLine = 16 << 10
 
     mutating func append(_ bytes: [UInt8], elapsed: UInt64) {
         byteCount += bytes.count
         for byte in bytes {
             if pending.isEmpty, partial == nil { time = StepLog.time(elapsed) }
-            if byte == UInt8(ascii: "\n") { endLine() } else { pending.append(byte) }
+            if byte != UInt8(ascii: "\n") { pending.append(byte) }
+            if byte == UInt8(ascii: "\n") || pending.count == StepLog.longestLine { endLine() }
         }
         partial = pending.isEmpty ? nil : "\(time) \(String(decoding: pending, as: UTF8.self))"
     }

@@ -41,7 +41,9 @@ struct TerminalProgress: Sendable {
     mutating func finish(now: UInt64) {
         draw(now: now, isLast: true)
         let text = trace.epilogue(logLines: TerminalProgress.logLines)
-        if !text.isEmpty { write(text) }
+        if text.isEmpty { return }
+        let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+        write(lines.map { HumanReadable.printable(String($0)) }.joined(separator: "\n"))
     }
 
     /// One line of the drawing.
