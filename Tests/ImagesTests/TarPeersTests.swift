@@ -105,7 +105,7 @@ import Testing
             sys.stdout.buffer.write(b.getvalue())
             """
 
-    @Test(arguments: ["USTAR": 0, "GNU": 1, "PAX": 2].sorted { $0.value < $1.value }, 0..<6)
+    @Test(arguments: [(name: "USTAR", number: 0), (name: "GNU", number: 1), (name: "PAX", number: 2)], 0..<6)
     func pythonsArchives(format: (name: String, number: Int), seed: Int) throws {
         let tar = try runTool(["python3", "-c", Self.pythonWriter, "\(seed)", "\(format.number)"])
         let expected = Self.lines(try runTool(["python3", "-c", Self.pythonReader], input: tar))
