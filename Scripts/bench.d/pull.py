@@ -22,6 +22,7 @@ import peers
 ADDRESS = "127.0.0.1:5000"
 CLONE_NEWNET = 0x40000000
 LARGE, LARGEST = 900 << 20, 64 << 20  # bytes of files, and of one
+IMAGES = "python", "large-1", "large-4"
 MOST_MEMORY = 150 << 10  # KiB
 FASTER, NEAR, EROFS_FASTER = 3.0, 1.3, 1.5
 DIR, EROFS = "minirun, dir", "minirun, erofs"
