@@ -63,8 +63,15 @@ struct CredentialFile: Sendable {
 
     /// $DOCKER_CONFIG/config.json, or the one in the home folder.
     static func dockerPath(_ environment: [String: String], home: String?) -> String? {
-        if let folder = environment["DOCKER_CONFIG"], !folder.isEmpty { return "\(folder)/config.json" }
-        return home.map { "\($0)/.docker/config.json" }
+        CredentialStore.dockerFolder(environment, home: home).map { "\($0)/config.json" }
+    }
+}
+
+extension CredentialStore {
+    /// Where docker's client keeps its own files: $DOCKER_CONFIG, or a folder in the home folder; nil where there is neither.
+    package static func dockerFolder(_ environment: [String: String], home: String?) -> String? {
+        if let folder = environment["DOCKER_CONFIG"], !folder.isEmpty { return folder }
+        return home.map { "\($0)/.docker" }
     }
 }
 

@@ -27,10 +27,7 @@ enum RegistryAccess {
     }
 
     /// Where docker's client keeps its own files.
-    static var dockerFolder: String? {
-        let folder = Process.environment("DOCKER_CONFIG") ?? ""
-        return folder.isEmpty ? home.map { "\($0)/.docker" } : folder
-    }
+    static var dockerFolder: String? { CredentialStore.dockerFolder(Process.environment, home: home) }
 
     /// The client that commands use.
     ///
