@@ -162,10 +162,8 @@ import Testing
                 annotations: ["vnd.docker.reference.type": "attestation-manifest"]
             ),
         ]
-        let url = "http://\(registry.name)/v2/bb/manifests/index"
-        let type = "Content-Type: \(MediaType.imageIndex.rawValue)"
         let file = try minirun.write("index.json", index.json.text())
-        try tool("curl", "-sf", "-X", "PUT", "-H", type, "--data-binary", "@\(file)", url)
+        try registry.put(file, MediaType.imageIndex.rawValue, in: "bb", as: "index")
         let name = "\(registry.name)/bb:index"
         #expect(try minirun("pull", "-q", name).code == 0)
         #expect(try minirun("tag", name, "short").code == 0)

@@ -25,17 +25,7 @@ import Testing
     }
 
     private func put(_ text: String, _ type: String, as tag: String) throws {
-        try tool(
-            "curl",
-            "-sf",
-            "-X",
-            "PUT",
-            "-H",
-            "Content-Type: \(type)",
-            "--data-binary",
-            "@\(minirun.write("manifest.json", text))",
-            "http://\(registry.name)/v2/busybox/manifests/\(tag)"
-        )
+        try registry.put(minirun.write("manifest.json", text), type, in: "busybox", as: tag)
     }
 
     /// Compares a command line, also with `-v`.

@@ -26,16 +26,11 @@ extension OverHTTP {
             list.manifests = [entry]
             index = image.name.tagged("index")
             try Files.write("\(side.folder)/index.json", list.json.bytes())
-            try tool(
-                "curl",
-                "-sf",
-                "-X",
-                "PUT",
-                "-H",
-                "Content-Type: \(MediaType.imageIndex.rawValue)",
-                "--data-binary",
-                "@\(side.folder)/index.json",
-                "http://\(server.registry.name)/v2/image/manifests/index"
+            try server.registry.put(
+                "\(side.folder)/index.json",
+                MediaType.imageIndex.rawValue,
+                in: "image",
+                as: "index"
             )
         }
 

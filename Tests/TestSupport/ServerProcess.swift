@@ -114,5 +114,11 @@ package final class RegistryServer: Sendable {
         throw EngineError(.failed, "docker-registry does not start")
     }
 
+    /// Puts a manifest or an index into a repository, as it is in a file.
+    package func put(_ file: String, _ type: String, in repository: String, as tag: String) throws {
+        let url = "http://\(name)/v2/\(repository)/manifests/\(tag)"
+        try tool("curl", "-sf", "-X", "PUT", "-H", "Content-Type: \(type)", "--data-binary", "@\(file)", url)
+    }
+
     deinit { try? Files.removeTree(folder) }
 }
