@@ -1,14 +1,14 @@
 /// A port of `EXPOSE`: `80`, `53/udp`, `8000-8010/tcp`, and the forms with an address or a host's port that docker
 /// takes and ignores.
-struct PortSpecification {
+package struct PortSpecification {
     /// `80/tcp`, one for each port of a range.
-    let ports: [String]
+    package let ports: [String]
     /// Whether the protocol is not written in lower case.
     let hasUppercaseProtocol: Bool
     /// Whether an address or a host's port is named.
     let namesHost: Bool
 
-    init(_ text: String) throws(MessageError) {
+    package init(_ text: String) throws(MessageError) {
         var parts = text.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
         let container = parts.removeLast()
         let host = parts.popLast() ?? ""

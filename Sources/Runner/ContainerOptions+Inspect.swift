@@ -8,7 +8,7 @@ extension ContainerOptions {
             "Hostname": .string(spec.hostname ?? ""), "Domainname": .string(domainname ?? ""),
             "User": .string(user ?? image.user), "AttachStdin": .bool(interactive), "AttachStdout": true,
             "AttachStderr": true,
-            "ExposedPorts": .object(image.exposedPorts.map { (key: $0, value: [:]) }),
+            "ExposedPorts": .object(Set(image.exposedPorts + exposedPorts).sorted().map { (key: $0, value: [:]) }),
             "Tty": .bool(terminal), "OpenStdin": .bool(interactive), "StdinOnce": .bool(interactive),
             "Env": .strings(spec.process.env.filter { !$0.hasPrefix("HOSTNAME=") && !$0.hasPrefix("HOME=") }),
             "Cmd": (command.isEmpty && entrypoint == nil ? image.cmd : command).map { .strings($0) } ?? .null,

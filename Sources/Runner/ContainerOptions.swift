@@ -51,6 +51,8 @@ package struct ContainerOptions: Sendable {
     package var oomScoreAdj: Int?
     /// `name:address`, for /etc/hosts.
     package var addedHosts: [String] = []
+    /// `80/tcp`; beside the image's.
+    package var exposedPorts: [String] = []
     package var nameServers: [String] = []
     package var searchDomains: [String] = []
     package var resolverOptions: [String] = []

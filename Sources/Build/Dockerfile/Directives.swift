@@ -51,8 +51,8 @@ struct DirectiveReader {
 }
 
 /// A message that has no place yet; the caller knows where it belongs.
-struct MessageError: Error {
-    let message: String
+package struct MessageError: Error {
+    package let message: String
     /// The offset in the instruction's text, where that is narrower than the instruction.
     var offset: Int?
 

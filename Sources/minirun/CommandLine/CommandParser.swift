@@ -157,6 +157,7 @@ struct OptionParser {
                 try parseShort(word.dropFirst(), &rest, &parsed, &wantsHelp)
             }
         }
+        if !wantsHelp, let refusal = parsed.refusal { throw fail(refusal) }
         return (parsed, wantsHelp)
     }
 

@@ -33,7 +33,7 @@ extension CommandTable {
 
             """
         for verb in verbs where !verb.hidden {
-            let options = verb.options().filter { !$0.hidden }.map(zshSpecification)
+            let options = verb.options().filter(\.isShown).map(zshSpecification)
             let stop = verb.interspersed ? "" : " -A '-*'"
             script += "    \(verb.forms.map { $0.zshQuoted }.joined(separator: "|")))\n        _arguments -s\(stop) "
             script += (options + ["'--help[Print usage]'", "'*: :\(zshAction(verb.completes))'"]).joined(separator: " ")
@@ -107,7 +107,7 @@ extension CommandTable {
         }
         for verb in verbs where !verb.hidden {
             let forms = verb.forms.map { "'\($0)'" }.joined(separator: " ")
-            for option in verb.options() where !option.hidden { add(forms, fishOption(option)) }
+            for option in verb.options() where option.isShown { add(forms, fishOption(option)) }
             let action = fishAction(verb.completes)
             if !action.isEmpty { add(forms, action) }
         }

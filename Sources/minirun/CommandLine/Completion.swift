@@ -57,7 +57,7 @@ extension CommandTable {
                 "    \(group.name)) words='\(completions(in: group.name).map(\.name).joined(separator: " "))' ;;\n"
         }
         for verb in verbs where !verb.hidden {
-            let options = verb.options().filter { !$0.hidden }
+            let options = verb.options().filter(\.isShown)
             script += "    \(verb.forms.map { "'\($0)'" }.joined(separator: "|")))\n"
             script += "        options='\(options.flatMap(\.dashed).joined(separator: " ")) --help'\n"
             script += "        kind=\(CommandTable.bashKind(verb.completes))\n"

@@ -37,10 +37,20 @@ extension CommandTable {
             text += "\nAliases:\n  \(verb.forms.map { "\(program) \($0)" }.joined(separator: ", "))\n"
         }
         let options = verb.options()
-        if options.contains(where: { !$0.hidden }) {
-            text += "\nOptions:\n" + CommandTable.optionLines(options, width: width)
-        }
+        let shown = options.filter(\.isShown)
+        if !shown.isEmpty { text += "\nOptions:\n" + CommandTable.optionLines(shown, width: width) }
+        text += CommandTable.deferredLines(options, width: width)
         return text
+    }
+
+    /// The names of docker's options that are known here and not carried out.
+    private static func deferredLines(_ options: [Option], width: Int) -> String {
+        let names = options.filter { $0.deferral?.reason.isEmpty == false }.map { "--\($0.name)" }.sorted()
+        if names.isEmpty { return "" }
+        // As wide as the wrapping allows; it leaves room for what a table's column needs.
+        let lines = TextWrapping.lines(names.joined(separator: ", "), width: width + 2)
+        return "\nNot supported yet, except for what is the case anyway:\n"
+            + lines.map { "  \($0)\n" }.joined()
     }
 
     /// Names are padded to eleven characters, or to the longest.
@@ -55,7 +65,7 @@ extension CommandTable {
 
     /// The options sorted by name, their texts in one column and wrapped.
     static func optionLines(_ options: [Option], width: Int) -> String {
-        let lines = options.filter { !$0.hidden }.sorted { $0.name < $1.name }.map { option in
+        let lines = options.filter(\.isShown).sorted { $0.name < $1.name }.map { option in
             let short = option.short.map { "-\($0), " } ?? "    "
             return (left: "  \(short)--\(option.name)\(option.placeholder)", right: option.helpText)
         }

@@ -24,6 +24,8 @@ struct Option: Sendable {
     let defaultValue: String?
     /// Parsed, but neither in the help nor completed.
     let hidden: Bool
+    /// Of an option that docker has and that is not carried out here: what may be asked of it all the same.
+    var deferral: Deferral?
 
     static func flag(_ name: String, short: Character? = nil, _ help: String, default on: Bool = false) -> Option {
         Option(name: name, short: short, kind: .flag, help: help, defaultValue: on ? "true" : nil, hidden: false)
@@ -51,6 +53,9 @@ struct Option: Sendable {
     static func alias(_ name: String, of other: String) -> Option {
         Option(name: name, short: nil, kind: .alias(of: other), help: "", defaultValue: nil, hidden: true)
     }
+
+    /// Whether help, completion and man pages describe it.
+    var isShown: Bool { !hidden && deferral == nil }
 
     /// `-e, --env` or `--rm`: how a message names it.
     var spelling: String {

@@ -1,3 +1,4 @@
+import Build
 import LinuxSystem
 import OCI
 import Runner
@@ -32,7 +33,7 @@ enum ContainerRequest {
         options.initProcess = parsed.flag("init")
         options.stopSignal = parsed.value("stop-signal")
         options.stopTimeout = try parsed.integer("stop-timeout").map { Int(clamping: $0) }
-        for text in parsed.values("label") {
+        for text in try parsed.values("label-file").flatMap(labels) + parsed.values("label") {
             let label = try KeyValue.label(text)
             options.labels[label.key] = label.value
         }
@@ -45,6 +46,21 @@ enum ContainerRequest {
         try addNetwork(parsed, to: &options)
         try addLimits(parsed, to: &options)
         return options
+    }
+
+    /// The labels of a `--label-file`; a key alone is none, as with docker.
+    private static func labels(_ path: String) throws(ValueError) -> [String] {
+        try Environment.read(path) { _ in nil }
+    }
+
+    /// `--expose 80`, `53/udp`, `8000-8010`.
+    private static func exposed(_ text: String) throws -> [String] {
+        if text.contains(":") { throw EngineError(.invalid, "invalid port format for --expose: \(text)") }
+        do throws(MessageError) {
+            return try PortSpecification(text).ports
+        } catch {
+            throw EngineError(.invalid, "invalid range format for --expose: \(text), error: \(error.message)")
+        }
     }
 
     private static func addSecurity(_ parsed: ParsedArguments, to options: inout ContainerOptions) throws {
@@ -147,6 +163,7 @@ enum ContainerRequest {
             let host = try ExtraHost(parsing: text)
             return "\(host.name):\(host.address)"
         }
+        options.exposedPorts = try parsed.values("expose").flatMap(exposed)
         options.nameServers = parsed.values("dns")
         options.searchDomains = parsed.values("dns-search")
         options.resolverOptions = parsed.values("dns-option")

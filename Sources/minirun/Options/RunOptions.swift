@@ -1,7 +1,7 @@
 /// The options of `run`.
 enum RunOptions {
     static func all() -> [Option] {
-        life() + process() + files() + network() + security() + limits() + own()
+        life() + process() + files() + network() + security() + limits() + own() + deferred()
     }
 
     private static func life() -> [Option] {
@@ -37,6 +37,7 @@ enum RunOptions {
             .list("group-add", .text, "Add additional groups to join"),
             .flag("interactive", short: "i", "Keep STDIN open even if not attached"),
             .list("label", short: "l", .label, "Set meta data on a container"),
+            .list("label-file", .file, "Read in a line delimited file of labels"),
             .flag("tty", short: "t", "Allocate a pseudo-TTY"),
             .value("user", short: "u", .text, "Username or UID (format: <name|uid>[:<group|gid>])"),
             .value("workdir", short: "w", .text, "Working directory inside the container"),
@@ -61,6 +62,8 @@ enum RunOptions {
             .alias("dns-opt", of: "dns-option"),
             .list("dns-option", .text, "Set DNS options"),
             .list("dns-search", .domain, "Set custom DNS search domains"),
+            // What an image or a caller exposes shows in `inspect`; there is nothing that ports would be published on.
+            .list("expose", .text, "Expose a port or a range of ports"),
             .value("domainname", .text, "Container NIS domain name"),
             .value("hostname", short: "h", .text, "Container host name"),
             .alias("net", of: "network"),
