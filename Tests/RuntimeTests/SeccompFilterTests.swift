@@ -74,9 +74,9 @@ import Testing
         Case("socket AF_INET", 41, [2], gives: .allow),
         Case("socket AF_NETLINK", 41, [16], gives: .allow),
         Case("socket AF_ALG", 41, [38], gives: .eperm),
-        Case("socket AF_NFC", 41, [39], gives: .allow),
+        Case("socket AF_NFC", 41, [39], gives: .errno(97)),
         Case("socket AF_VSOCK", 41, [40], gives: .eperm),
-        Case("socket AF_XDP", 41, [44], gives: .allow),
+        Case("socket AF_XDP", 41, [44], gives: .errno(97)),
 
         Case("personality PER_LINUX", 135, [0], gives: .allow),
         Case("personality PER_LINUX32", 135, [8], gives: .allow),
@@ -129,7 +129,8 @@ import Testing
                 Case("bpf", 321, gives: .allow), Case("lsm_get_self_attr", 459, gives: .allow),
                 Case("i386 mount", 21, on: .i386, gives: .allow),
                 // Another capability's.
-                Case("init_module", 175, gives: .eperm), Case("socket AF_VSOCK", 41, [40], gives: .eperm),
+                Case("init_module", 175, gives: .eperm), Case("socket AF_KEY", 41, [15], gives: .errno(97)),
+                Case("socket AF_VSOCK", 41, [40], gives: .eperm),
                 Case("a call of the future", 999, gives: .enosys),
             ]
         )
@@ -216,6 +217,155 @@ import Testing
             #expect(filter.answer(79) == .allow)
         }
 
+        /// CVE-2026-123876: the kernel takes the family as an `int`.
+        @Test(
+            "the families of sockets, whatever stands in the upper half of the register",
+            arguments: ["", "NET_ADMIN", "SYS_ADMIN"]
+        )
+        func families(_ added: String) throws {
+            var capabilities = CapabilitySet.dockerDefault
+            if !added.isEmpty { capabilities.formUnion(try CapabilitySet(name: added)) }
+            let filter = try Self.docker(capabilities)
+            let withoutRaw = try Self.docker(capabilities.subtracting(CapabilitySet(name: "NET_RAW")))
+            let managed: Set<UInt64> = added == "NET_ADMIN" ? [15, 29, 31, 44] : []
+            for family in UInt64(0)...64 {
+                let isUsual = managed.union([1, 2, 10, 16, 17]).contains(family)
+                let answer: SeccompInterpreter.Answer =
+                    isUsual ? .allow : [38, 40].contains(family) ? .eperm : .errno(97)
+                for upper in [0, 1, 2, 0x8000_0000, 0xFFFF_FFFF] as [UInt64] {
+                    for call in [41, 53, Self.x32 | 41, Self.x32 | 53] {
+                        let given = filter.answer(call, [upper << 32 | family])
+                        #expect(given == answer, "call \(call), family \(family), upper half \(upper)")
+                    }
+                    let raw = withoutRaw.answer(41, [upper << 32 | family])
+                    #expect(raw == (family == 17 ? .eperm : answer), "family \(family), upper half \(upper)")
+                }
+                #expect(filter.answer(359, [family], on: .i386) == answer)
+            }
+            for family in [1 << 31, 0x7FFF_FFFF, 0xFFFF_FFFF, 1 << 16 | 1, 1 << 8 | 2] as [UInt64] {
+                #expect(filter.answer(41, [family]) == .errno(97))
+            }
+        }
+
+        @Test("personality and clone with bits that the kernel does not read") func otherUpperBits() throws {
+            let filter = try Self.docker(.dockerDefault)
+            #expect(filter.answer(135, [0xFFFF_FFFF_0004_0000]) == .eperm)
+            #expect(filter.answer(135, [0x1_0000_0008]) == .allow)
+            #expect(filter.answer(135, [.max]) == .allow, "the question, as a number below zero")
+            #expect(filter.answer(56, [0x1_1000_0011]) == .eperm)
+            #expect(filter.answer(56, [0x1_0000_0011]) == .allow)
+        }
+
+        /// What a condition says of the bits that the kernel reads, written as the manual page has it.
+        static func holds(_ condition: SeccompConfiguration.Argument, of argument: UInt64, bits: UInt64) -> Bool {
+            let all = bits == 64 ? .max : UInt64(1) << bits - 1
+            let argument = argument & all
+            func number(_ value: UInt64) -> UInt64? {
+                value <= all ? value : value >= ~(all >> 1) ? value & all : nil
+            }
+            if condition.op == .maskedEqual {
+                guard let value = number(condition.valueTwo) else { return false }
+                let mask = condition.value & all
+                return argument & mask == (mask == 0 ? value : value & mask)
+            }
+            guard let value = number(condition.value) else {
+                return [.notEqual, .less, .lessOrEqual].contains(condition.op)
+            }
+            switch condition.op {
+            case .notEqual: return argument != value
+            case .less: return argument < value
+            case .lessOrEqual: return argument <= value
+            case .equal, .maskedEqual: return argument == value
+            case .greaterOrEqual: return argument >= value
+            case .greater: return argument > value
+            }
+        }
+
+        static let numbers: [UInt64] = [
+            0, 1, 5, 38, 40, 0x7FFF, 0x8000, 0xFFFF, 0x1_0000, 0x1_0028, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFF,
+            0x1_0000_0000,
+            0x1_0000_0028, 0x7FFF_FFFF_FFFF_FFFF, 0x8000_0000_0000_0000, .max - 5, .max,
+        ]
+
+        /// The kernel reads 32 bits of socket's argument, 16 of creat's, 64 of mprotect's; in one profile all three are compared.
+        @Test(
+            "every comparison is about the bits that the kernel reads",
+            arguments: SeccompConfiguration.Operator.allCases,
+            [["socket"], ["socket", "unshare", "creat"]]
+        )
+        func widths(_ op: SeccompConfiguration.Operator, _ names: [String]) throws {
+            for value in Self.numbers {
+                for action in [SeccompConfiguration.Action.allow, .errno] {
+                    // `creat` has its mode in the second place, unshare its flags in the first and in all their bits.
+                    let rules = names.map { name in
+                        SeccompConfiguration.Rule(
+                            names: [name],
+                            action: action,
+                            args: [
+                                .init(
+                                    index: name == "creat" ? 1 : 0,
+                                    value: op == .maskedEqual ? 0xFFFF_FFFF_FFFF : value,
+                                    valueTwo: op == .maskedEqual ? value & 0xFFFF_FFFF_FFFF : 0,
+                                    op: op
+                                )
+                            ]
+                        )
+                    }
+                    let filter = SeccompInterpreter(
+                        try SeccompFilter.compile(
+                            SeccompConfiguration(defaultAction: action == .allow ? .errno : .allow, syscalls: rules)
+                        )
+                    )
+                    for argument in Self.numbers {
+                        for (name, number, index, bits) in [
+                            ("socket", UInt32(41), 0, UInt64(32)), ("unshare", 272, 0, 64), ("creat", 85, 1, 16),
+                        ] where names.contains(name) {
+                            let condition = try #require(rules.first { $0.names == [name] }).args[0]
+                            let isHeld = Self.holds(condition, of: argument, bits: bits)
+                            let given = filter.answer(number, index == 0 ? [argument] : [0, argument])
+                            #expect(
+                                given == (isHeld == (action == .allow) ? .allow : .eperm),
+                                "\(name) with \(argument), \(op) \(value), \(action)"
+                            )
+                        }
+                    }
+                }
+            }
+        }
+
+        @Test("several narrow conditions of one rule, beside a wide one in the same place") func combined() throws {
+            let filter = SeccompInterpreter(
+                try SeccompFilter.compile(
+                    SeccompConfiguration(
+                        defaultAction: .errno,
+                        syscalls: [
+                            .init(
+                                names: ["socket"],
+                                action: .allow,
+                                args: [
+                                    .init(index: 0, value: 16, op: .notEqual), .init(index: 2, value: 9, op: .less),
+                                ]
+                            ),
+                            .init(names: ["unshare"], action: .allow, args: [.init(index: 0, value: 7, op: .less)]),
+                        ]
+                    )
+                )
+            )
+            for (family, argument) in [
+                (2, 8), (2, 9), (16, 8), (16, 9), (0x1_0000_0010, 0), (0x1_0000_0002, 0x1_0000_0008),
+            ]
+                as [(UInt64, UInt64)]
+            {
+                let isAllowed = family & 0xFFFF_FFFF != 16 && argument & 0xFFFF_FFFF < 9
+                #expect(
+                    filter.answer(41, [family, 0, argument]) == (isAllowed ? .allow : .eperm),
+                    "\(family) \(argument)"
+                )
+            }
+            #expect(filter.answer(272, [6]) == .allow)
+            #expect(filter.answer(272, [0x1_0000_0006]) == .eperm)
+        }
+
         @Test("conditions on one argument are alternatives, on several all must hold") func conditions() throws {
             func filter(_ args: [SeccompConfiguration.Argument]) throws -> SeccompInterpreter {
                 let rule = SeccompConfiguration.Rule(names: ["ioctl"], action: .allow, args: args)
@@ -227,7 +377,8 @@ import Testing
                 .init(index: 1, value: 5, op: .equal), .init(index: 1, value: 9, op: .greaterOrEqual),
             ])
             #expect(alternatives.answer(16, [0, 5]) == .allow)
-            #expect(alternatives.answer(16, [0, 1 << 40]) == .allow)
+            #expect(alternatives.answer(16, [0, 1 << 40]) == .eperm, "ioctl's number has 32 bits")
+            #expect(alternatives.answer(16, [0, 1 << 40 | 9]) == .allow)
             #expect(alternatives.answer(16, [0, 6]) == .eperm)
             let together = try filter([.init(index: 0, value: 1, op: .equal), .init(index: 1, value: 5, op: .notEqual)])
             #expect(together.answer(16, [1, 6]) == .allow)
@@ -277,7 +428,7 @@ import Testing
             SeccompConfiguration.Rule(
                 names: ["ioctl"],
                 action: .allow,
-                args: [.init(index: 1, value: UInt64($0) << 32 | 1, op: .equal)]
+                args: [.init(index: 2, value: UInt64($0) << 32 | 1, op: .equal)]
             )
         }
         #expect(

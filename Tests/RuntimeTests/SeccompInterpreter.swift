@@ -65,6 +65,7 @@ struct SeccompInterpreter {
             case 0x20:
                 guard operand % 4 == 0, Int(operand) + 4 <= data.count else { return nil }
                 accumulator = data.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: Int(operand), as: UInt32.self) }
+            case 0x00: accumulator = operand
             case 0x05: at += Int(operand)
             case 0x15: jump(accumulator == operand)
             case 0x25: jump(accumulator > operand)

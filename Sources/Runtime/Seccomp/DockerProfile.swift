@@ -2,12 +2,13 @@ import OCI
 
 /// Docker's default seccomp profile: what a container may do unless its user says otherwise.
 ///
-/// The facts are those of github.com/moby/profiles, seccomp/default_linux.go, at `version`; the table is our own. A call
-/// that nothing here allows fails with EPERM, or with ENOSYS if it is newer than all of them (see `SeccompFilter`).
+/// The facts are those of github.com/moby/profiles, seccomp/default_linux.go, at `version`, but for the families of sockets,
+/// of which fewer are open (see `sockets`); the table is our own. A call that nothing here allows fails with EPERM, or with
+/// ENOSYS if it is newer than all of them (see `SeccompFilter`).
 package enum DockerProfile {
-    /// The release of moby/profiles that the table follows. Filters are cached under it: a test fails where the table
-    /// changes and this does not.
-    package static let version = "0.2.3"
+    /// The release of moby/profiles that the table follows, and which of our own changes to it this is. Filters are cached
+    /// under it: a test fails where the table changes and this does not.
+    package static let version = "0.2.3+1"
 
     /// The configuration for a container with these capabilities in its bounding set.
     package static func configuration(
@@ -26,6 +27,7 @@ package enum DockerProfile {
 
     private static let operationNotPermitted: UInt32 = 1
     private static let functionNotImplemented: UInt32 = 38
+    private static let addressFamilyNotSupported: UInt32 = 97
 
     private static let architectures: [(SeccompConfiguration.Architecture, [SeccompConfiguration.Architecture])] = [
         (.x86_64, [.x86, .x32]),
@@ -116,7 +118,7 @@ package enum DockerProfile {
         // Sockets.
         """
         accept accept4 bind connect getpeername getsockname getsockopt listen recv recvfrom recvmmsg
-        recvmmsg_time64 recvmsg send sendmmsg sendmsg sendto setsockopt shutdown socketcall socketpair
+        recvmmsg_time64 recvmsg send sendmmsg sendmsg sendto setsockopt shutdown socketcall
         """,
         // System V and POSIX IPC.
         """
@@ -131,14 +133,7 @@ package enum DockerProfile {
     ].map { rule($0) }
 
     private static let byArgument: [SeccompProfile.ConditionalRule] =
-        [
-            // Every address family but AF_ALG (38), whose kernel code is large and has a history of holes, and AF_VSOCK
-            // (40), which reaches the hypervisor's host and no network namespace confines. 32-bit x86 programs can still
-            // reach both through socketcall(2), whose arguments are in memory where a filter cannot see them.
-            rule("socket", where: argument(0, .less, 38)),
-            rule("socket", where: argument(0, .equal, 39)),
-            rule("socket", where: argument(0, .greater, 40)),
-        ]
+        sockets
         // PER_LINUX, PER_LINUX32, UNAME26, both, and the question. Others, such as ADDR_NO_RANDOMIZE, weaken a program.
         + [0, 0x0008, 0x20000, 0x20008, 0xFFFF_FFFF].map { rule("personality", where: argument(0, .equal, $0)) }
         + [
@@ -156,6 +151,43 @@ package enum DockerProfile {
                 excludes: .init(capabilities: [admin])
             ),
         ]
+
+    /// The address families: a list of those that programs use, where docker has one of two that are refused. The others are
+    /// modules that the kernel loads for whoever asks, and that few people read: AF_RXRPC was one half of CVE-2026-43500,
+    /// AF_ALG all of CVE-2026-31431. The kernel reads 32 bits of the number, and so does the filter (`NarrowConditions`).
+    ///
+    /// 32-bit x86 programs can still reach all of them through socketcall(2), whose arguments are in memory where a filter
+    /// cannot see them, and which they cannot do without.
+    private static let sockets: [SeccompProfile.ConditionalRule] = {
+        let names = "socket socketpair"
+        func allow(_ families: [UInt64], with capability: [String] = []) -> [SeccompProfile.ConditionalRule] {
+            families.map {
+                rule(names, where: argument(0, .equal, $0), includes: .init(capabilities: capability))
+            }
+        }
+        // What a kernel without the family says, so that programs go on: libpcap asks for Bluetooth before it lists devices,
+        // and takes only this for an answer.
+        func unsupported(_ argument: SeccompConfiguration.Argument, unless capability: [String] = [])
+            -> SeccompProfile.ConditionalRule
+        {
+            let names = names.split(separator: " ").map(String.init)
+            return .init(
+                rule: .init(names: names, action: .errno, errnoRet: addressFamilyNotSupported, args: [argument]),
+                excludes: .init(capabilities: capability)
+            )
+        }
+        let usual: [UInt64] = [1, 2, 10, 16]  // AF_UNIX, AF_INET, AF_INET6, AF_NETLINK
+        let packet: [UInt64] = [17]
+        // AF_KEY, AF_CAN, AF_BLUETOOTH and AF_XDP belong to who manages networks.
+        let managers: [UInt64] = [15, 29, 31, 44]
+        // AF_ALG, and AF_VSOCK, which reaches the hypervisor's host and no network namespace confines: EPERM, as with docker.
+        let forbidden: [UInt64] = [38, 40]
+        let last: UInt64 = 45
+        let others = (0...last).filter { !(usual + packet + managers + forbidden).contains($0) }
+        return allow(usual) + allow(packet, with: ["CAP_NET_RAW"]) + allow(managers, with: ["CAP_NET_ADMIN"])
+            + managers.map { unsupported(argument(0, .equal, $0), unless: ["CAP_NET_ADMIN"]) }
+            + others.map { unsupported(argument(0, .equal, $0)) } + [unsupported(argument(0, .greater, last))]
+    }()
 
     private static let byKernel: [SeccompProfile.ConditionalRule] = [
         // Older kernels let ptrace(2) change a call after the filter had seen it.

@@ -123,7 +123,7 @@ private struct Encoder {
     /// What a compiled filter depends on besides its configuration: whoever changes `SeccompFilter` or `SeccompPrelude`
     /// so that they compile something else adds one to the first number.
     mutating func environment() {
-        word(1)
+        word(2)
         string(SeccompConfiguration.Architecture.native.rawValue)
         let version = seccomp_version()?.pointee
         for part in [version?.major, version?.minor, version?.micro] { optional(part) }

@@ -43,6 +43,7 @@ package struct SeccompFilter: Equatable, Sendable {
         // Below that a tree gains nothing, and libseccomp up to 2.5.4 fails on a tree without rules.
         if configuration.syscalls.reduce(0, { $0 + $1.names.count }) > 32 { try context.optimize() }
         var prelude = SeccompPrelude(configuration: configuration)
+        let conditions = NarrowConditions(configuration.syscalls)
         for rule in configuration.syscalls {
             let action = returnValue(rule.action, rule.errnoRet)
             for name in rule.names {
@@ -50,11 +51,14 @@ package struct SeccompFilter: Equatable, Sendable {
                 if number == -1 {
                     prelude.noteUnknown(name, action: action, isConditional: !rule.args.isEmpty)
                 } else if action != defaultAction {
-                    try context.add(name, number, action, rule.args)
+                    for set in try conditions.alternatives(for: name, rule.args) {
+                        try context.add(name, number, action, set)
+                    }
                 }
             }
         }
-        let program = try prelude.instructions(defaultAction: defaultAction).flatMap(\.bytes) + context.export()
+        let exported = readingZero(try context.export(), inPlaceOf: conditions.zeroHalves)
+        let program = prelude.instructions(defaultAction: defaultAction).flatMap(\.bytes) + exported
         let filter = SeccompFilter(program: program, flags: flags(of: configuration))
         guard filter.instructionCount <= maximumInstructions else {
             throw EngineError(
@@ -63,6 +67,21 @@ package struct SeccompFilter: Equatable, Sendable {
             )
         }
         return filter
+    }
+
+    /// A program that takes the upper halves of these arguments for zero. Its comparisons are then about 32 bits.
+    private static func readingZero(_ program: [UInt8], inPlaceOf arguments: Set<UInt32>) -> [UInt8] {
+        var program = program
+        for argument in arguments {
+            let load = FilterInstruction.loadUpperHalf(of: argument).bytes
+            for start in stride(from: 0, to: program.count - load.count + 1, by: load.count) {
+                let place = start..<start + load.count
+                if program[place].elementsEqual(load) {
+                    program.replaceSubrange(place, with: FilterInstruction.loadZero.bytes)
+                }
+            }
+        }
+        return program
     }
 
     /// The filter's 32-bit answer: SECCOMP_RET_*, whose values libseccomp shares.
@@ -149,19 +168,15 @@ private struct LibseccompContext: ~Copyable {
         try LibseccompContext.check(seccomp_attr_set(raw, SCMP_FLTATR_CTL_OPTIMIZE, 2), "optimizing a seccomp filter")
     }
 
-    func add(_ name: String, _ number: CInt, _ action: UInt32, _ arguments: [SeccompConfiguration.Argument])
+    /// One rule, whose conditions are about different arguments.
+    func add(_ name: String, _ number: CInt, _ action: UInt32, _ conditions: [SeccompConfiguration.Argument])
         throws(EngineError)
     {
-        let comparisons = arguments.map(\.comparison)
-        // One rule takes one condition for each argument. Where an argument has several, runc makes each condition a
-        // rule of its own: any of them is then enough, as in the first versions of docker's format.
-        let isSplit = Set(arguments.map(\.index)).count < arguments.count
-        for conditions in isSplit ? comparisons.map({ [$0] }) : [comparisons] {
-            try LibseccompContext.check(
-                seccomp_rule_add_array(raw, action, number, CUnsignedInt(conditions.count), conditions),
-                "seccomp rule for \(name)"
-            )
-        }
+        let comparisons = conditions.map(\.comparison)
+        try LibseccompContext.check(
+            seccomp_rule_add_array(raw, action, number, CUnsignedInt(comparisons.count), comparisons),
+            "seccomp rule for \(name)"
+        )
     }
 
     /// The program's bytes.

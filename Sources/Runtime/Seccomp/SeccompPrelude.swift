@@ -183,6 +183,10 @@ struct FilterInstruction: Equatable {
     // Offsets in struct seccomp_data.
     static let loadNumber = FilterInstruction(code: 0x20, jumpTrue: 0, jumpFalse: 0, operand: 0)
     static let loadArchitecture = FilterInstruction(code: 0x20, jumpTrue: 0, jumpFalse: 0, operand: 4)
+    static let loadZero = FilterInstruction(code: 0x00, jumpTrue: 0, jumpFalse: 0, operand: 0)
+    static func loadUpperHalf(of argument: UInt32) -> Self {
+        .init(code: 0x20, jumpTrue: 0, jumpFalse: 0, operand: 16 + 8 * argument + (1.littleEndian == 1 ? 4 : 0))
+    }
     /// A jump to behind the prelude, whose distance is not known yet.
     static let jumpToFilter = FilterInstruction(code: 0x05, jumpTrue: 0, jumpFalse: 0, operand: .max)
 
