@@ -7,6 +7,17 @@ let swift: [SwiftSetting] = [
     .enableUpcomingFeature("MemberImportVisibility"),
 ]
 
+// All C runs as root, on what somebody else has written: what the compiler has to offer against mistakes in it. Optimized in debug
+// builds too: the checks need it, and the tests unpack real images.
+let c: [CSetting] = [
+    .define("_GNU_SOURCE"),
+    .unsafeFlags([
+        "-std=gnu11", "-O2", "-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=3", "-fstack-protector-strong", "-fno-common",
+        "-Wall",
+        "-Wextra", "-Wshadow", "-Wconversion", "-Wvla", "-Wformat=2", "-Wmissing-prototypes", "-Wstrict-prototypes",
+    ]),
+]
+
 // The shim is linked without the Swift runtime and without shared libraries: it runs between the host and the
 // container, where neither a loader nor a search path may be trusted. SwiftPM links every executable with the Swift
 // driver, hence -nostartfiles (the driver would add Swift's own start object).
@@ -26,21 +37,14 @@ let package = Package(
     ],
     targets: [
         // A target imports only targets that stand above it in this list; Scripts/lint checks that.
-        .target(name: "CLinux"),
-        .target(name: "LaunchPlan"),
-        // Optimized in debug builds too: the tests unpack real images.
-        .target(
-            name: "CInflate",
-            cSettings: [.unsafeFlags(["-std=gnu11", "-Wall", "-Wextra", "-O2"])]
-        ),
-        .target(
-            name: "CSHA256",
-            cSettings: [.unsafeFlags(["-std=gnu11", "-Wall", "-Wextra", "-O2"])]
-        ),
+        .target(name: "CLinux", cSettings: c),
+        .target(name: "LaunchPlan", cSettings: c),
+        .target(name: "CInflate", cSettings: c),
+        .target(name: "CSHA256", cSettings: c),
         .executableTarget(
             name: "minirun-shim",
             dependencies: ["LaunchPlan"],
-            cSettings: [.define("_GNU_SOURCE"), .unsafeFlags(["-std=gnu11", "-Wall", "-Wextra", "-O2"])],
+            cSettings: c,
             linkerSettings: staticShim
         ),
         .target(name: "LinuxSystem", dependencies: ["CLinux"], swiftSettings: swift),
@@ -125,7 +129,8 @@ let package = Package(
             name: "TestSupport",
             dependencies: ["LinuxSystem", "OCI"],
             path: "Tests/TestSupport",
-            swiftSettings: swift
+            swiftSettings: swift,
+            linkerSettings: [.linkedLibrary("seccomp")]
         ),
         .testTarget(
             name: "BlackBoxTests",

@@ -134,7 +134,7 @@ static inline bool need_bits(struct gunzip *decoder, struct flow *flow, unsigned
 }
 
 static inline unsigned take_bits(struct gunzip *decoder, unsigned count) {
-    unsigned value = decoder->bits & (((uint64_t)1 << count) - 1);
+    unsigned value = (unsigned)(decoder->bits & (((uint64_t)1 << count) - 1));
     decoder->bits >>= count;
     decoder->bit_count -= count;
     return value;

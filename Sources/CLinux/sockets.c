@@ -14,8 +14,9 @@
 static int address_of(const char *path, struct sockaddr_un *address, int *folder) {
     *folder = -1;
     address->sun_family = AF_UNIX;
-    if (strlen(path) < sizeof address->sun_path) {
-        strcpy(address->sun_path, path);
+    size_t whole = strlen(path);
+    if (whole < sizeof address->sun_path) {
+        memcpy(address->sun_path, path, whole + 1);
         return 0;
     }
     const char *slash = strrchr(path, '/');
