@@ -132,7 +132,7 @@ pid_t linux_spawn_monitor(
 }
 
 ssize_t linux_send_descriptors(int socket, const void *message, size_t size, const int *descriptors, size_t count) {
-    enum { most = 33 };
+    enum { most = 33 }; // 1 + LP_DESCRIPTORS
     struct iovec part = {.iov_base = (void *)(uintptr_t)message, .iov_len = size};
     union {
         struct cmsghdr header;
@@ -158,8 +158,9 @@ ssize_t linux_receive(int socket, void *message, size_t size, int *descriptor) {
         struct cmsghdr header;
         char space[CMSG_SPACE(sizeof(int))];
     } control;
+    // Without what CMSG_SPACE adds for alignment, where the kernel would put a second descriptor.
     struct msghdr envelope = {
-        .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = CMSG_LEN(sizeof(int))};
     ssize_t count;
     // ECONNRESET comes once, before what is still in the queue, if the other side ended without having read all of ours: a
     // step that failed before LP_MESSAGE_GO was read. Its report is what counts.
@@ -170,6 +171,12 @@ ssize_t linux_receive(int socket, void *message, size_t size, int *descriptor) {
         struct cmsghdr *header = CMSG_FIRSTHDR(&envelope);
         if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS)
             memcpy(descriptor, CMSG_DATA(header), sizeof *descriptor);
+    }
+    if (count > 0 && envelope.msg_flags & (MSG_CTRUNC | MSG_TRUNC)) {
+        if (*descriptor >= 0) close(*descriptor);
+        *descriptor = -1;
+        errno = EMSGSIZE;
+        return -1;
     }
     return count;
 }

@@ -107,7 +107,7 @@ extension Engine {
         var surroundings = PreparedRun.Surroundings(
             id: id,
             folder: containers.bundle(id, removedAtEnd: options.removeAtEnd),
-            layers: [try initLayer(of: image, layers)] + layers.directories,
+            layers: try containerLayers(of: image, layers),
             host: try .current(withDevices: options.privileged),
             hierarchy: hierarchy
         )
@@ -122,6 +122,13 @@ extension Engine {
         return try PreparedRun(image.content.configuration.config, options, in: surroundings) { path in
             try layers.read(path, limit: 1 << 20)
         }
+    }
+
+    /// What the container's own files lie on. An image that has as many layers as the kernel stacks goes without the init layer: its
+    /// mount points then show in the container's own.
+    private func containerLayers(of image: RunnableImage, _ layers: LayerStack) throws -> [String] {
+        guard layers.directories.count < LaunchPlan.mostLayers else { return layers.directories }
+        return [try initLayer(of: image, layers)] + layers.directories
     }
 
     private func initLayer(of image: RunnableImage, _ layers: LayerStack) throws -> String {

@@ -30,7 +30,7 @@ int step_device(struct shim *shim, const struct lp_step *step) {
     const char *name;
     int parent = open_parent(shim, text_of(shim, step, 0), &name);
     if (parent < 0) return -1;
-    int result = mknodat(parent, name, (mode_t)step->number[0], makedev(step->number[1], step->number[2]));
+    int result = mknodat(parent, name, (mode_t)step->number[0], makedev((unsigned int)step->number[1], (unsigned int)step->number[2]));
     if (result == 0 && (step->number[3] || step->number[4]))
         result = fchownat(parent, name, (uid_t)step->number[3], (gid_t)step->number[4], AT_SYMLINK_NOFOLLOW);
     int code = errno;
@@ -43,8 +43,10 @@ int step_device(struct shim *shim, const struct lp_step *step) {
 // (CVE-2025-52881).
 int step_sysctl(struct shim *shim, const struct lp_step *step) {
     char path[512];
-    if (snprintf(path, sizeof path, "sys/%s", text_of(shim, step, 0)) >= (int)sizeof path)
-        return fail_with(ENAMETOOLONG, "sysctl");
+    struct text name = TEXT_IN(path);
+    add(&name, "sys/");
+    add(&name, text_of(shim, step, 0));
+    if (!name.fits) return fail_with(ENAMETOOLONG, "sysctl");
     struct open_how how = {
         .flags = O_WRONLY | O_CLOEXEC,
         .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV,

@@ -16,20 +16,6 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-// The texts of a list as an array in `space`, NULL at its end; NULL where there are too many.
-char **list_of(const struct shim *shim, uint32_t offset, char **space, size_t capacity) {
-    uint32_t count = 0;
-    if (offset) memcpy(&count, shim->plan + offset, sizeof count);
-    if (count >= capacity) return NULL;
-    char *at = (char *)(uintptr_t)(shim->plan + offset + sizeof count);
-    for (uint32_t i = 0; i < count; i++) {
-        space[i] = at;
-        at += strlen(at) + 1;
-    }
-    space[count] = NULL;
-    return space;
-}
-
 enum { most = 65536 };
 static char *arguments[most], *environment[most];
 
@@ -53,7 +39,11 @@ static bool is_home_of(const char *line, uid_t uid, char *home, size_t size) {
     char *end;
     if (!field || *field < '0' || *field > '9' || strtoul(field, &end, 10) != uid || *end != ':') return false;
     field = field_of(line, 5);
-    if (field && *field && *field != ':') snprintf(home, size, "%.*s", (int)strcspn(field, ":"), field);
+    if (!field || !*field || *field == ':') return true;
+    struct text found = text_in(home, size);
+    add_bytes(&found, field, strcspn(field, ":"));
+    // Half a path is another folder.
+    if (!found.fits) found = text_in(home, size), add(&found, "/");
     return true;
 }
 
@@ -88,7 +78,9 @@ int step_home(struct shim *shim, const struct lp_step *step) {
     struct stat status;
     if (file >= 0 && fstat(file, &status) == 0 && S_ISREG(status.st_mode)) find_home(file, getuid(), home, sizeof home);
     if (file >= 0) close(file);
-    snprintf(shim->home, sizeof shim->home, "HOME=%s", home);
+    struct text entry = TEXT_IN(shim->home);
+    add(&entry, "HOME=");
+    add(&entry, home);
     return 0;
 }
 
@@ -136,11 +128,15 @@ static int search(int (*attempt)(const char *)) {
     const char *path = value_of(environment, "PATH");
     int seen = ENOENT;
     while (path && *path) {
-        char candidate[4096];
+        char space[4096];
+        struct text candidate = TEXT_IN(space);
         size_t length = strcspn(path, ":");
-        if (snprintf(candidate, sizeof candidate, "%.*s/%s", (int)length, path, arguments[0]) < (int)sizeof candidate && length) {
+        add_bytes(&candidate, path, length);
+        add(&candidate, "/");
+        add(&candidate, arguments[0]);
+        if (candidate.fits && length) {
             // An exec that finds nothing takes ten times as long as a look.
-            if (access(candidate, F_OK) == 0 && attempt(candidate) == 0) return 0;
+            if (access(space, F_OK) == 0 && attempt(space) == 0) return 0;
             if (errno != ENOENT && errno != ENOTDIR && errno != EISDIR) seen = errno;
         }
         path += length + (path[length] == ':');
@@ -161,7 +157,10 @@ int step_find_program(struct shim *shim, const struct lp_step *step) {
 // that is one (CVE-2019-19921, CVE-2025-52881: a label that is written elsewhere is no label).
 static int open_own_attribute(const char *name) {
     char path[128];
-    snprintf(path, sizeof path, "self/attr/%s", name);
+    struct text file_name = TEXT_IN(path);
+    add(&file_name, "self/attr/");
+    add(&file_name, name);
+    if (!file_name.fits) return fail_with(ENAMETOOLONG, name);
     int context = fsopen("proc", FSOPEN_CLOEXEC), root = -1;
     if (context >= 0 && fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0) root = fsmount(context, FSMOUNT_CLOEXEC, 0);
     if (context >= 0) close(context);

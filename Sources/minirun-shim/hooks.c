@@ -70,17 +70,18 @@ int step_hook(struct shim *shim, const struct lp_step *step) {
     if (pid < 0) return -1;
     if (pid == 0) become_hook(shim, step, input, output, error);
     int status = wait_for_hook((pid_t)pid, pidfd, step->number[0]);
-    char out[120] = "", err[180] = "", text[384];
+    char out[120] = "", err[180] = "", space[384];
+    struct text text = TEXT_IN(space);
     if (pread(output, out, sizeof out - 1, 0) < 0) out[0] = 0;
     if (pread(error, err, sizeof err - 1, 0) < 0) err[0] = 0;
     close(input), close(output), close(error), close(pidfd);
     if (status == 0) return 0;
     // The engine says which hook it was.
     if (status == -1)
-        snprintf(text, sizeof text, "hook ran past specified timeout of %.1fs", (double)step->number[0] / 1000);
+        add_format(&text, "hook ran past specified timeout of %.1fs", (double)step->number[0] / 1000);
     else if (WIFSIGNALED(status))
-        snprintf(text, sizeof text, "signal: %s, stdout: %s, stderr: %s", strsignal(WTERMSIG(status)), out, err);
+        add_format(&text, "signal: %s, stdout: %s, stderr: %s", strsignal(WTERMSIG(status)), out, err);
     else
-        snprintf(text, sizeof text, "exit status %d, stdout: %s, stderr: %s", WEXITSTATUS(status), out, err);
-    return fail_with(ECANCELED, text);
+        add_format(&text, "exit status %d, stdout: %s, stderr: %s", WEXITSTATUS(status), out, err);
+    return fail_with(ECANCELED, space);
 }

@@ -87,10 +87,13 @@ static step_function *const child_steps[LP_OPERATIONS] = {
 static char detail[sizeof((struct lp_message *)0)->detail];
 
 int fail_with(int code, const char *text) {
-    strncpy(detail, text, sizeof detail - 1);
+    struct text kept = TEXT_IN(detail);
+    add(&kept, text);
     errno = code;
     return -1;
 }
+
+void forget_failure(void) { detail[0] = 0; }
 
 int close_keeping_errno(int fd, int result) {
     int code = errno;
@@ -127,36 +130,39 @@ int send_message(const struct shim *shim, struct lp_message *message, int descri
 }
 
 _Noreturn void report_failure(struct shim *shim, int code) {
+    uint32_t steps = shim->header ? shim->header->step_count : 0;
     struct lp_message message = {
         .kind = LP_MESSAGE_FAILED, .phase = shim->phase, .step = shim->current, .error = code,
-        .remaining = shim->header ? shim->header->step_count - shim->current - 1 : 0};
-    memcpy(message.detail, detail, sizeof message.detail);
+        .remaining = shim->current < steps ? steps - shim->current - 1 : 0};
+    struct text told = TEXT_IN(message.detail);
+    add(&told, detail);
     send_message(shim, &message, -1);
     _exit(255);
 }
 
-const char *text_of(const struct shim *shim, const struct lp_step *step, int index) {
-    return step->text[index] ? shim->plan + step->text[index] : "";
-}
-
-// Receives one message; false at the end of the file. Descriptors that come with it go to `descriptors`, at most
-// 1 + LP_DESCRIPTORS.
+// Receives one message; false at the end of the file, and where more descriptors come with it than `descriptors` has room for,
+// 1 + LP_DESCRIPTORS: part of them would be others than those that the plan means. None of them stays open then.
 static bool receive_message(const struct shim *shim, struct lp_message *message, int *descriptors, size_t *count) {
     struct iovec part = {.iov_base = message, .iov_len = sizeof *message};
     union {
         struct cmsghdr header;
         char space[CMSG_SPACE(sizeof(int) * (1 + LP_DESCRIPTORS))];
     } control;
-    struct msghdr envelope = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+    // Without what CMSG_SPACE adds for alignment, where the kernel would put one more.
+    struct msghdr envelope = {
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control,
+        .msg_controllen = CMSG_LEN(sizeof(int) * (1 + LP_DESCRIPTORS))};
     ssize_t size;
     while ((size = recvmsg(shim->control, &envelope, MSG_CMSG_CLOEXEC)) < 0 && errno == EINTR) {}
-    if (size != (ssize_t)sizeof *message) return false;
-    struct cmsghdr *header = CMSG_FIRSTHDR(&envelope);
     *count = 0;
-    if (!header || header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) return true;
-    *count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-    memcpy(descriptors, CMSG_DATA(header), *count * sizeof(int));
-    return true;
+    struct cmsghdr *header = size < 0 ? NULL : CMSG_FIRSTHDR(&envelope);
+    if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS) {
+        *count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        memcpy(descriptors, CMSG_DATA(header), *count * sizeof(int));
+    }
+    if (size == (ssize_t)sizeof *message && !(envelope.msg_flags & (MSG_CTRUNC | MSG_TRUNC))) return true;
+    while (*count > 0) close(descriptors[--*count]);
+    return false;
 }
 
 // Waits until the engine says go. False: it is gone, and so is the reason to go on.
@@ -179,38 +185,13 @@ static int receive_plan(struct shim *shim) {
     return descriptors[0];
 }
 
-// Maps the plan and checks that every offset lies inside: the plan comes from the engine, but a version that does not fit must
-// end here and not as a wild pointer.
-static void load_plan(struct shim *shim, int file) {
-    struct stat status;
-    if (fstat(file, &status) != 0) report_failure(shim, errno);
-    size_t size = (size_t)status.st_size;
-    if (size < sizeof(struct lp_header) || size > 16U << 20) report_failure(shim, EPROTO);
-    shim->plan = mmap(NULL, size, PROT_READ, MAP_PRIVATE, file, 0);
-    if (shim->plan == MAP_FAILED) report_failure(shim, errno);
-    close(file);
-    const struct lp_header *header = shim->header = (const struct lp_header *)shim->plan;
-    if (header->magic != LP_MAGIC || header->version != LP_VERSION || header->size != size ||
-        header->steps % 8 != 0 || header->steps > size || header->descriptors != shim->descriptor_count ||
-        header->step_count > (size - header->steps) / sizeof(struct lp_step) || shim->plan[size - 1] != 0) {
-        fail_with(EPROTO, "the shim and the engine are of different versions");
-        report_failure(shim, EPROTO);
-    }
-    shim->steps = (const struct lp_step *)(shim->plan + header->steps);
-    for (uint32_t i = 0; i < header->step_count; i++) {
-        const struct lp_step *step = &shim->steps[i];
-        for (int t = 0; t < LP_TEXTS; t++)
-            if (step->text[t] >= size) report_failure(shim, EPROTO);
-        if (step->blob > size || step->blob_size > size - step->blob) report_failure(shim, EPROTO);
-    }
-}
-
 // Walks a plan to its end, which its last step makes: it does not come back.
 static _Noreturn void walk(struct shim *shim, step_function *const steps[LP_OPERATIONS]) {
     for (shim->current = 0; shim->current < shim->header->step_count; shim->current++) {
         const struct lp_step *step = &shim->steps[shim->current];
         step_function *function = step->operation < LP_OPERATIONS ? steps[step->operation] : NULL;
         if (!function) report_failure(shim, ENOSYS);
+        forget_failure();
         if (function(shim, step) != 0) report_failure(shim, errno);
     }
     report_failure(shim, ENOEXEC); // a plan ends with LP_EXEC, or with LP_CLONE
@@ -239,8 +220,8 @@ pid_t clone_child(struct shim *shim, uint64_t flags, const char *cgroup_path, in
         report_failure(shim, errno);
     // CLONE_PARENT in LP_CLONE's flags: the engine is then the child's parent, or who adopts what the engine leaves behind.
     struct clone_args arguments = {
-        .flags = flags | CLONE_PIDFD | (cgroup >= 0 ? CLONE_INTO_CGROUP : 0),
-        .cgroup = cgroup >= 0 ? (uint64_t)cgroup : 0,
+        .flags = flags | CLONE_PIDFD | (cgroup >= 0 ? (uint64_t)CLONE_INTO_CGROUP : 0),
+        .cgroup = cgroup >= 0 ? (__u64)cgroup : 0,
         .pidfd = (uint64_t)(uintptr_t)pidfd,
         .exit_signal = flags & CLONE_PARENT ? 0 : SIGCHLD, // CLONE_PARENT: as the monitor's own
     };
@@ -290,6 +271,7 @@ static _Noreturn void monitor(struct shim *shim, uint64_t flags, const char *cgr
 
 int main(int count, char **words) {
     static struct shim shim = {.root = -1, .barrier = -1, .mask = -1, .phase = 1, .wanted_umask = 022};
+    for (size_t i = 0; i < LP_SLOTS; i++) shim.slots[i] = -1;
     if (count < 3) _exit(255);
     shim.control = atoi(words[1]);
     // The engine may be killed at any moment. From here on that kills this process too, and with it the container; if it has

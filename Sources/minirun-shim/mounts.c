@@ -33,32 +33,93 @@ int step_propagation(struct shim *shim, const struct lp_step *step) {
 }
 
 int step_layer(struct shim *shim, const struct lp_step *step) {
-    if (shim->layer_count == sizeof shim->layers / sizeof *shim->layers) return fail_with(E2BIG, "too many layers");
+    if (shim->layer_count == LP_LAYERS) return fail_with(E2BIG, "the kernel's overlayfs takes 500 layers");
     int fd = open(text_of(shim, step, 0), O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) return -1;
     shim->layers[shim->layer_count++] = fd;
     return 0;
 }
 
-// Layers are given to overlayfs as /proc/self/fd/N: short, so that many fit into the one page of mount(2)'s options, and safe
-// from `:` and `,` in a path.
-int step_overlay(struct shim *shim, const struct lp_step *step) {
+// Passes "a=b,c" to the file system context, one fsconfig each. A key may not hold `=` or `,`; a value may hold `=`.
+static int configure(int context, const char *options) {
+    char word[256];
+    while (*options) {
+        size_t length = strcspn(options, ",");
+        struct text text = TEXT_IN(word);
+        add_bytes(&text, options, length);
+        if (!text.fits) return fail_with(EINVAL, "an option of over 255 bytes");
+        char *value = strchr(word, '=');
+        if (value) *value++ = 0;
+        if (fsconfig(context, value ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG, word, value, 0) != 0)
+            return fail_with(errno, word);
+        options += length + (options[length] == ',');
+    }
+    return 0;
+}
+
+// An open folder as a path: short, and safe from `:` and `,` in a name.
+static void add_path(struct text *text, int folder) { add_format(text, "/proc/self/fd/%d", folder); }
+
+// What mount(2) takes for the overlay, in the one page that the kernel reads of it.
+static void add_overlay_options(const struct shim *shim, struct text *options, int upper, int work, const char *more) {
+    add(options, "lowerdir=");
+    for (uint32_t i = 0; i < shim->layer_count; i++) {
+        if (i) add(options, ":");
+        add_path(options, shim->layers[i]);
+    }
+    if (upper >= 0) {
+        add(options, ",upperdir=");
+        add_path(options, upper);
+        add(options, ",workdir=");
+        add_path(options, work);
+    }
+    if (*more) add_format(options, ",%s", more);
+}
+
+static int set_folder(int context, const char *key, int folder) {
+    char path[32];
+    struct text text = TEXT_IN(path);
+    add_path(&text, folder);
+    return text.fits ? fsconfig(context, FSCONFIG_SET_STRING, key, path, 0) : fail_with(ENAMETOOLONG, key);
+}
+
+// The overlay as a detached mount, with its layers one by one, which Linux knows from 6.7 on: that has no limit but overlayfs's.
+static int make_overlay(const struct shim *shim, int upper, int work, const char *more) {
+    static const char limit[] = "this kernel takes as many layers as fit into a page, about 200; Linux 6.7 and later take 500";
+    int context = fsopen("overlay", FSOPEN_CLOEXEC);
+    if (context < 0) return errno == ENOSYS || errno == EPERM ? fail_with(E2BIG, limit) : -1;
+    for (uint32_t i = 0; i < shim->layer_count; i++) {
+        if (set_folder(context, "lowerdir+", shim->layers[i]) == 0) continue;
+        close_keeping_errno(context, 0);
+        return errno == EINVAL || errno == ENOSYS || errno == EPERM ? fail_with(E2BIG, limit) : -1;
+    }
+    bool configured = upper >= 0 ? set_folder(context, "upperdir", upper) == 0 && set_folder(context, "workdir", work) == 0
+                                 : fsconfig(context, FSCONFIG_SET_FLAG, "ro", NULL, 0) == 0;
+    if (!configured || configure(context, more) != 0 || fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) != 0)
+        return close_keeping_errno(context, -1);
+    return close_keeping_errno(context, fsmount(context, FSMOUNT_CLOEXEC, upper < 0 ? MOUNT_ATTR_RDONLY : 0U));
+}
+
+// By one mount(2) where the layers fit, which is the quickest and what every kernel knows.
+static int mount_overlay(const struct shim *shim, const char *target, int upper, int work, const char *more) {
     char options[4096];
-    size_t used = (size_t)snprintf(options, sizeof options, "lowerdir=");
-    for (uint32_t i = 0; i < shim->layer_count; i++)
-        used += (size_t)snprintf(options + used, sizeof options - used, "%s/proc/self/fd/%d", i ? ":" : "", shim->layers[i]);
-    const char *upper = text_of(shim, step, 1), *more = text_of(shim, step, 3);
+    struct text text = TEXT_IN(options);
+    add_overlay_options(shim, &text, upper, work, more);
+    if (text.fits) return mount("overlay", target, "overlay", upper < 0 ? (unsigned long)MS_RDONLY : 0, options);
+    int overlay = make_overlay(shim, upper, work, more);
+    if (overlay < 0) return -1;
+    return close_keeping_errno(overlay, move_mount(overlay, "", AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH));
+}
+
+int step_overlay(struct shim *shim, const struct lp_step *step) {
+    const char *target = text_of(shim, step, 0), *upper = text_of(shim, step, 1);
     int upper_fd = -1, work_fd = -1;
     if (*upper) {
         upper_fd = open(upper, O_PATH | O_DIRECTORY | O_CLOEXEC);
         work_fd = open(text_of(shim, step, 2), O_PATH | O_DIRECTORY | O_CLOEXEC);
         if (upper_fd < 0 || work_fd < 0) return -1;
-        used += (size_t)snprintf(options + used, sizeof options - used, ",upperdir=/proc/self/fd/%d,workdir=/proc/self/fd/%d", upper_fd, work_fd);
     }
-    if (*more) used += (size_t)snprintf(options + used, sizeof options - used, ",%s", more);
-    if (used >= sizeof options) return fail_with(E2BIG, "too many layers");
-    const char *target = text_of(shim, step, 0);
-    if (mount("overlay", target, "overlay", *upper ? 0 : MS_RDONLY, options) != 0) return -1;
+    if (mount_overlay(shim, target, upper_fd, work_fd, text_of(shim, step, 3)) != 0) return -1;
     if (upper_fd >= 0) close(upper_fd), close(work_fd);
     while (shim->layer_count) close(shim->layers[--shim->layer_count]);
     shim->root = open(target, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -97,28 +158,12 @@ static int open_chosen_target(const struct shim *shim, const char *path, bool fo
     return fail_with(EINVAL, "it leads into /proc or /sys");
 }
 
-// Passes "a=b,c" to the file system context, one fsconfig each. A key may not hold `=` or `,`; a value may hold `=`.
-static int configure(int context, const char *options) {
-    char word[256];
-    while (*options) {
-        size_t length = strcspn(options, ",");
-        if (length >= sizeof word) return fail_with(EINVAL, "an option of over 255 bytes");
-        memcpy(word, options, length);
-        word[length] = 0;
-        char *value = strchr(word, '=');
-        if (value) *value++ = 0;
-        if (fsconfig(context, value ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG, word, value, 0) != 0)
-            return fail_with(errno, word);
-        options += length + (options[length] == ',');
-    }
-    return 0;
-}
-
-// A detached mount of a new file system, or -1.
-static int make_file_system(const char *type, const char *source, const char *options, unsigned int attributes) {
+// A detached mount of a new file system, or -1. `mode`, if there is one, is one more option.
+static int make_file_system(const char *type, const char *source, const char *options, const char *mode, unsigned int attributes) {
     int context = fsopen(type, FSOPEN_CLOEXEC);
     if (context < 0) return -1;
     if ((*source && fsconfig(context, FSCONFIG_SET_STRING, "source", source, 0) != 0) || configure(context, options) != 0 ||
+        (*mode && fsconfig(context, FSCONFIG_SET_STRING, "mode", mode, 0) != 0) ||
         fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) != 0)
         return close_keeping_errno(context, -1);
     return close_keeping_errno(context, fsmount(context, FSMOUNT_CLOEXEC, attributes));
@@ -138,17 +183,17 @@ static int open_plain_target(const struct shim *shim, const char *path) {
 
 // A tmpfs without a mode takes that of the folder it covers, as programs expect of /tmp or /run; one that had to be created
 // keeps the file system's own 1777.
-static const char *options_of_tmpfs(const char *options, int target, bool was_there, char *space, size_t size) {
+static void add_mode_of_tmpfs(struct text *mode, const char *options, int target) {
     struct stat status;
-    if (!was_there || !strncmp(options, "mode=", 5) || strstr(options, ",mode=") || fstat(target, &status) != 0) return options;
-    snprintf(space, size, "%s%smode=%o", options, *options ? "," : "", (unsigned int)status.st_mode & 07777);
-    return space;
+    if (!strncmp(options, "mode=", 5) || strstr(options, ",mode=") || fstat(target, &status) != 0) return;
+    add_format(mode, "%o", (unsigned int)status.st_mode & 07777);
 }
 
 int step_file_system(struct shim *shim, const struct lp_step *step) {
     const char *type = text_of(shim, step, 0), *path = text_of(shim, step, 1), *options = text_of(shim, step, 3);
     const char *instead = text_of(shim, step, 4);
-    char space[4096];
+    char space[16];
+    struct text mode = TEXT_IN(space);
     int target;
     if (!strcmp(type, "proc") || !strcmp(type, "sysfs")) {
         target = open_plain_target(shim, path);
@@ -158,11 +203,12 @@ int step_file_system(struct shim *shim, const struct lp_step *step) {
         if (before >= 0) close(before);
         target = open_chosen_target(shim, path, true);
         if (target < 0) return -1;
-        if (!strcmp(type, "tmpfs")) options = options_of_tmpfs(options, target, before >= 0, space, sizeof space);
+        if (!strcmp(type, "tmpfs") && before >= 0) add_mode_of_tmpfs(&mode, options, target);
     }
-    int mount = make_file_system(type, text_of(shim, step, 2), options, (unsigned int)step->number[0]);
+    int mount = make_file_system(type, text_of(shim, step, 2), options, space, (unsigned int)step->number[0]);
     // What a user namespace may not mount anew it may still show as it is on the host: with a host's network, its /sys.
     if (mount < 0 && *instead && (errno == EPERM || errno == EBUSY)) {
+        forget_failure();
         mount = open_tree(AT_FDCWD, instead, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
         if (mount >= 0 && set_attributes(mount, step->number[0], 0, MS_PRIVATE, false) != 0)
             mount = close_keeping_errno(mount, -1);
@@ -191,8 +237,9 @@ int open_bind_source(const char *source, uint64_t flags) {
     int tree = open_tree(AT_FDCWD, source, clone);
     if (tree >= 0 || errno != ENOENT || !(flags & LP_BIND_MAKE_FOLDER)) return tree;
     char path[4096];
-    if (strlen(source) >= sizeof path) return fail_with(ENAMETOOLONG, source);
-    strcpy(path, source);
+    struct text text = TEXT_IN(path);
+    add(&text, source);
+    if (!text.fits || !text.length) return fail_with(ENAMETOOLONG, source);
     for (char *at = path + 1; (at = strchr(at, '/')); *at++ = '/') {
         *at = 0;
         mkdir(path, 0755);
@@ -254,7 +301,8 @@ int step_bind(struct shim *shim, const struct lp_step *step) {
 }
 
 int step_attach(struct shim *shim, const struct lp_step *step) {
-    return attach_tree(shim, shim->slots[step->number[4]], text_of(shim, step, 1), step->number[2]);
+    int tree = take_slot(shim, step->number[4]);
+    return tree < 0 ? -1 : attach_tree(shim, tree, text_of(shim, step, 1), step->number[2]);
 }
 
 int step_remount(struct shim *shim, const struct lp_step *step) {
@@ -272,7 +320,7 @@ int step_mask(struct shim *shim, const struct lp_step *step) {
     if (S_ISDIR(status.st_mode)) {
         // One empty file system for all of them; the first is kept open as far as the pivot, and the others are its clones.
         if (shim->mask < 0) {
-            cover = make_file_system("tmpfs", "tmpfs", "nr_inodes=1,size=4k", MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+            cover = make_file_system("tmpfs", "tmpfs", "nr_inodes=1,size=4k", "", MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
             shim->mask = cover < 0 ? -1 : fcntl(cover, F_DUPFD_CLOEXEC, 3);
         } else {
             cover = open_tree(shim->mask, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);

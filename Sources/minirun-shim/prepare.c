@@ -24,12 +24,38 @@ int step_hide(struct shim *shim, const struct lp_step *step) {
     return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
-static int write_file(const char *path, const char *text) {
-    int file = open(path, O_WRONLY | O_CLOEXEC);
-    if (file < 0) return -1;
-    // In one write: the kernel takes a map only whole.
-    return close_keeping_errno(file, write(file, text, strlen(text)) < 0 ? -1 : 0);
+// Takes what a step has left in a slot; -1 where there is none.
+int take_slot(struct shim *shim, uint64_t number) {
+    if (number >= LP_SLOTS || shim->slots[number] < 0) return fail_with(EBADF, "an empty slot");
+    int descriptor = shim->slots[number];
+    shim->slots[number] = -1;
+    return descriptor;
 }
+
+// Leaves a descriptor in a slot for a later step, which closes it.
+int fill_slot(struct shim *shim, uint64_t number, int descriptor) {
+    if (number < LP_SLOTS && shim->slots[number] < 0) {
+        shim->slots[number] = descriptor;
+        return 0;
+    }
+    close(descriptor);
+    return fail_with(EBADF, "no such slot, or one that is taken");
+}
+
+// A file of a process on our own procfs; "self" is not meant.
+static int open_of(pid_t pid, const char *name, int flags) {
+    char path[64];
+    struct text text = TEXT_IN(path);
+    add_format(&text, "/proc/%d/%s", pid, name);
+    return text.fits ? open(path, flags | O_CLOEXEC) : fail_with(ENAMETOOLONG, name);
+}
+
+// In one write: the kernel takes a map only whole.
+static int write_and_close(int file, const char *text) {
+    return file < 0 ? -1 : close_keeping_errno(file, write(file, text, strlen(text)) < 0 ? -1 : 0);
+}
+
+static int write_of(pid_t pid, const char *name, const char *text) { return write_and_close(open_of(pid, name, O_WRONLY), text); }
 
 // A user namespace needs a process that is born into it; it lives no longer than its maps take.
 int step_id_map(struct shim *shim, const struct lp_step *step) {
@@ -40,43 +66,37 @@ int step_id_map(struct shim *shim, const struct lp_step *step) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         for (;;) pause();
     }
-    char path[64];
-    int result = -1, code;
-    snprintf(path, sizeof path, "/proc/%ld/uid_map", pid);
-    if (write_file(path, text_of(shim, step, 0)) == 0) {
-        snprintf(path, sizeof path, "/proc/%ld/gid_map", pid);
-        if (write_file(path, text_of(shim, step, 1)) == 0) {
-            snprintf(path, sizeof path, "/proc/%ld/ns/user", pid);
-            result = shim->slots[step->number[0]] = open(path, O_RDONLY | O_CLOEXEC);
-        }
-    }
+    int namespace = -1, code;
+    if (write_of((pid_t)pid, "uid_map", text_of(shim, step, 0)) == 0 && write_of((pid_t)pid, "gid_map", text_of(shim, step, 1)) == 0)
+        namespace = open_of((pid_t)pid, "ns/user", O_RDONLY);
     code = errno;
     kill((pid_t)pid, SIGKILL);
     while (waitpid((pid_t)pid, NULL, 0) < 0 && errno == EINTR) {}
     errno = code;
-    return result < 0 ? -1 : 0;
+    return namespace < 0 ? -1 : fill_slot(shim, step->number[0], namespace);
 }
 
 int step_open_tree(struct shim *shim, const struct lp_step *step) {
     int tree = open_bind_source(text_of(shim, step, 0), step->number[2]);
     if (tree < 0) return -1;
     if (step->number[5]) {
-        struct mount_attr attributes = {
-            .attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)shim->slots[step->number[5] - 1]};
+        int map = take_slot(shim, step->number[5] - 1);
+        if (map < 0) return close_keeping_errno(tree, -1);
+        struct mount_attr attributes = {.attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (__u64)map};
         // The id map of submounts only where it was asked for: a recursive bind alone keeps theirs.
         unsigned int flags = AT_EMPTY_PATH | (step->number[2] & LP_BIND_MAP_RECURSIVE ? AT_RECURSIVE : 0);
-        if (mount_setattr(tree, "", flags, &attributes, sizeof attributes) != 0) return close_keeping_errno(tree, -1);
+        int result = mount_setattr(tree, "", flags, &attributes, sizeof attributes);
+        if (close_keeping_errno(map, result) != 0) return close_keeping_errno(tree, -1);
     }
     if (change_tree(tree, step) != 0) return close_keeping_errno(tree, -1);
-    shim->slots[step->number[4]] = tree;
-    return 0;
+    return fill_slot(shim, step->number[4], tree);
 }
 
 int step_time_offsets(struct shim *shim, const struct lp_step *step) {
     if (unshare(0x80 /* CLONE_NEWTIME */) != 0) return -1;
     const char *offsets = text_of(shim, step, 0);
     // Before the first process is in it: then the kernel takes them no more.
-    return *offsets ? write_file("/proc/self/timens_offsets", offsets) : 0;
+    return *offsets ? write_and_close(open("/proc/self/timens_offsets", O_WRONLY | O_CLOEXEC), offsets) : 0;
 }
 
 // Joins what it can in the given order, and once more what was refused: a namespace of the host's needs our present rights,
@@ -104,7 +124,7 @@ int step_join(struct shim *shim, const struct lp_step *step) {
     shim->joins[shim->join_count++] =
         (struct join){.descriptor = shim->descriptors[step->number[1]], .flags = (int)step->number[0]};
     // Together, as only the last of them knows what there is.
-    if (shim->steps[shim->current + 1].operation == LP_JOIN) return 0;
+    if (shim->current + 1 < shim->header->step_count && shim->steps[shim->current + 1].operation == LP_JOIN) return 0;
     return join_all(shim);
 }
 

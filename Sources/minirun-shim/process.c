@@ -46,11 +46,12 @@ int step_loopback(struct shim *shim, const struct lp_step *step) {
 
 int step_oom_score(struct shim *shim, const struct lp_step *step) {
     (void)shim;
-    char text[16];
-    int length = snprintf(text, sizeof text, "%d", (int)(int64_t)step->number[0]);
+    char space[24];
+    struct text text = TEXT_IN(space);
+    add_format(&text, "%lld", (long long)(int64_t)step->number[0]);
     int file = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
     if (file < 0) return -1;
-    ssize_t count = write(file, text, (size_t)length);
+    ssize_t count = write(file, space, text.length);
     int code = errno;
     close(file);
     errno = code;
@@ -133,6 +134,7 @@ int step_working_folder(struct shim *shim, const struct lp_step *step) {
     if (enter_folder(shim, text_of(shim, step, 0), true) == 0) return 0;
     if (errno != EACCES) return -1;
     // Root here may have fewer rights than the user: LP_IDS tries again.
+    forget_failure();
     shim->late_folder = true;
     shim->folder = step;
     return 0;

@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #include "launch_plan.h"
+#include "text.h"
 
 // A namespace to join, or a process whose namespaces to join (setns(2)).
 struct join {
@@ -32,11 +33,11 @@ struct shim {
     int root;                   // O_PATH descriptor of the new root, -1 before it is mounted
     int barrier;                // this side's end of the socket pair between monitor and child; -1 where no monitor stays
     int mask;                   // the file system that covers masked folders, as far as the pivot; -1 where there is none
-    int layers[512];            // descriptors of LP_LAYER
+    int layers[LP_LAYERS];      // descriptors of LP_LAYER
     uint32_t layer_count;
     int descriptors[LP_DESCRIPTORS]; // those that came with the plan
     uint32_t descriptor_count;
-    int slots[LP_SLOTS];        // what one step has opened for another
+    int slots[LP_SLOTS];        // what one step has opened for another; -1 where there is nothing
     struct join joins[LP_DESCRIPTORS];
     uint32_t join_count;
     bool new_time;              // the child is to be born into the new time namespace
@@ -54,8 +55,9 @@ struct shim {
 // A step: 0, or -1 with errno set. `detail` of the report is set by fail_with.
 typedef int step_function(struct shim *shim, const struct lp_step *step);
 
-const char *text_of(const struct shim *shim, const struct lp_step *step, int index);
 int fail_with(int code, const char *detail);
+// A failure that is passed over: a later one of the same step must not be told with its detail.
+void forget_failure(void);
 _Noreturn void report_failure(struct shim *shim, int code);
 uint64_t now(void);
 int send_message(const struct shim *shim, struct lp_message *message, int descriptor);
@@ -71,7 +73,15 @@ step_function step_hide, step_id_map, step_open_tree, step_time_offsets, step_jo
 pid_t clone_child(struct shim *shim, uint64_t flags, const char *cgroup_path, int *pidfd);
 int open_bind_source(const char *source, uint64_t flags);
 int change_tree(int tree, const struct lp_step *step);
+int take_slot(struct shim *shim, uint64_t number);
+int fill_slot(struct shim *shim, uint64_t number, int descriptor);
 int close_keeping_errno(int fd, int result);
+
+// plan.c: the plan as it came, and what its steps point at
+bool is_plan(const char *plan, size_t size, uint32_t descriptors);
+void load_plan(struct shim *shim, int file);
+const char *text_of(const struct shim *shim, const struct lp_step *step, int index);
+char **list_of(const struct shim *shim, uint32_t offset, char **space, size_t capacity);
 
 // The others, by file; mounts.c, copy_up.c, devices.c, streams.c, process.c, identity.c, seccomp.c, exec.c, hooks.c,
 // start.c, console.c, init.c
@@ -90,7 +100,6 @@ int raise_permitted(void);
 int set_effective(uint64_t effective);
 step_function step_home, step_find_program, step_attribute, step_exec;
 void add_home(const struct shim *shim, char **environment);
-char **list_of(const struct shim *shim, uint32_t offset, char **space, size_t capacity);
 step_function step_hook;
 step_function step_start;
 step_function step_init;

@@ -50,7 +50,10 @@ int step_own_streams(struct shim *shim, const struct lp_step *step) {
         if (!S_ISCHR(status.st_mode)) return fail_with(EINVAL, "a standard stream of a kind that a container must not have");
         int own = own_device(shim, status.st_rdev, flags);
         // A container without that node keeps the caller's.
-        if (own < 0 && inherits) continue;
+        if (own < 0 && inherits) {
+            forget_failure();
+            continue;
+        }
         if (own < 0 || dup2(own, stream) < 0) return -1;
         close(own);
     }

@@ -14,26 +14,43 @@ enum Fixtures {
     static let guestProgram = GuestProgram.path
 
     /// Makes an image of one layer from a folder's content and returns its location.
-    static func image(from tree: String, configuration: JSON = [:], at layout: String) throws -> String {
+    /// - Parameter above: the content of so many more layers, which are the same but for their places.
+    static func image(
+        from tree: String,
+        configuration: JSON = [:],
+        at layout: String,
+        above: (tree: String, count: Int)? = nil
+    ) throws -> String {
         try Files.makeDirectories("\(layout)/blobs/sha256")
-        let tar = "\(layout)/layer.tar"
-        try tool("tar", "-C", tree, "--numeric-owner", "--sort=name", "-cf", tar, ".")
-        let diffID = try sha256(tar)
-        let layer = try adopt(tar, in: layout, mediaType: "application/vnd.oci.image.layer.v1.tar")
+        var layers: [(diffID: JSON, descriptor: JSON)] = []
+        for (tree, count) in [(tree, 1)] + (above.map { [($0.tree, $0.count)] } ?? []) {
+            let tar = "\(layout)/layer.tar"
+            try tool("tar", "-C", tree, "--numeric-owner", "--sort=name", "-cf", tar, ".")
+            let diffID = JSON.string(try sha256(tar))
+            let layer = try adopt(tar, in: layout, mediaType: "application/vnd.oci.image.layer.v1.tar")
+            layers += Array(repeating: (diffID, layer), count: count)
+        }
         let config: JSON = [
             "architecture": .string(Platform.host.architecture), "os": "linux", "config": configuration,
-            "rootfs": ["type": "layers", "diff_ids": [.string(diffID)]],
+            "rootfs": ["type": "layers", "diff_ids": .array(layers.map(\.diffID))],
         ]
         let manifest: JSON = [
             "schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
             "config": try store(config, in: layout, mediaType: "application/vnd.oci.image.config.v1+json"),
-            "layers": [layer],
+            "layers": .array(layers.map(\.descriptor)),
         ]
         let entry = try store(manifest, in: layout, mediaType: "application/vnd.oci.image.manifest.v1+json")
         let index: JSON = ["schemaVersion": 2, "manifests": [entry]]
         try Files.write("\(layout)/index.json", index.bytes())
         try Files.write("\(layout)/oci-layout", Array(#"{"imageLayoutVersion":"1.0.0"}"#.utf8))
         return "oci:\(layout)"
+    }
+
+    /// An image of so many layers, in which a shell runs.
+    static func image(of layers: Int, _ engine: Minirun) throws -> String {
+        try engine.write("above/etc/mark", "")
+        let above = (tree: engine.path("above"), count: layers - 1)
+        return try image(from: try tree(engine), at: engine.path("layout"), above: above)
     }
 
     private static func store(_ json: JSON, in layout: String, mediaType: String) throws -> JSON {

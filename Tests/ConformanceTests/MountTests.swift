@@ -218,6 +218,35 @@ import Testing
         #expect(file?["uid"]?.int == 1000 && file?["gid"]?.int == 2000, "\(file?.text() ?? "")")
     }
 
+    /// However far behind in the list of mounts it stands.
+    @Test(
+        .must("config.md#posix-platform-mounts", "An id-mapped mount may be the 600th.", runc: "newer than it"),
+        arguments: [505, 512, 600]
+    )
+    func anIDMappedMountBehindManyOthers(others: Int) throws {
+        try bundle.write("source/file", "x")
+        for number in 0..<others { bundle.config.append("mounts", .bind(bundle.path("source"), "/others/\(number)")) }
+        var mount = JSON.bind(bundle.path("source"), "/m", "rbind", "idmap")
+        mount.set("uidMappings", [.mapping(0, 1000, 10)])
+        mount.set("gidMappings", [.mapping(0, 2000, 10)])
+        bundle.config.append("mounts", mount)
+        let file = try bundle.report("/m/file")["paths"]["/m/file"]
+        #expect(file?["uid"]?.int == 1000 && file?["gid"]?.int == 2000, "\(file?.text() ?? "")")
+    }
+
+    /// Options of more than a page: taken as they are or refused, never cut. The last of them counts.
+    @Test(
+        .must("config.md#linux-mount-options", "Options are taken whole.", both: "mount(2) has a page for them"),
+        arguments: [1, 400, 1000]
+    )
+    func manyOptionsOfATmpfs(count: Int) throws {
+        let options = [String](repeating: "size=1024k", count: count)
+        bundle.config.append("mounts", .mount("/etc", "tmpfs", "tmpfs", options))
+        bundle.config.append("mounts", .mount("/new", "tmpfs", "tmpfs", options + ["mode=0710"]))
+        let outcome = try bundle.run(script: "stat -c %a /etc /new")
+        #expect(outcome.out == "755\n710\n", "\(outcome)")
+    }
+
     @Test(
         .must("config-linux.md#rootfs-mount-propagation", "rootfsPropagation sets the propagation of the root."),
         arguments: ["shared", "slave", "private", "unbindable"]

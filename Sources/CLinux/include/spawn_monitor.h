@@ -26,7 +26,8 @@ pid_t linux_spawn_monitor(
 /// Sends one message with descriptors, at most 33 (those of LP_MESSAGE_PLAN). MSG_NOSIGNAL.
 ssize_t linux_send_descriptors(int socket, const void *message, size_t size, const int *descriptors, size_t count);
 
-/// Receives one message and, if one comes with it, a descriptor (-1 otherwise). 0 at the end.
+/// Receives one message and, if one comes with it, a descriptor (-1 otherwise). 0 at the end. EMSGSIZE for a longer message or
+/// for more descriptors, none of which stays open.
 ssize_t linux_receive(int socket, void *message, size_t size, int *descriptor);
 
 #endif

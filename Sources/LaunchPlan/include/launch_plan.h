@@ -73,6 +73,8 @@
 // The most descriptors that come with a plan, and the most that its steps keep for later ones.
 #define LP_DESCRIPTORS 32
 #define LP_SLOTS 1024
+// The most lower layers of an overlay: the kernel's own limit (OVL_MAX_STACK).
+#define LP_LAYERS 500
 
 struct lp_header {
     uint32_t magic;
@@ -92,7 +94,7 @@ enum lp_operation {
     // -- by the monitor (phase 0), in the host's mount tree
     LP_HIDE,              // not dumpable: who shares a pid namespace with the child may not look into it before its exec
     LP_ID_MAP,            // t0: uid_map, t1: gid_map, n0: slot; a user namespace with that map, for LP_OPEN_TREE
-    LP_OPEN_TREE,         // as LP_BIND, without t1, n4: slot, n5: 1 + slot of an id map or 0
+    LP_OPEN_TREE,         // as LP_BIND, without t1, n4: slot, n5: 1 + slot of an id map, which is empty after it, or 0
     LP_TIME_OFFSETS,      // t0: text for /proc/self/timens_offsets; the child is born into a new time namespace
     LP_JOIN,              // n0: CLONE_NEW* flags, n1: index of the descriptor (a namespace or a process); all LP_JOINs together
 

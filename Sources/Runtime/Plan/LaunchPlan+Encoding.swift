@@ -7,9 +7,11 @@ extension LaunchPlan {
 
     /// The binary form that `launch_plan.h` describes.
     ///
-    /// - Throws: where a text holds a NUL byte: the shim would take what stands before it for the whole.
+    /// - Throws: where a text holds a NUL byte, as the shim would take what stands before it for the whole; where the plan asks
+    ///   for more than the shim has room for.
     /// - Parameter descriptors: how many come with it.
     package func encoded(descriptors: Int = 0) throws(EngineError) -> [UInt8] {
+        try checkCounts(descriptors: descriptors)
         var texts = TextTable(offset: MemoryLayout<lp_header>.stride + steps.count * MemoryLayout<lp_step>.stride)
         let records = steps.map { $0.record(&texts) }
         if texts.holdsNUL { throw EngineError(.invalid, "a path, a name or an argument holds a NUL byte") }
@@ -21,12 +23,50 @@ extension LaunchPlan {
         header.step_count = UInt32(records.count)
         header.steps = UInt32(MemoryLayout<lp_header>.stride)
         header.descriptors = UInt32(descriptors)
-        header.size = UInt32(texts.offset + texts.bytes.count)
+        let size = texts.offset + texts.bytes.count
+        guard size <= LaunchPlan.mostBytes else {
+            throw EngineError(.invalid, "a launch plan of \(size) bytes: \(LaunchPlan.mostBytes) is the most")
+        }
+        header.size = UInt32(size)
         var bytes: [UInt8] = []
         bytes.reserveCapacity(Int(header.size))
         withUnsafeBytes(of: &header) { bytes.append(contentsOf: $0) }
         records.withUnsafeBytes { bytes.append(contentsOf: $0) }
         return bytes + texts.bytes
+    }
+}
+
+extension LaunchPlan {
+    /// The most lower layers of one overlay, which is the kernel's limit.
+    package static let mostLayers = Int(LP_LAYERS)
+    /// The most mounts whose sources are opened before the container is made.
+    package static let mostOpenedMounts = Int(LP_SLOTS)
+    /// The most descriptors that come with a plan.
+    package static let mostDescriptors = Int(LP_DESCRIPTORS)
+    /// The largest plan that the shim takes.
+    static let mostBytes = 16 << 20
+    /// The most arguments, and the most entries of an environment.
+    static let mostWords = 65_534
+
+    /// The shim has fixed room for what its steps count, and refuses the rest with less to say.
+    private func checkCounts(descriptors: Int) throws(EngineError) {
+        func check(_ count: Int, _ most: Int, _ what: String) throws(EngineError) {
+            if count > most { throw EngineError(.invalid, "\(count) \(what): \(most) is the most") }
+        }
+        var layers = 0
+        try check(descriptors, LaunchPlan.mostDescriptors, "descriptors for one launch")
+        for step in steps {
+            switch step {
+            case .layer: layers += 1
+            case .idMap(_, let slot), .openTree(_, let slot, _), .attach(_, let slot):
+                try check(slot + 1, LaunchPlan.mostOpenedMounts, "mounts whose sources are opened for the container")
+            case .findProgram(let arguments, let environment, _), .execute(let arguments, let environment, _):
+                try check(arguments.count, LaunchPlan.mostWords, "arguments")
+                try check(environment.count, LaunchPlan.mostWords, "entries of the environment")
+            default: break
+            }
+        }
+        try check(layers, LaunchPlan.mostLayers, "layers on one another")
     }
 }
 

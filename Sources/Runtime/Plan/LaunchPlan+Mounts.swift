@@ -16,7 +16,7 @@ extension LaunchPlan {
             if options.remount {
                 steps.append(.remount(bind))
             } else if mount.isOpenedBefore(spec, context) {
-                steps.append(.attach(bind, slot: index))
+                steps.append(.attach(bind, slot: spec.slot(ofMount: index, context)))
             } else {
                 steps.append(.bind(bind))
             }
@@ -111,6 +111,13 @@ extension RuntimeSpec.Mount {
         // Nobody else may do that, and need not: the container's ids are the caller's own there.
         if !context.opensSources { return false }
         return spec.linux.has(.user) || spec.linux.namespaces.contains { $0.type == .mount && $0.path != nil }
+    }
+}
+
+extension RuntimeSpec {
+    /// Where the preparation leaves the opened source of a mount: numbers without gaps, however many other mounts there are.
+    func slot(ofMount index: Int, _ context: LaunchContext) -> Int {
+        mounts[..<index].count { $0.isOpenedBefore(self, context) }
     }
 }
 

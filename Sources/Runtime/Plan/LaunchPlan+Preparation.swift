@@ -28,6 +28,7 @@ extension LaunchPlan {
     ) throws(EngineError) {
         let options = try MountOptions(mount.options)
         if options.remount { return }
+        let slot = spec.slot(ofMount: index, context)
         var mapSlot: Int?
         if !mount.uidMappings.isEmpty || !mount.gidMappings.isEmpty || options.idMapped {
             let own = mount.uidMappings.isEmpty && mount.gidMappings.isEmpty
@@ -35,15 +36,12 @@ extension LaunchPlan {
                 users: (own ? spec.linux.uidMappings : mount.uidMappings).text,
                 groups: (own ? spec.linux.gidMappings : mount.gidMappings).text
             )
-            let slot = LaunchPlan.firstMapSlot + index
+            // The map makes room for what is opened with it.
             mapSlot = slot
             steps.append(.idMap(map, slot: slot))
         }
-        steps.append(.openTree(try BindMount(mount, options, spec, context), slot: index, idMap: mapSlot))
+        steps.append(.openTree(try BindMount(mount, options, spec, context), slot: slot, idMap: mapSlot))
     }
-
-    /// Slots up to here are for mounts, by their index.
-    private static let firstMapSlot = 512
 
     /// For a process that joins a running container: by a pidfd, which comes with the plan as its only descriptor.
     package init(
