@@ -46,6 +46,46 @@ import Testing
         #expect(HostProcesses.mounts(below: bundle.folder).isEmpty)
     }
 
+    /// The number of components is the image's to choose (its WORKDIR): none of them may cost stack.
+    @Test(
+        .must("config.md#process", "A working folder of many components is entered, or refused with a reason."),
+        arguments: [1, 128, 900, 2000, 2100, 20_000]
+    )
+    func aWorkingFolderOf(components: Int) throws {
+        let path = String(repeating: "/a", count: components)
+        bundle.config.set("process.cwd", .string(path))
+        bundle.config.set("process.args", ["/bin/sh", "-c", "echo here"])
+        let outcome = try bundle.run()
+        // The kernel's paths have 4095 bytes.
+        if path.utf8.count < 4095 {
+            #expect(outcome.code == 0 && outcome.out == "here\n", "\(outcome)")
+        } else {
+            #expect((1...127).contains(outcome.code) && !outcome.err.isEmpty, "\(outcome)")
+        }
+    }
+
+    /// Links that lead nowhere are followed by their texts, so long as the kernel would follow them.
+    @Test(
+        .must("config.md#mounts", "A target behind dangling links is made inside the root, or refused."),
+        arguments: [1, 30, 60]
+    )
+    func danglingLinks(count: Int) throws {
+        for number in 0..<count {
+            try Link.create(
+                bundle.path("rootfs/l\(number)"),
+                to: number + 1 == count ? "/new/deep" : "../l\(number + 1)"
+            )
+        }
+        try bundle.write("source/file", "here")
+        bundle.config.append("mounts", .bind(bundle.path("source"), "/l0/below/it"))
+        let outcome = try bundle.run(script: "cat /new/deep/below/it/file")
+        if count <= 40 {
+            #expect(outcome.out == "here", "\(outcome)")
+        } else {
+            #expect((1...127).contains(outcome.code), "\(outcome)")
+        }
+    }
+
     @Test(
         .must(
             "CVE-2019-19921, CVE-2023-27561, CVE-2023-28642",
