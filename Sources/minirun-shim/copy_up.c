@@ -1,11 +1,15 @@
 // tmpcopyup: a new tmpfs begins with what the image has in the folder that it covers.
+//
+// The folder may be one of a volume whose other users change it meanwhile. So everything is opened once, by a path descriptor, and
+// judged by that; nothing but a regular file or a folder is ever opened for reading, as a FIFO would wait and a device would act
+// (CVE-2026-133553). What is written goes to the new mount's own descriptors alone. The walk holds one folder of either side and a
+// few numbers for each level above it, however deep the tree is.
 
 #include "shim.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
@@ -13,18 +17,47 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-// Deeper than any image's tree; recursion by an image's hand must end.
-enum { deepest = 128 };
+// Deeper than any path can name; a tree that somebody else makes deeper while we look at it must end.
+enum { deepest = 4096 };
 
-static int copy_tree(int from, int to, int depth);
+// A folder above the present one, and where its list of entries goes on.
+static struct level {
+    dev_t device;
+    ino_t inode;
+    off_t next;
+} levels[deepest];
 
-static int copy_bytes(int from, int to, off_t size) {
-    for (off_t done = 0; done < size;) {
-        ssize_t count = sendfile(to, from, &done, (size_t)(size - done));
-        if (count < 0) return -1;
-        if (count == 0) break; // shorter than it was
+struct copy {
+    int source;
+    int target;
+    uint32_t depth;
+};
+
+// Opens for reading what a path descriptor has: that very inode, whatever has its name by now.
+static int open_again(int descriptor, int flags) {
+    char path[32];
+    struct text text = TEXT_IN(path);
+    add_format(&text, "/proc/self/fd/%d", descriptor);
+    return text.fits ? open(path, flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC) : -1;
+}
+
+// The data of a file, with holes where it has holes: it is the data that costs, however large the file says that it is.
+static int copy_data(int from, int to, off_t size) {
+    for (off_t at = 0; at < size;) {
+        off_t begin = lseek(from, at, SEEK_DATA);
+        if (begin < 0 && errno == ENXIO) break; // nothing but a hole as far as the end
+        if (begin < 0) return -1;
+        off_t end = lseek(from, begin, SEEK_HOLE);
+        if (end < 0 || lseek(to, begin, SEEK_SET) < 0) return -1;
+        if (end > size) end = size;
+        for (at = begin; at < end;) {
+            ssize_t count = sendfile(to, from, &at, (size_t)(end - at));
+            if (count < 0) return -1;
+            if (count == 0) return ftruncate(to, size); // shorter than it was
+        }
+        at = end > begin ? end : begin + 1;
     }
-    return 0;
+    return ftruncate(to, size);
 }
 
 // Extended attributes, of which a tmpfs takes those of security and trusted; others are left out.
@@ -38,63 +71,121 @@ static void copy_attributes(int from, int to) {
     }
 }
 
-static int copy_open(int source, int copy, const struct stat *status, int depth) {
-    int result = S_ISDIR(status->st_mode) ? copy_tree(source, copy, depth + 1) : copy_bytes(source, copy, status->st_size);
-    if (result != 0) return -1;
-    struct timespec times[2] = {status->st_atim, status->st_mtim};
-    // The owner first: changing it takes the setuid bit away.
-    if (fchown(copy, status->st_uid, status->st_gid) != 0 || fchmod(copy, status->st_mode & 07777) != 0) return -1;
-    copy_attributes(source, copy);
-    return futimens(copy, times);
+// The owner first: changing it takes the setuid bit away.
+static int copy_metadata(int from, int to, const struct stat *status) {
+    if (fchown(to, status->st_uid, status->st_gid) != 0 || fchmod(to, status->st_mode & 07777) != 0) return -1;
+    copy_attributes(from, to);
+    const struct timespec times[2] = {status->st_atim, status->st_mtim};
+    return futimens(to, times);
 }
 
-static int copy_entry(int from, int to, const char *name, int depth) {
+static int copy_file(const struct copy *copy, const char *name, int descriptor, const struct stat *status) {
+    int from = open_again(descriptor, O_RDONLY);
+    if (from < 0) return -1;
+    int to = openat(copy->target, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (to < 0) return close_keeping_errno(from, -1);
+    int result = copy_data(from, to, status->st_size) != 0 ? -1 : copy_metadata(from, to, status);
+    close_keeping_errno(to, 0);
+    return close_keeping_errno(from, result);
+}
+
+static int copy_link(const struct copy *copy, const char *name, int descriptor) {
+    char target[4096];
+    ssize_t length = readlinkat(descriptor, "", target, sizeof target - 1);
+    if (length < 0) return -1;
+    target[length] = 0;
+    return symlinkat(target, copy->target, name);
+}
+
+// Goes into a folder, which is made in the copy. What is to be done in the one above is noted; its descriptors are closed.
+static int descend(struct copy *copy, const char *name, int descriptor, off_t next) {
+    struct stat above;
+    if (copy->depth == deepest) return fail_with(ELOOP, "too deep to copy");
+    if (fstat(copy->source, &above) != 0 || (mkdirat(copy->target, name, 0700) != 0 && errno != EEXIST)) return -1;
+    int source = open_again(descriptor, O_RDONLY | O_DIRECTORY);
+    if (source < 0) return -1;
+    int target = openat(copy->target, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (target < 0) return close_keeping_errno(source, -1);
+    levels[copy->depth++] = (struct level){.device = above.st_dev, .inode = above.st_ino, .next = next};
+    close(copy->source), close(copy->target);
+    copy->source = source, copy->target = target;
+    return 0;
+}
+
+// Finishes a folder and goes back to the one above, which is still the one that we came from: a folder that was moved meanwhile
+// would lead elsewhere.
+static int ascend(struct copy *copy) {
+    struct stat own, above;
+    if (fstat(copy->source, &own) != 0 || copy_metadata(copy->source, copy->target, &own) != 0) return -1;
+    const struct level *level = &levels[--copy->depth];
+    int source = openat(copy->source, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (source < 0) return -1;
+    if (fstat(source, &above) != 0 || lseek(source, level->next, SEEK_SET) < 0) return close_keeping_errno(source, -1);
+    if (above.st_dev != level->device || above.st_ino != level->inode) {
+        close(source);
+        return fail_with(ESTALE, "a folder was moved while it was copied");
+    }
+    // Nobody else has the copy yet.
+    int target = openat(copy->target, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (target < 0) return close_keeping_errno(source, -1);
+    close(copy->source), close(copy->target);
+    copy->source = source, copy->target = target;
+    return 0;
+}
+
+// Copies one entry. 1 where it was a folder that the walk has gone into.
+static int copy_entry(struct copy *copy, const char *name, off_t next) {
     struct stat status;
-    if (fstatat(from, name, &status, AT_SYMLINK_NOFOLLOW) != 0) return -1;
-    if (S_ISREG(status.st_mode) || S_ISDIR(status.st_mode)) {
-        bool folder = S_ISDIR(status.st_mode);
-        if (folder && mkdirat(to, name, 0700) != 0 && errno != EEXIST) return -1;
-        int source = openat(from, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | (folder ? O_DIRECTORY : 0));
-        if (source < 0) return -1;
-        int copy = openat(to, name, O_NOFOLLOW | O_CLOEXEC | (folder ? O_RDONLY | O_DIRECTORY : O_WRONLY | O_CREAT | O_EXCL), 0600);
-        if (copy < 0) return close_keeping_errno(source, -1);
-        int result = copy_open(source, copy, &status, depth);
-        close_keeping_errno(copy, 0);
-        return close_keeping_errno(source, result);
+    int descriptor = openat(copy->source, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (descriptor < 0) return errno == ENOENT ? 0 : -1; // removed meanwhile
+    int result = fstat(descriptor, &status);
+    if (result == 0 && S_ISDIR(status.st_mode)) {
+        result = descend(copy, name, descriptor, next) == 0 ? 1 : -1;
+    } else if (result == 0 && S_ISREG(status.st_mode)) {
+        result = copy_file(copy, name, descriptor, &status);
+    } else if (result == 0) {
+        result = S_ISLNK(status.st_mode) ? copy_link(copy, name, descriptor)
+                                         : mknodat(copy->target, name, status.st_mode, status.st_rdev);
+        if (result == 0) result = fchownat(copy->target, name, status.st_uid, status.st_gid, AT_SYMLINK_NOFOLLOW);
     }
-    if (S_ISLNK(status.st_mode)) {
-        char target[4096];
-        ssize_t length = readlinkat(from, name, target, sizeof target - 1);
-        if (length < 0) return -1;
-        target[length] = 0;
-        if (symlinkat(target, to, name) != 0) return -1;
-    } else if (mknodat(to, name, status.st_mode, status.st_rdev) != 0) {
-        return -1;
-    }
-    return fchownat(to, name, status.st_uid, status.st_gid, AT_SYMLINK_NOFOLLOW);
+    return close_keeping_errno(descriptor, result);
 }
 
-// getdents64(2) into the stack: this program has no allocator to open a DIR with.
-static int copy_tree(int from, int to, int depth) {
-    if (depth > deepest) return fail_with(ELOOP, "too deep to copy");
-    char buffer[2048] __attribute__((aligned(8)));
+// The entries that one getdents64(2) gives, into the stack: this program has no allocator to open a DIR with. 1 where the walk has
+// gone into one of them, 0 at the end of the folder, 2 where there are more.
+static int copy_some(struct copy *copy) {
+    char buffer[4096] __attribute__((aligned(8)));
+    long size = syscall(SYS_getdents64, copy->source, buffer, sizeof buffer);
+    if (size <= 0) return (int)size;
+    for (long at = 0; at < size;) {
+        const struct dirent64 *entry = (const struct dirent64 *)(const void *)(buffer + at);
+        at += entry->d_reclen;
+        if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..")) continue;
+        int result = copy_entry(copy, entry->d_name, entry->d_off);
+        if (result != 0) return result;
+    }
+    return 2;
+}
+
+static int copy_all(struct copy *copy) {
     for (;;) {
-        long size = syscall(SYS_getdents64, from, buffer, sizeof buffer);
-        if (size <= 0) return (int)size;
-        for (long at = 0; at < size;) {
-            struct dirent64 *entry = (struct dirent64 *)(void *)(buffer + at);
-            at += entry->d_reclen;
-            if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..")) continue;
-            if (copy_entry(from, to, entry->d_name, depth) != 0) return -1;
-        }
+        int result = copy_some(copy);
+        if (result < 0) return -1;
+        if (result > 0) continue;
+        if (copy->depth == 0) return 0;
+        if (ascend(copy) != 0) return -1;
     }
 }
 
-// Copies what is in an open folder into another, a mount's root that may be detached, and the folder's own owner and mode.
+// Copies what is in an open folder into another, a mount's root that may be detached, and the folder's own owner; its mode is an
+// option of the file system.
 int copy_up(int from, int to) {
-    int copy = openat(to, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (copy < 0) return -1;
     struct stat status;
-    int result = fstat(from, &status) != 0 || copy_tree(from, copy, 0) != 0 ? -1 : fchown(copy, status.st_uid, status.st_gid);
-    return close_keeping_errno(copy, result);
+    if (fstat(from, &status) != 0) return -1;
+    struct copy copy = {.source = openat(from, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), .target = -1};
+    if (copy.source < 0) return -1;
+    copy.target = openat(to, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int result = copy.target < 0 || copy_all(&copy) != 0 ? -1 : fchown(copy.target, status.st_uid, status.st_gid);
+    if (copy.target >= 0) close_keeping_errno(copy.target, 0);
+    return close_keeping_errno(copy.source, result);
 }
