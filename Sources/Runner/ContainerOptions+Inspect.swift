@@ -12,13 +12,19 @@ extension ContainerOptions {
             "Tty": .bool(terminal), "OpenStdin": .bool(interactive), "StdinOnce": .bool(interactive),
             "Env": .strings(spec.process.env.filter { !$0.hasPrefix("HOSTNAME=") && !$0.hasPrefix("HOME=") }),
             "Cmd": (command.isEmpty && entrypoint == nil ? image.cmd : command).map { .strings($0) } ?? .null,
-            "Image": .string(name), "Volumes": .object(image.volumes.map { (key: $0, value: [:]) }),
+            "Image": .string(name),
+            "Volumes": .object(Set(image.volumes + ownVolumes).sorted().map { (key: $0, value: [:]) }),
             "WorkingDir": .string(workingFolder ?? image.workingDir),
             "Entrypoint": (entrypoint ?? image.entrypoint).map { .strings($0) } ?? .null,
             "Labels": .sortedStrings(image.labels.merging(labels) { $1 }),
             "StopSignal": (stopSignal ?? image.stopSignal).map { .string($0) } ?? .null,
             "StopTimeout": stopTimeout.map { .number($0) } ?? .null,
         ]
+    }
+
+    /// Where the caller asked for a volume without a name.
+    private var ownVolumes: [String] {
+        mounts.compactMap { if case .volume = $0.kind { $0.destination } else { nil } }
     }
 
     func inspectedHostConfig(_ spec: RuntimeSpec) -> JSON {
@@ -60,7 +66,7 @@ extension ContainerOptions {
         ]
     }
 
-    var inspectedMounts: JSON {
+    func inspectedMounts(_ volumes: [ContainerSpec.Volume]) -> JSON {
         .array(
             mounts.compactMap { mount in
                 guard case .bind(let source, _) = mount.kind else { return nil }
@@ -70,6 +76,13 @@ extension ContainerOptions {
                     "Propagation": .string(mount.propagation ?? "rprivate"),
                 ]
             }
+                + volumes.map { volume in
+                    [
+                        "Type": "volume", "Name": .string(volume.name), "Source": .string(volume.source),
+                        "Destination": .string(volume.destination), "Driver": "local",
+                        "Mode": .string(volume.readOnly ? "ro" : ""), "RW": .bool(!volume.readOnly), "Propagation": "",
+                    ]
+                }
         )
     }
 }

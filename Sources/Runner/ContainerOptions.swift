@@ -72,6 +72,8 @@ package struct MountRequest: Equatable, Sendable {
         case bind(source: String, create: Bool)
         /// Options as tmpfs(5) has them.
         case tmpfs(options: [String])
+        /// A folder of the container's own, which goes with it. With `copy` it begins with what the image has at its place.
+        case volume(copy: Bool)
     }
 
     package var kind: Kind

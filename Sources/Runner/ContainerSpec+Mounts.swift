@@ -1,8 +1,8 @@
 import OCI
 
 extension ContainerSpec {
-    /// The default mounts, the engine's three files, and what the caller asks for: the nearer the root the earlier, so that
-    /// none covers another that was meant to lie in it.
+    /// The default mounts, then the engine's three files and what the caller and the image ask for: the nearer the root the
+    /// earlier, so that none covers another that was meant to lie in it, such as one on /etc the file on /etc/hosts.
     func mounts() throws(EngineError) -> [RuntimeSpec.Mount] {
         var mounts = DockerDefaults.mounts(sharedMemorySize: options.sharedMemorySize)
         if options.privileged {
@@ -10,21 +10,74 @@ extension ContainerSpec {
                 mounts[index].options.removeAll { $0 == "ro" }
             }
         }
-        mounts += ["resolv.conf", "hostname", "hosts"].map {
-            .init("/etc/\($0)", type: "bind", source: "\(folder)/\($0)", options: ["rbind", "rprivate"])
+        let files = ["resolv.conf", "hostname", "hosts"].map {
+            RuntimeSpec.Mount(
+                "/etc/\($0)",
+                type: "bind",
+                source: "\(folder)/\($0)",
+                options: ["rbind", "rprivate"]
+            )
         }
-        let requested = try options.mounts.map { request throws(EngineError) in try mount(request) }
-        for (index, mount) in requested.enumerated()
-        where requested[..<index].contains(where: { $0.destination == mount.destination }) {
-            throw EngineError(.invalid, "Duplicate mount point: \(mount.destination)")
+        var destinations: Set<String> = []
+        var requested: [RuntimeSpec.Mount] = []
+        for request in options.mounts {
+            let destination = try ContainerSpec.checked(request.destination)
+            guard destinations.insert(destination).inserted else {
+                throw EngineError(.invalid, "Duplicate mount point: \(destination)")
+            }
+            if let mount = try mount(request) { requested.append(mount) }
         }
+        requested += try volumes().map { .init($0.destination, type: "bind", source: $0.source, options: $0.options) }
         // The caller's word stands for a default at the same place, /dev/shm for instance.
-        mounts.removeAll { mount in requested.contains { $0.destination == mount.destination } }
+        let isFree: (RuntimeSpec.Mount) -> Bool = { mount in
+            !requested.contains { $0.destination == mount.destination }
+        }
+        requested = files.filter(isFree) + requested
         let depth: (RuntimeSpec.Mount) -> Int = { $0.destination.split(separator: "/").count }
-        return mounts + requested.enumerated().sorted { (depth($0.1), $0.0) < (depth($1.1), $1.0) }.map(\.1)
+        return mounts.filter(isFree)
+            + requested.enumerated().sorted { (depth($0.1), $0.0) < (depth($1.1), $1.0) }.map(\.1)
     }
 
-    private func mount(_ request: MountRequest) throws(EngineError) -> RuntimeSpec.Mount {
+    /// A folder on the disk that is the container's alone and goes with it.
+    package struct Volume: Equatable, Sendable {
+        /// 64 hexadecimal digits, as docker names a volume that nobody named.
+        package let name: String
+        package let source: String
+        package let destination: String
+        package let readOnly: Bool
+        /// It begins with what the image has at its place.
+        package let copiesUp: Bool
+
+        var options: [String] { ["rbind", "rprivate"] + (readOnly ? ["ro"] : []) }
+    }
+
+    /// The caller's volumes without a name, then those of the image at whose place the caller has put nothing.
+    package func volumes() throws(EngineError) -> [Volume] {
+        var places: [(destination: String, readOnly: Bool, copiesUp: Bool)] = []
+        var taken: Set<String> = []
+        for request in options.mounts {
+            let destination = try ContainerSpec.checked(request.destination)
+            taken.insert(destination)
+            if case .volume(let copy) = request.kind { places.append((destination, request.readOnly, copy)) }
+        }
+        for path in configuration.volumes {
+            let destination = try ContainerSpec.checked(ContainerSpec.cleaned(path))
+            if taken.insert(destination).inserted { places.append((destination, false, true)) }
+        }
+        return places.enumerated().map { index, place in
+            let number = String(index, radix: 16)
+            return Volume(
+                name: id.dropLast(4) + String(repeating: "0", count: max(0, 4 - number.count)) + number,
+                source: "\(dataFolder)/volumes/\(index)",
+                destination: place.destination,
+                readOnly: place.readOnly,
+                copiesUp: place.copiesUp
+            )
+        }
+    }
+
+    /// What the caller asks for at one place; nil for a volume, since those are numbered together.
+    private func mount(_ request: MountRequest) throws(EngineError) -> RuntimeSpec.Mount? {
         let destination = try ContainerSpec.checked(request.destination)
         switch request.kind {
         case .tmpfs(let options):
@@ -36,6 +89,7 @@ extension ContainerSpec {
             }
             if request.readOnly { all.append("ro") }
             return .init(destination, type: "tmpfs", source: "tmpfs", options: all)
+        case .volume: return nil
         case .bind(let source, _):
             var all = [request.recursive ? "rbind" : "bind", request.propagation ?? "rprivate"]
             if request.readOnly { all.append(request.recursive && request.readOnlyRecursive ? "rro" : "ro") }
@@ -49,11 +103,7 @@ extension ContainerSpec {
         guard destination.isAbsolutePath else {
             throw EngineError(.invalid, "invalid mount path: '\(destination)' mount path must be absolute")
         }
-        var parts: [Substring] = []
-        for part in destination.split(separator: "/") where part != "." {
-            if part == ".." { _ = parts.popLast() } else { parts.append(part) }
-        }
-        let path = "/" + parts.joined(separator: "/")
+        let path = cleaned(destination)
         if path == "/" { throw EngineError(.invalid, "invalid specification: destination can't be '/'") }
         if path == "/proc" || path.hasPrefix("/proc/") && !RuntimeSpec.Mount.allowedInProc.contains(path) {
             throw EngineError(.invalid, "\"\(path)\" cannot be mounted because it is inside /proc")

@@ -29,6 +29,8 @@ package struct ContainerSpec: Sendable {
     package let host: Host
     /// The folder that holds `rootfs`, `hosts`, `hostname` and `resolv.conf`.
     package let folder: String
+    /// The folder on the disk that holds the container's files, and so its volumes: the same, unless that does not lie there.
+    package var dataFolder: String
     /// The nodes that `--device` stands for.
     package var requestedDevices: [(device: RuntimeSpec.Device, access: LinuxResources.Access)] = []
     package var consoleSize: (width: UInt16, height: UInt16)?
@@ -47,6 +49,7 @@ package struct ContainerSpec: Sendable {
         self.users = users
         self.host = host
         self.folder = folder
+        dataFolder = folder
     }
 
     /// The whole specification.
@@ -112,8 +115,17 @@ package struct ContainerSpec: Sendable {
 
     private var workingFolder: String {
         let path = options.workingFolder ?? configuration.workingDir
-        if path.isEmpty { return "/" }
-        return path.isAbsolutePath ? path : "/" + path
+        // As docker cleans it: as text, so that `..` leads nowhere that a link could choose.
+        return ContainerSpec.cleaned(path)
+    }
+
+    /// A path without `.`, `..` and needless slashes, as text (Go's path.Clean of "/" and the path).
+    static func cleaned(_ path: String) -> String {
+        var parts: [Substring] = []
+        for part in path.split(separator: "/") where part != "." {
+            if part == ".." { _ = parts.popLast() } else { parts.append(part) }
+        }
+        return "/" + parts.joined(separator: "/")
     }
 
     /// docker's order: PATH, HOSTNAME, TERM; the image's; the caller's in place of these; HOME if none is set.

@@ -168,7 +168,7 @@ extension Engine {
             image: request.image
         )
         record.hostConfig = request.options.inspectedHostConfig(prepared.spec)
-        record.mounts = request.options.inspectedMounts
+        record.mounts = request.options.inspectedMounts(prepared.volumes)
         return record
     }
 }
@@ -245,18 +245,19 @@ private struct ForegroundRun {
         let data = engine.containers.folder(record.id)
         try Files.makeDirectories(bundle, mode: 0o700)
         try Files.makeDirectories(data, mode: 0o700)
-        for folder in ["\(bundle)/rootfs", "\(data)/upper", "\(data)/work"] {
+        for folder in ["\(bundle)/rootfs", "\(data)/upper", "\(data)/work"] + prepared.volumes.map(\.source) {
             try Files.makeDirectories(folder)
         }
         let options = request.options
-        let keepsHosts = options.network == .host && options.addedHosts.isEmpty
-        let hosts = keepsHosts ? try? Files.read("/etc/hosts") : nil
-        try NetworkFiles.write(
-            in: bundle,
-            hostname: prepared.spec.hostname ?? "",
-            hosts: hosts ?? Array(NetworkFiles.hosts(added: options.addedHosts).utf8),
-            options: options
+        let hostname = prepared.spec.hostname ?? ""
+        let host = options.network == .host ? try? Files.readText("/etc/hosts") : nil
+        let hosts = NetworkFiles.hosts(
+            of: NetworkFiles.names(hostname: hostname, domainname: options.domainname, container: record.name),
+            host: host,
+            added: options.addedHosts,
+            gateway: NetworkFiles.gateway(for: options)
         )
+        try NetworkFiles.write(in: bundle, hostname: hostname, hosts: Array(hosts.utf8), options: options)
     }
 
     /// After the program's end: statistics, cgroup, and the record of a container that stays.

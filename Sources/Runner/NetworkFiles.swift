@@ -19,25 +19,62 @@ package enum NetworkFiles {
 
     package static func hostname(_ name: String) -> String { name + "\n" }
 
-    /// The standard lines, then those of `--add-host` (`name:address`).
-    package static func hosts(added: [String], addresses: [String] = [], names: [String] = []) -> String {
-        var text = """
-            127.0.0.1\tlocalhost
-            ::1\tlocalhost ip6-localhost ip6-loopback
-            fe00::\tip6-localnet
-            ff00::\tip6-mcastprefix
-            ff02::1\tip6-allnodes
-            ff02::2\tip6-allrouters
+    /// The address that `--add-host NAME:host-gateway` means, where somebody asks for one: on the host's network the loopback,
+    /// elsewhere an address of the host's.
+    package static func gateway(for options: ContainerOptions) -> String? {
+        guard options.network != .host, options.addedHosts.contains(where: { $0.hasSuffix(":host-gateway") }) else {
+            return nil
+        }
+        return HostAddress.primary()
+    }
 
-            """
+    /// What a container calls itself: its host name with and without the domain, and its own name.
+    package static func names(hostname: String, domainname: String?, container: String?) -> [String] {
+        var names: [String] = []
+        if let domainname, !domainname.isEmpty, !hostname.isEmpty { names.append("\(hostname).\(domainname)") }
+        for name in [hostname, container ?? ""] where !name.isEmpty && !names.contains(name) { names.append(name) }
+        return names
+    }
+
+    /// The lines of /etc/hosts: the host's own where the container is in its network, else the standard ones; then those of
+    /// `--add-host` (`name:address`), then the container's own names, which resolve on every network.
+    ///
+    /// - Parameters:
+    ///   - names: those that the container goes by. One that has a line already gets no other.
+    ///   - host: the host's file.
+    ///   - gateway: what `host-gateway` stands for; without one it is 127.0.0.1.
+    package static func hosts(of names: [String], host: String? = nil, added: [String] = [], gateway: String? = nil)
+        -> String
+    {
+        var text =
+            host ?? """
+                127.0.0.1\tlocalhost
+                ::1\tlocalhost ip6-localhost ip6-loopback
+                fe00::\tip6-localnet
+                ff00::\tip6-mcastprefix
+                ff02::1\tip6-allnodes
+                ff02::2\tip6-allrouters
+
+                """
+        if !text.isEmpty, !text.hasSuffix("\n") { text += "\n" }
         for entry in added {
             guard let colon = entry.firstIndex(of: ":") else { continue }
             var address = entry[entry.index(after: colon)...]
             if address.hasPrefix("["), address.hasSuffix("]") { address = address.dropFirst().dropLast() }
+            if address == "host-gateway" { address = gateway.map { $0[...] } ?? "127.0.0.1" }
             text += "\(address)\t\(entry[..<colon])\n"
         }
-        for address in addresses { text += "\(address)\t\(names.joined(separator: " "))\n" }
+        let known = Set(text.split(separator: "\n").flatMap(hostNames).map { $0.lowercased() })
+        let own = names.filter { !known.contains($0.lowercased()) }
+        // Not 127.0.0.1: that is `localhost` when asked for its name (as Debian's installer has it).
+        if !own.isEmpty { text += "127.0.1.1\t\(own.joined(separator: " "))\n" }
         return text
+    }
+
+    /// The names of one line of a hosts file (hosts(5)).
+    private static func hostNames(_ line: Substring) -> [Substring] {
+        let words = line.prefix { $0 != "#" }.split(whereSeparator: { $0 == " " || $0 == "\t" })
+        return Array(words.dropFirst())
     }
 
     /// The host's resolver configuration with what the caller wants instead.

@@ -9,6 +9,8 @@ package struct PreparedRun: Sendable {
     package let spec: RuntimeSpec
     package let cgroup: CgroupPlan
     package let plan: LaunchPlan
+    /// What has to be made beside the bundle before the launch.
+    package let volumes: [ContainerSpec.Volume]
 
     /// What is known of the container beside its options.
     package struct Surroundings: Sendable {
@@ -54,9 +56,11 @@ package struct PreparedRun: Sendable {
             host: surroundings.host,
             folder: surroundings.folder
         )
+        description.dataFolder = surroundings.dataFolder
         description.consoleSize = surroundings.consoleSize
         for request in options.devices { description.requestedDevices += try HostDevices.resolve(request) }
         var spec = try description.specification()
+        volumes = try description.volumes()
 
         cgroup = try CgroupPlan(
             CgroupName(container: surroundings.id),
@@ -78,6 +82,7 @@ package struct PreparedRun: Sendable {
         context.cgroupMounts = CgroupFileSystem.all(in: cgroup.hierarchy, roots: cgroup.roots, name: cgroup.name)
         context.initProcess = options.initProcess
         for case .bind(let source, create: true) in options.mounts.map(\.kind) { context.makeSources.insert(source) }
+        context.copiedUp = Set(volumes.filter(\.copiesUp).map(\.source))
         context.seccomp = try PreparedRun.filter(options, surroundings, &spec)
         self.spec = spec
         plan = try LaunchPlan(spec, in: context)

@@ -3,6 +3,7 @@
 
 #include "shim.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -293,9 +294,38 @@ static int attach_tree(struct shim *shim, int tree, const char *path, uint64_t f
     return attach(tree, target);
 }
 
+// Whether an open folder has nothing in it, or -1.
+static int is_empty(int folder) {
+    char buffer[256] __attribute__((aligned(8)));
+    int names = 0;
+    long size;
+    while ((size = syscall(SYS_getdents64, folder, buffer, sizeof buffer)) > 0)
+        for (long at = 0; at < size; at += ((struct dirent64 *)(void *)(buffer + at))->d_reclen) names++;
+    // The folder itself and the one above.
+    return size < 0 || lseek(folder, 0, SEEK_SET) < 0 ? -1 : names <= 2;
+}
+
+// Gives a volume that is still empty what the image has at its place, and that folder's owner and mode. The image's folder is
+// opened in the root, so that no link of it leads out.
+static int fill_volume(const struct shim *shim, int tree, const char *path) {
+    int from = open_in_root(shim, path, O_RDONLY | O_DIRECTORY);
+    // What is no folder attach_tree refuses.
+    if (from < 0) return errno == ENOENT || errno == ENOTDIR ? 0 : -1;
+    int to = openat(tree, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (to < 0) return close_keeping_errno(from, -1);
+    struct stat status;
+    int result = is_empty(to);
+    if (result == 1) result = fstat(from, &status) != 0 || copy_up(from, to) != 0 ? -1 : fchmod(to, status.st_mode & 07777);
+    close_keeping_errno(to, 0);
+    return close_keeping_errno(from, result);
+}
+
 int step_bind(struct shim *shim, const struct lp_step *step) {
     int tree = open_bind_source(text_of(shim, step, 0), step->number[2]);
     if (tree < 0) return -1;
+    // Before the tree becomes read-only.
+    if (step->number[2] & LP_BIND_COPY_UP && fill_volume(shim, tree, text_of(shim, step, 1)) != 0)
+        return close_keeping_errno(tree, -1);
     if (change_tree(tree, step) != 0) return close_keeping_errno(tree, -1);
     return attach_tree(shim, tree, text_of(shim, step, 1), step->number[2]);
 }

@@ -95,7 +95,8 @@ import Testing
             MountRequest(kind: .tmpfs(options: ["size=1m", "exec"]), destination: "/dev/shm"),
         ]
         let mounts = try given.specification().mounts
-        #expect(mounts.suffix(3).map(\.destination) == ["/a", "/dev/shm", "/a/b/c"])
+        let files = ["/etc/resolv.conf", "/etc/hostname", "/etc/hosts"]
+        #expect(mounts.suffix(6).map(\.destination) == ["/a"] + files + ["/dev/shm", "/a/b/c"])
         #expect(mounts.filter { $0.destination == "/dev/shm" }.count == 1)
         #expect(mounts.last { $0.destination == "/a" }?.options == ["rbind", "rprivate", "rro"])
         #expect(mounts.last { $0.destination == "/dev/shm" }?.options == ["nosuid", "nodev", "size=1m"])
@@ -153,6 +154,73 @@ import Testing
     }
 }
 
+@Suite struct VolumeTests {
+    private func places(_ mounts: [MountRequest], _ volumes: [String]) throws -> [String] {
+        var given = Given()
+        given.options.mounts = mounts
+        given.configuration.volumes = volumes
+        return try given.specification().mounts.filter { $0.type == "bind" }.map { "\($0.source) \($0.destination)" }
+    }
+
+    private let files = ["resolv.conf", "hostname", "hosts"].map { "/store/containers/ID/\($0) /etc/\($0)" }
+
+    @Test func whatTheImageNamesIsTheContainersOwnOnTheDisk() throws {
+        #expect(
+            try places([], ["/data", "/var//lib/../lib/db/", "rel", "/data/"])
+                == [
+                    "/store/containers/ID/volumes/0 /data", "/store/containers/ID/volumes/2 /rel",
+                ] + files + ["/store/containers/ID/volumes/1 /var/lib/db"]
+        )
+    }
+
+    @Test func theCallersMountStandsForTheImages() throws {
+        let bind = MountRequest(kind: .bind(source: "/h", create: true), destination: "/data/")
+        let tmpfs = MountRequest(kind: .tmpfs(options: []), destination: "/cache")
+        let own = MountRequest(kind: .volume(copy: false), destination: "/own", readOnly: true)
+        var given = Given()
+        given.options.mounts = [bind, tmpfs, own]
+        given.configuration.volumes = ["/data", "/cache", "/own", "/more"]
+        let volumes = try given.description.volumes()
+        #expect(volumes.map(\.destination) == ["/own", "/more"])
+        #expect(volumes.map(\.readOnly) == [true, false] && volumes.map(\.copiesUp) == [false, true])
+        #expect(volumes.allSatisfy { $0.name.count == 64 } && volumes[0].name != volumes[1].name)
+        let spec = try given.specification()
+        #expect(spec.mounts.first { $0.destination == "/own" }?.options == ["rbind", "rprivate", "ro"])
+        #expect(spec.mounts.count { $0.destination == "/data" } == 1)
+    }
+
+    @Test func thePlacesThatNobodyMayCoverAreRefused() {
+        for path in ["/", "/..", "/proc", "/proc/sys", "/x/../proc"] {
+            #expect(throws: EngineError.self, "\(path)") { try places([], [path]) }
+        }
+        let twice = MountRequest(kind: .volume(copy: true), destination: "/a")
+        let other = MountRequest(kind: .bind(source: "/h", create: true), destination: "/a/")
+        #expect(throws: EngineError.self) { try places([twice, other], []) }
+    }
+
+    /// A mount on /etc comes before the engine's files in it, and one on such a file stands for it.
+    @Test func theEnginesFilesLieOnTopOfAMountOnEtc() throws {
+        let etc = MountRequest(kind: .bind(source: "/h", create: true), destination: "/etc")
+        #expect(try places([etc], []) == ["/h /etc"] + files)
+        let hosts = MountRequest(kind: .bind(source: "/h", create: true), destination: "/etc/hosts")
+        #expect(try places([hosts], []) == Array(files.dropLast()) + ["/h /etc/hosts"])
+    }
+}
+
+@Suite struct WorkingFolderTests {
+    @Test(arguments: [
+        ("/a/../b", "/b"), ("/../..", "/"), ("/a//b/./", "/a/b"), ("a/..", "/"), ("", "/"), ("/a/b/../../..", "/"),
+    ])
+    func isCleanedAsText(given: String, folder: String) throws {
+        var container = Given()
+        container.options.workingFolder = given
+        #expect(try container.specification().process.cwd == folder)
+        container.options.workingFolder = nil
+        container.configuration.workingDir = given
+        #expect(try container.specification().process.cwd == folder)
+    }
+}
+
 @Suite struct NetworkFilesTests {
     @Test func loopbackServersStayOutOfAPrivateNetwork() {
         let host = "# by hand\nnameserver 127.0.0.53\nnameserver 10.0.0.1\nsearch a b\noptions ndots:2\n"
@@ -168,8 +236,27 @@ import Testing
     }
 
     @Test func addedHostsStandAfterTheStandardLines() {
-        let text = NetworkFiles.hosts(added: ["db:10.0.0.5", "six:[::5]"])
+        let text = NetworkFiles.hosts(of: [], added: ["db:10.0.0.5", "six:[::5]"])
         #expect(text.hasPrefix("127.0.0.1\tlocalhost\n"))
         #expect(text.hasSuffix("10.0.0.5\tdb\n::5\tsix\n"))
+    }
+
+    @Test func aContainersOwnNamesResolve() {
+        let names = NetworkFiles.names(hostname: "box", domainname: "example.org", container: "web")
+        #expect(names == ["box.example.org", "box", "web"])
+        #expect(NetworkFiles.hosts(of: names).hasSuffix("127.0.1.1\tbox.example.org box web\n"))
+        #expect(NetworkFiles.names(hostname: "web", domainname: nil, container: "web") == ["web"])
+        // What the host's file or the caller has says it already.
+        let host = "127.0.0.1 localhost # box\n127.0.1.1\tBOX"
+        #expect(NetworkFiles.hosts(of: ["box"], host: host) == host + "\n")
+        #expect(
+            NetworkFiles.hosts(of: ["box", "web"], added: ["web:10.0.0.5"]).hasSuffix("10.0.0.5\tweb\n127.0.1.1\tbox\n")
+        )
+        #expect(NetworkFiles.hosts(of: ["box"], host: "").hasPrefix("127.0.1.1\tbox\n"))
+    }
+
+    @Test func theHostsGatewayIsAnAddress() {
+        #expect(NetworkFiles.hosts(of: [], added: ["up:host-gateway"], gateway: "10.1.2.3").hasSuffix("10.1.2.3\tup\n"))
+        #expect(NetworkFiles.hosts(of: [], added: ["up:host-gateway"]).hasSuffix("127.0.0.1\tup\n"))
     }
 }

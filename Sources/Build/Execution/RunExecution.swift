@@ -85,9 +85,9 @@ struct RunExecution {
         try Files.makeDirectories(folder, mode: 0o700)
         for name in ["rootfs", "upper", "work"] { try Files.makeDirectories("\(folder)/\(name)") }
         let hosts = NetworkFiles.hosts(
+            of: [RunExecution.hostname],
             added: options.addedHosts,
-            addresses: ["127.0.0.1"],
-            names: [RunExecution.hostname]
+            gateway: NetworkFiles.gateway(for: options)
         )
         try NetworkFiles.write(
             in: folder,

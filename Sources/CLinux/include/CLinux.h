@@ -174,6 +174,7 @@ int linux_exit_code(int wait_status);
 int linux_term_signal(int wait_status);
 
 #include "bpf_device.h"
+#include "host_address.h"
 #include "network_device.h"
 #include "sockets.h"
 #include "spawn_monitor.h"

@@ -66,7 +66,7 @@
 
 #define LP_MAGIC 0x706d756eU
 // The shim refuses a plan of another version. Raise it with every change of meaning below.
-#define LP_VERSION 2U
+#define LP_VERSION 3U
 
 #define LP_TEXTS 5
 #define LP_NUMBERS 8
@@ -167,6 +167,7 @@ enum lp_bind_flags {
     LP_BIND_KEEP_LOCKED = 32,  // fail rather than clear what the host has set (for a user namespace)
     LP_BIND_MAP_RECURSIVE = 16, // the id map goes for submounts too
     LP_BIND_OWN_LINK = 8,      // the source is a link that is bound itself; the target is not followed either
+    LP_BIND_COPY_UP = 64,      // a source that is empty is filled with what is at the target (docker's volumes)
 };
 
 enum lp_mount_flags {

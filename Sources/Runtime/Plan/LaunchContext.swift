@@ -24,6 +24,8 @@ package struct LaunchContext: Sendable {
     package var initProcess = false
     /// Sources of `-v` binds that are created when they are missing.
     package var makeSources: Set<String> = []
+    /// Sources of binds that, while they are empty, are filled with what the root has at their target: docker's volumes.
+    package var copiedUp: Set<String> = []
 
     /// The caller of `oci` answers for what it hands on as standard streams.
     package var inheritsStreams = false

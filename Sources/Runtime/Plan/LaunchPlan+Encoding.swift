@@ -246,6 +246,7 @@ extension BindMount {
         if makeSource { flags |= LP_BIND_MAKE_FOLDER.rawValue }
         if mapRecursive { flags |= LP_BIND_MAP_RECURSIVE.rawValue }
         if ownLink { flags |= LP_BIND_OWN_LINK.rawValue }
+        if copiesUp { flags |= LP_BIND_COPY_UP.rawValue }
         if keepsLocked { flags |= LP_BIND_KEEP_LOCKED.rawValue }
         if !propagationRecursive { flags |= LP_BIND_ONE_PROPAGATION.rawValue }
         return .make(

@@ -159,6 +159,7 @@ extension BindMount {
         propagation = options.remount ? options.propagation : options.propagation ?? .private
         propagationRecursive = options.propagation == nil || options.propagationRecursive
         makeSource = context.makeSources.contains(mount.source)
+        copiesUp = context.copiedUp.contains(mount.source)
         mapRecursive = options.idMappedRecursive
         ownLink = options.ownLink
     }

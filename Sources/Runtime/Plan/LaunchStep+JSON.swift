@@ -10,7 +10,7 @@ extension LaunchStep {
             members += [
                 ("clear", .strings(bind.clear.names)), ("recursive", .bool(bind.recursive)),
                 ("propagation", bind.propagation.map { .string($0.rawValue) } ?? .null),
-                ("createSource", .bool(bind.makeSource)),
+                ("createSource", .bool(bind.makeSource)), ("copyUp", .bool(bind.copiesUp)),
             ]
         case .hook(let hook): members += [("args", .strings(hook.arguments)), ("env", .strings(hook.environment))]
         case .console(let columns, let rows, _, _, _):

@@ -101,5 +101,7 @@ extension LaunchStep: CustomStringConvertible {
 
 extension BindMount {
     /// Its attributes as options of fstab.
-    fileprivate var words: [String] { self.set.names + recursiveSet.names.map { "r\($0)" } }
+    fileprivate var words: [String] {
+        self.set.names + recursiveSet.names.map { "r\($0)" } + (copiesUp ? ["copyup"] : [])
+    }
 }

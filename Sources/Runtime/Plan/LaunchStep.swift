@@ -159,6 +159,8 @@ package struct BindMount: Equatable, Sendable {
     package var recursive = true
     /// A missing source is created as a folder (docker's `-v`).
     package var makeSource = false
+    /// A source that is empty is filled with what the root has at the target, and gets its owner and mode (docker's volumes).
+    package var copiesUp = false
     /// The id map goes for submounts too.
     package var mapRecursive = false
     /// The source is a link that is bound itself (crun's `copy-symlink`).

@@ -109,17 +109,18 @@ enum ContainerRequest {
     }
 
     private static func bind(_ volume: VolumeOption, _ text: String) throws -> MountRequest {
-        guard case .path(let source) = volume.source else {
-            throw EngineError(
-                .unsupported,
-                "-v \(text): named and anonymous volumes are not supported yet",
-                hint: "give a path: an absolute one, or one that begins with ./"
-            )
-        }
-        var request = MountRequest(
-            kind: .bind(source: Files.absolute(source), create: true),
-            destination: volume.target
-        )
+        let kind: MountRequest.Kind =
+            switch volume.source {
+            case .path(let source): .bind(source: Files.absolute(source), create: true)
+            case .anonymous: .volume(copy: !volume.noCopy)
+            case .volume:
+                throw EngineError(
+                    .unsupported,
+                    "-v \(text): named volumes are not supported yet",
+                    hint: "give a path: an absolute one, or one that begins with ./"
+                )
+            }
+        var request = MountRequest(kind: kind, destination: volume.target)
         request.readOnly = volume.readOnly
         request.propagation = volume.propagation
         return request
@@ -145,6 +146,8 @@ enum ContainerRequest {
             if let size = mount.tmpfsSize { settings.append("size=\(size)") }
             if let mode = mount.tmpfsMode { settings.append("mode=" + String(mode, radix: 8)) }
             request = MountRequest(kind: .tmpfs(options: settings), destination: mount.target)
+        case .volume where mount.source == nil && mount.volumeSubpath == nil:
+            request = MountRequest(kind: .volume(copy: !mount.volumeNoCopy), destination: mount.target)
         case .volume, .image:
             throw EngineError(.unsupported, "--mount \(text): type=\(mount.kind.rawValue) is not supported yet")
         }
