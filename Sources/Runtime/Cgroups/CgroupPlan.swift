@@ -85,6 +85,10 @@ package struct CgroupPlan: Equatable, Sendable {
         case cloneInto(directory: String)
     }
 
+    /// The hierarchies of cgroup v1 that a program which looks for its limits asks for together: the JVM takes none of them for a
+    /// container's where one is missing (HotSpot, CgroupSubsystemFactory::determine_type).
+    private static let askedTogether: [CgroupController] = [.cpu, .cpuacct, .cpuset, .memory]
+
     /// - Parameters:
     ///   - controllers: what the container is put under without a limit: for statistics, or `freezer` to be paused.
     ///     Those this machine does not have are left out.
@@ -100,6 +104,9 @@ package struct CgroupPlan: Equatable, Sendable {
         var builder = CgroupPlanBuilder(name: name, hierarchy: hierarchy)
         for controller in controllers.sorted() { builder.use(controller) }
         try builder.add(resources)
+        if hierarchy.mode != .unified, resources.memory.limit != nil || resources.cpu != .init() {
+            for controller in CgroupPlan.askedTogether { builder.use(controller) }
+        }
         roots = builder.roots
         steps = builder.allSteps
         warnings = builder.warnings
