@@ -20,8 +20,11 @@ let c: [CSetting] = [
 
 // The shim is linked without the Swift runtime and without shared libraries: it runs between the host and the
 // container, where neither a loader nor a search path may be trusted. SwiftPM links every executable with the Swift
-// driver, hence -nostartfiles (the driver would add Swift's own start object).
-let staticShim: [LinkerSetting] = [.unsafeFlags(["-nostartfiles", "-static-executable"])]
+// driver, hence -nostartfiles (the driver would add Swift's own start object). Position-independent, so that no address in it is
+// known beforehand; that costs 0.01 ms of a start. gold knows no static program of that kind, the linker of Swift's own does.
+let staticShim: [LinkerSetting] = [
+    .unsafeFlags(["-nostartfiles", "-static-executable", "-use-ld=lld", "-Xclang-linker", "-static-pie"])
+]
 
 let package = Package(
     name: "minirun",
@@ -44,7 +47,7 @@ let package = Package(
         .executableTarget(
             name: "minirun-shim",
             dependencies: ["LaunchPlan"],
-            cSettings: c,
+            cSettings: c + [.unsafeFlags(["-fPIE"])],
             linkerSettings: staticShim
         ),
         .target(name: "LinuxSystem", dependencies: ["CLinux"], swiftSettings: swift),

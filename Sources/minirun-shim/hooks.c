@@ -36,12 +36,13 @@ static _Noreturn void become_hook(const struct shim *shim, const struct lp_step 
 
 // Waits for its end, at most `timeout` ms (0: for ever). Returns the wait status, -1 where it ran past its time.
 static int wait_for_hook(pid_t pid, int pidfd, uint64_t timeout) {
-    uint64_t deadline = now() + timeout * 1000000U;
+    uint64_t began = now();
     for (;;) {
-        int64_t left = (int64_t)(deadline - now()) / 1000000;
+        // In steps of what poll(2) takes: no product or sum of a timeout, which may be any number.
+        uint64_t passed = (now() - began) / 1000000U, left = timeout > passed ? timeout - passed : 0;
         struct pollfd end = {.fd = pidfd, .events = POLLIN};
-        int ready = poll(&end, 1, timeout == 0 ? -1 : left < 0 ? 0 : (int)left + 1);
-        if (ready < 0 && errno == EINTR) continue;
+        int ready = poll(&end, 1, timeout == 0 ? -1 : left < 86400000 ? (int)left : 86400000);
+        if ((ready < 0 && errno == EINTR) || (ready == 0 && left > 86400000)) continue;
         int status = 0;
         if (ready == 0) kill(pid, SIGKILL);
         while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {}

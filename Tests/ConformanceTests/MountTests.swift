@@ -176,6 +176,53 @@ import Testing
         #expect(!FileStatus.exists(bundle.path("rootfs/data/new")))
     }
 
+    /// However deep the folder is: a frame or a descriptor for each level would end the one or the other.
+    @Test(arguments: [1, 30, 300, 1000])
+    func copyUpOfFoldersInFolders(depth: Int) throws {
+        let inner = String(repeating: "/d", count: depth)
+        try bundle.write("rootfs/data\(inner)/file", "kept")
+        bundle.config.append("mounts", .mount("/data", "tmpfs", "tmpfs", ["tmpcopyup"]))
+        bundle.config.set(
+            "process.args",
+            ["/bin/sh", "-c", .string("cat /data\(inner)/file; stat -c %a /data\(inner)")]
+        )
+        try bundle.writeConfiguration()
+        let launched = try Launched(
+            ["prlimit", "--nofile=64:64", "--"] + bundle.command(["run", "--bundle", bundle.folder, bundle.id])
+        )
+        launched.closeInput()
+        try launched.wait()
+        try launched.readToEnd()
+        #expect(launched.outText == "kept755\n", "\(launched.errText)")
+    }
+
+    /// What a file says that it has costs nothing: a hole stays one.
+    @Test func copyUpOfAHole() throws {
+        try bundle.write("rootfs/data/sparse", "begin")
+        try retrying("truncate") { truncate(bundle.path("rootfs/data/sparse"), 1 << 36) }
+        try bundle.write("rootfs/data/behind", "x")
+        bundle.config.append("mounts", .mount("/data", "tmpfs", "tmpfs", ["tmpcopyup", "size=1m"]))
+        let outcome = try bundle.run(script: "stat -c %s /data/sparse; head -c 5 /data/sparse; cat /data/behind")
+        #expect(outcome.out == "68719476736\nbeginx", "\(outcome)")
+    }
+
+    /// A file whose place a FIFO takes and gives back all the time, as another user of a volume could do (CVE-2026-133553): nobody
+    /// waits for who writes to it.
+    @Test func copyUpWhileAFIFOTakesAFilesPlace() throws {
+        for number in 0..<40 { try bundle.write("rootfs/data/\(number)", "content") }
+        let file = bundle.path("rootfs/data/20"), fifo = bundle.path("rootfs/data/fifo")
+        try retrying("mkfifo") { mkfifo(fifo, 0o600) }
+        bundle.config.append("mounts", .mount("/data", "tmpfs", "tmpfs", ["tmpcopyup"]))
+        let swapper = try Launched([GuestProgram.path, "exchange", file, fifo])
+        try swapper.expect("ready")
+        for _ in 0..<25 {
+            let outcome = try bundle.run(script: "test -f /data/20 -o -p /data/20 && echo there")
+            #expect(outcome.out == "there\n" || (1...127).contains(outcome.code), "\(outcome)")
+        }
+        swapper.closeInput()
+        try swapper.wait()
+    }
+
     @Test(
         .must("config.md#linux-mount-options", "idmap without mappings and without a user namespace is an error."),
         arguments: ["idmap", "ridmap"]
@@ -236,7 +283,7 @@ import Testing
 
     /// Options of more than a page: taken as they are or refused, never cut. The last of them counts.
     @Test(
-        .must("config.md#linux-mount-options", "Options are taken whole.", both: "mount(2) has a page for them"),
+        .must("config.md#linux-mount-options", "Options of a tmpfs are taken whole, or it is an error."),
         arguments: [1, 400, 1000]
     )
     func manyOptionsOfATmpfs(count: Int) throws {
@@ -244,7 +291,10 @@ import Testing
         bundle.config.append("mounts", .mount("/etc", "tmpfs", "tmpfs", options))
         bundle.config.append("mounts", .mount("/new", "tmpfs", "tmpfs", options + ["mode=0710"]))
         let outcome = try bundle.run(script: "stat -c %a /etc /new")
-        #expect(outcome.out == "755\n710\n", "\(outcome)")
+        let reason = "mount(2) has a page for them"
+        known(.crun, because: "\(reason), and the folder's own mode is not a tmpfs's") {
+            known(.runc, because: reason, if: count > 1) { #expect(outcome.out == "755\n710\n", "\(outcome)") }
+        }
     }
 
     @Test(

@@ -80,9 +80,11 @@ import Testing
         bundle.config.append("mounts", .bind(bundle.path("source"), "/l0/below/it"))
         let outcome = try bundle.run(script: "cat /new/deep/below/it/file")
         if count <= 40 {
-            #expect(outcome.out == "here", "\(outcome)")
+            known(.crun, because: "follows none") { #expect(outcome.out == "here", "\(outcome)") }
         } else {
-            #expect((1...127).contains(outcome.code), "\(outcome)")
+            known(.runc, because: "follows more than the kernel does") {
+                #expect((1...127).contains(outcome.code), "\(outcome)")
+            }
         }
     }
 
