@@ -27,7 +27,7 @@ import Testing
         let outcome = try refusing(
             [.closeRange] + more,
             code,
-            open: "/",
+            open: minirun.folder,
             ["run", "--rm", Fixtures.guest, "report"]
         )
         guard more.isEmpty else { return #expect(outcome.code == 125 && outcome.out == "", "\(outcome)") }
@@ -51,7 +51,7 @@ import Testing
         let words = RefusedCalls.words(
             filtered == "container" ? [] : [.closeRange],
             answeredWith: EPERM,
-            leavingOpen: "/",
+            leavingOpen: minirun.folder,
             command
         )
         let session = try Session(words, environment: Minirun.environment())

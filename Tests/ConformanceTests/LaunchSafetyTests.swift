@@ -44,11 +44,16 @@ import Testing
         bundle.config.set("process.args", ["/guest", "report"])
         try bundle.writeConfiguration()
         let command = bundle.command(["run", "--bundle", bundle.folder, bundle.id])
-        let outcome = try run(RefusedCalls.words([.closeRange], answeredWith: code, leavingOpen: "/", command))
+        let outcome = try run(
+            RefusedCalls.words([.closeRange], answeredWith: code, leavingOpen: bundle.folder, command)
+        )
         let numbers = try GuestReport(outcome)["descriptors"].array?.compactMap { $0["number"]?.int }
         #expect(numbers?.sorted() == [0, 1, 2])
         let seen = bundle.read("rootfs/fds")
-        #expect(seen.contains(" 0 -> ") && !seen.contains(" -> /\n") && !seen.contains("socket:"), "\(seen)")
+        #expect(
+            seen.contains(" 0 -> ") && !seen.contains(" -> \(bundle.folder)\n") && !seen.contains("socket:"),
+            "\(seen)"
+        )
     }
 
     // MARK: what a neighbour sees
@@ -370,12 +375,12 @@ import Testing
         bundle.config.remove("linux.readonlyPaths")
         try bundle.writeConfiguration()
         let command = bundle.command(["run", "--bundle", bundle.folder, bundle.id])
-        // In a namespace of the test's own, whose mounts are shared as those of a host are.
+        // In a namespace of the test's own, whose mounts are shared as those of a host are, but with nobody.
         let script = """
-            cat /proc/self/mountinfo > @/before; "$@"; cut -d' ' -f4-7 /proc/self/mountinfo > @/after
+            mount --make-rshared /; cat /proc/self/mountinfo > @/before; "$@"; cut -d' ' -f4-7 /proc/self/mountinfo > @/after
             cut -d' ' -f4-7 @/before | cmp - @/after && echo same
             """.replacing("@", with: bundle.folder)
-        let outcome = try run(["unshare", "-m", "--propagation", "shared", "sh", "-c", script, "sh"] + command)
+        let outcome = try run(["unshare", "-m", "--propagation", "private", "sh", "-c", script, "sh"] + command)
         known(.crun, .runc, because: "fixed later", sometimes: true) {
             #expect(outcome.out.hasSuffix("same\n"), "\(outcome)")
         }
