@@ -42,15 +42,16 @@ let package = Package(
         // A target imports only targets that stand above it in this list; Scripts/lint checks that.
         .target(name: "CLinux", cSettings: c),
         .target(name: "LaunchPlan", cSettings: c),
+        .target(name: "CDescriptors", cSettings: c),
         .target(name: "CInflate", cSettings: c),
         .target(name: "CSHA256", cSettings: c),
         .executableTarget(
             name: "minirun-shim",
-            dependencies: ["LaunchPlan"],
+            dependencies: ["CDescriptors", "LaunchPlan"],
             cSettings: c + [.unsafeFlags(["-fPIE"])],
             linkerSettings: staticShim
         ),
-        .target(name: "LinuxSystem", dependencies: ["CLinux"], swiftSettings: swift),
+        .target(name: "LinuxSystem", dependencies: ["CDescriptors", "CLinux"], swiftSettings: swift),
         .target(name: "OCI", swiftSettings: swift),
         .target(
             name: "Runtime",

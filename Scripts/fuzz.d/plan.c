@@ -100,6 +100,7 @@ int fake_clone(int (*function)(void *), void *stack, int flags, void *argument, 
     return -1;
 }
 int fake_close(int fd) { (void)fd; return zero(); }
+int fake_close_descriptors(unsigned first, unsigned last, int end) { (void)first, (void)last, (void)end; return zero(); }
 int fake_dprintf(int fd, const char *format, ...) { (void)fd, (void)format; return zero(); }
 int fake_dup2(int from, int to) { (void)from; return fails() ? -1 : to; }
 int fake_execve(const char *path, char *const arguments[], char *const environment[]) {
@@ -159,6 +160,10 @@ int fake_fstat(int fd, struct stat *status) {
     return 0;
 }
 int fake_stat(const char *path, struct stat *status) { return strlen(path) == (size_t)-1 ? -1 : status_of(status); }
+int fake_fstatat(int fd, const char *path, struct stat *status, int flags) {
+    (void)fd, (void)flags;
+    return strlen(path) == (size_t)-1 ? -1 : status_of(status);
+}
 int fake_fstatfs(int fd, struct statfs *status) {
     static const unsigned int types[] = {0, PROC_SUPER_MAGIC, SYSFS_MAGIC, DEVPTS_SUPER_MAGIC, 0x50495045, TMPFS_MAGIC};
     (void)fd;
@@ -175,6 +180,12 @@ int fake_fstatvfs(int fd, struct statvfs *status) {
 }
 int fake_ftruncate(int fd, off_t size) { (void)fd, (void)size; return zero(); }
 int fake_futimens(int fd, const struct timespec times[2]) { (void)fd, (void)times; return zero(); }
+uid_t fake_geteuid(void) { return answer(); }
+int fake_getgroups(int size, gid_t *groups) {
+    int count = fails() ? -1 : answer();
+    for (int i = 0; i < count && i < size; i++) groups[i] = answer();
+    return count < size ? count : size;
+}
 pid_t fake_getpid(void) { return 1; }
 pid_t fake_getppid(void) { return answer(); }
 int fake_getresuid(uid_t *real, uid_t *effective, uid_t *saved) { *real = *effective = *saved = answer(); return zero(); }
@@ -297,6 +308,12 @@ int fake_socketpair(int family, int type, int protocol, int pair[2]) {
     (void)family, (void)type, (void)protocol;
     pair[0] = first_descriptor, pair[1] = first_descriptor + 1;
     return zero();
+}
+int fake_statx(int fd, const char *path, int flags, unsigned mask, struct statx *status) {
+    (void)fd, (void)flags, (void)mask;
+    memset(status, 0, sizeof *status);
+    status->stx_mnt_id = answer();
+    return strlen(path) == (size_t)-1 ? -1 : zero();
 }
 int fake_symlinkat(const char *text, int fd, const char *path) { (void)fd; return strlen(text) + strlen(path) == (size_t)-1 ? -1 : zero(); }
 int fake_tcgetattr(int fd, struct termios *settings) { (void)fd; memset(settings, 0, sizeof *settings); return zero(); }

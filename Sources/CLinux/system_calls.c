@@ -100,8 +100,6 @@ int linux_pidfd_send_signal(int pidfd, int signal) {
 
 int linux_pidfd_open(pid_t pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }
 
-int linux_close_from(unsigned int first) { return (int)syscall(SYS_close_range, first, ~0U, 4U /* CLOSE_RANGE_CLOEXEC */); }
-
 int linux_memfd_create(const char *name, unsigned int flags) { return memfd_create(name, flags | MFD_CLOEXEC); }
 
 static void descriptor_path(char out[32], int fd) { snprintf(out, 32, "/proc/self/fd/%d", fd); }
@@ -160,39 +158,58 @@ int linux_raise_hard_limit(pid_t pid, int resource, uint64_t hard) {
 
 int linux_become_subreaper(void) { return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); }
 
-struct map_request {
-    int namespace;
-    char *texts[2];
-    size_t size;
-    int error;
-};
-
-// The child. It shares our memory, and we wait for it.
-static int read_maps(void *argument) {
-    struct map_request *request = argument;
+// The child, in a copy of our memory: a process of that namespace may see it, and must find nothing that it could change, and
+// no way in (not dumpable, it belongs to the namespace that we were executed in).
+static _Noreturn void tell_maps(int user_namespace, int pipe) {
     static const char *const files[2] = {"/proc/self/uid_map", "/proc/self/gid_map"};
-    if (setns(request->namespace, CLONE_NEWUSER) != 0) goto failed;
+    static char text[4096];
+    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0 || setns(user_namespace, CLONE_NEWUSER) != 0) goto failed;
     for (int i = 0; i < 2; i++) {
         int file = open(files[i], O_RDONLY | O_CLOEXEC);
-        ssize_t count = file < 0 ? -1 : read(file, request->texts[i], request->size - 1);
-        if (count < 0) goto failed;
-        request->texts[i][count] = 0;
+        ssize_t count;
+        if (file < 0) goto failed;
+        while ((count = read(file, text, sizeof text)) > 0)
+            if (write(pipe, text, (size_t)count) != count) goto failed;
+        if (count < 0 || write(pipe, "", 1) != 1) goto failed;
         close(file);
     }
     _exit(0);
 failed:
-    request->error = errno ? errno : EIO;
-    _exit(1);
+    _exit(errno ? errno : EIO);
+}
+
+// Takes what comes up to the NUL; false where it is too long or does not come.
+static int take_map(int pipe, char *text, size_t size) {
+    for (size_t used = 0; used < size; used++) {
+        ssize_t count;
+        while ((count = read(pipe, text + used, 1)) < 0 && errno == EINTR) {}
+        if (count != 1) return 0;
+        if (!text[used]) return 1;
+    }
+    return 0;
 }
 
 int linux_read_id_maps(int user_namespace, char *users, char *groups, size_t size) {
-    char stack[16384] __attribute__((aligned(16)));
-    struct map_request request = {.namespace = user_namespace, .texts = {users, groups}, .size = size};
-    pid_t pid = clone(read_maps, stack + sizeof stack, CLONE_VM | CLONE_VFORK | SIGCHLD, &request);
-    if (pid < 0) return -1;
-    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {}
-    errno = request.error;
-    return request.error ? -1 : 0;
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0) return -1;
+    // No handler of ours may run in the child.
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    pid_t pid = _Fork();
+    if (pid == 0) tell_maps(user_namespace, ends[1]);
+    int code = errno;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    close(ends[1]);
+    int taken = pid > 0 && take_map(ends[0], users, size) && take_map(ends[0], groups, size);
+    close(ends[0]);
+    int status = 0;
+    if (pid > 0) {
+        while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {}
+        code = WIFEXITED(status) && WEXITSTATUS(status) ? WEXITSTATUS(status) : EIO;
+    }
+    errno = code;
+    return taken && status == 0 ? 0 : -1;
 }
 
 // The linker's own; absent in a program that was linked otherwise.

@@ -1,3 +1,4 @@
+import CDescriptors
 import CLinux
 
 /// An open file descriptor with one owner, who closes it by letting it go.
@@ -191,8 +192,13 @@ package struct FileDescriptor: ~Copyable, Sendable {
     /// lseek(2) to the start.
     package func rewind() throws(SystemError) { try retrying("seeking") { lseek(raw, 0, SEEK_SET) } }
 
-    /// close_range(2) with CLOSE_RANGE_CLOEXEC: every descriptor from `first` on closes at the next exec.
-    package static func closeAtExec(from first: UInt32) { _ = linux_close_from(first) }
+    /// Every descriptor from `first` on closes at the next exec. An error where one of them may stay open: it would be the
+    /// next program's (CVE-2024-21626).
+    package static func closeAtExec(from first: UInt32) throws(SystemError) {
+        try retrying("closing what the caller has left open") {
+            close_descriptors(first, .max, DESCRIPTOR_CLOSES_AT_EXEC)
+        }
+    }
 
     /// How many descriptors are open from `first` on, without a gap (fcntl(2), F_GETFD).
     package static func openWithoutGap(from first: CInt) -> Int {

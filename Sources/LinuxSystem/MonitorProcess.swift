@@ -68,9 +68,26 @@ package struct MonitorProcess: ~Copyable {
         return (count == size, descriptor)
     }
 
-    /// Sends one message. The shim may be gone: that shows when its end is read.
-    package func send(_ message: UnsafeRawBufferPointer) {
-        _ = CLinux.send(control.raw, message.baseAddress, message.count, Int32(MSG_NOSIGNAL))
+    /// Sends one message.
+    package func send(_ message: UnsafeRawBufferPointer) throws(SystemError) {
+        try MonitorProcess.send(message, over: control)
+    }
+
+    /// The same over a control socket alone.
+    package static func send(_ message: UnsafeRawBufferPointer, over control: borrowing FileDescriptor)
+        throws(SystemError)
+    {
+        try delivering {
+            CLinux.send(control.raw, message.baseAddress, message.count, Int32(MSG_NOSIGNAL))
+        }
+    }
+
+    /// A shim that is gone is no error here: that, and why, shows when its end is read. Every other failure is one: it would
+    /// wait for the message, and we for its answer.
+    private static func delivering(_ send: () -> Int) throws(SystemError) {
+        do throws(SystemError) { try retrying("sending to the shim", nil, send) } catch {
+            if error.code != EPIPE, error.code != ECONNRESET { throw error }
+        }
     }
 
     /// Sends one message with a file in memory that holds `content`, and more descriptors after it.
@@ -92,7 +109,9 @@ package struct MonitorProcess: ~Copyable {
         let memory = try FileDescriptor.inMemory("launch-plan")
         try memory.write(content)
         let all = [memory.raw] + descriptors
-        _ = linux_send_descriptors(control.raw, message.baseAddress, message.count, all, all.count)
+        try delivering {
+            linux_send_descriptors(control.raw, message.baseAddress, message.count, all, all.count)
+        }
     }
 
     /// Kills the shim and with it the container, and waits for its end.

@@ -74,17 +74,20 @@ package enum Subprocess {
             directory: directory,
             descriptors: [stdin.reading.raw, stdout.writing.raw, stderr.writing.raw]
         )
+        let deadline = timeout.map { Clock.deadline(in: $0) }
         let channels = Channels(stdin: stdin.keepWriting(), stdout: stdout.keepReading(), stderr: stderr.keepReading())
         let collected = try channels.exchange(
             input,
-            deadline: timeout.map { Clock.monotonic + UInt64($0) * 1_000_000 },
-            child: pid
+            deadline: deadline
         )
+        // It may have closed its outputs and stay.
+        let timedOut = collected.timedOut || !hasEnded(pid, before: deadline)
+        if timedOut { kill(pid, SIGKILL) }
         return Result(
             status: try wait(for: pid),
             output: collected.output,
             error: collected.error,
-            timedOut: collected.timedOut
+            timedOut: timedOut
         )
     }
 
@@ -153,6 +156,23 @@ package enum Subprocess {
         return pid
     }
 
+    /// Waits until a child of ours has ended, and leaves it to `wait(for:)`; false at the deadline.
+    private static func hasEnded(_ pid: pid_t, before deadline: UInt64?) -> Bool {
+        guard let deadline else { return true }
+        let process = FileDescriptor(owning: linux_pidfd_open(pid))
+        while true {
+            var information = siginfo_t()
+            let result = waitid(P_PID, id_t(pid), &information, WEXITED | WNOHANG | WNOWAIT)
+            // Without a child there is nothing to wait for: `wait(for:)` says so.
+            if result != 0 && errno != EINTR || result == 0 && information.si_signo != 0 { return true }
+            let left = Clock.milliseconds(until: deadline)
+            if left == 0 { return false }
+            // Where a pidfd is refused, poll(2) takes -1 for nothing and returns after its time.
+            var end = pollfd(fd: process.raw, events: Int16(POLLIN), revents: 0)
+            poll(&end, 1, process.raw < 0 ? min(left, 10) : left)
+        }
+    }
+
     /// waitpid(2).
     package static func wait(for pid: pid_t) throws(SystemError) -> ExitStatus {
         var status: Int32 = 0
@@ -207,7 +227,7 @@ private struct Channels: ~Copyable {
     }
 
     /// Writes and reads as the child is ready, so that neither side waits for the other for ever.
-    consuming func exchange(_ input: [UInt8], deadline: UInt64?, child: pid_t) throws(SystemError)
+    consuming func exchange(_ input: [UInt8], deadline: UInt64?) throws(SystemError)
         -> (output: [UInt8], error: [UInt8], timedOut: Bool)
     {
         var written = 0
@@ -223,14 +243,11 @@ private struct Channels: ~Copyable {
                 pollfd(fd: open.error ? stderr.raw : -1, events: Int16(POLLIN), revents: 0),
                 pollfd(fd: stdin.descriptorNumber, events: Int16(POLLOUT), revents: 0),
             ]
-            let wait =
-                deadline.map {
-                    Int32(clamping: (Int64(bitPattern: $0) - Int64(bitPattern: Clock.monotonic)) / 1_000_000 + 1)
-                } ?? -1
-            if poll(&polls, 3, deadline == nil ? -1 : max(0, wait)) == 0 {
-                kill(child, SIGKILL)
-                collected.timedOut = true
+            if poll(&polls, 3, deadline.map { Clock.milliseconds(until: $0) } ?? -1) == 0 {
+                // poll(2) takes no more than 24 days at once.
+                guard let deadline, Clock.milliseconds(until: deadline) == 0 else { continue }
                 // What it has started may hold the pipes for ever.
+                collected.timedOut = true
                 break
             }
             if polls[0].revents != 0 { open.output = try Channels.append(stdout, to: &collected.output) }

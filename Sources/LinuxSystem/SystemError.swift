@@ -62,6 +62,7 @@ extension SystemError {
     /// ENOENT and others, for those above who may not import the C library.
     package static let notFound = ENOENT
     package static let notFolder = ENOTDIR
+    package static let isFolder = EISDIR
     package static let exists = EEXIST
     package static let readOnly = EROFS
     package static let denied = EACCES

@@ -29,6 +29,14 @@ extension RuntimeSpec {
         /// Seconds until it is killed, more than 0; nil for no limit.
         package var timeout: Int?
 
+        /// As many as there is a number for.
+        package var timeoutMilliseconds: Int? {
+            timeout.map { seconds in
+                let (product, overflow) = seconds.multipliedReportingOverflow(by: 1000)
+                return overflow ? .max : product
+            }
+        }
+
         package init(path: String, args: [String] = [], env: [String] = [], timeout: Int? = nil) {
             self.path = path
             self.args = args

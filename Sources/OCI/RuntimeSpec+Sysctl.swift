@@ -40,6 +40,8 @@ extension RuntimeSpec {
             throw EngineError(.invalid, "sysctl \"\(name)\" is not allowed: the field \"hostname\" sets it")
         } else if path != "kernel/domainname" || !linux.has(.uts) {
             throw EngineError(.invalid, "sysctl \"\(name)\" is not in a separate kernel namespace")
+        } else if let domainname, domainname != linux.sysctl[name] {
+            throw EngineError(.invalid, "sysctl \"\(name)\" conflicts with the field \"domainname\"")
         }
     }
 

@@ -69,7 +69,8 @@ package struct ContainerStore: Sendable {
         do {
             try take(name, for: id, removedAtEnd: removedAtEnd)
         } catch {
-            try Files.remove(path)
+            // What is wrong is this; a name that stays is the next command's to take away.
+            try? Files.remove(path)
             throw error
         }
         return Claim(lock: lock, id: id, name: name)
@@ -88,7 +89,7 @@ package struct ContainerStore: Sendable {
                 try link(namePath(name), name, to: id)
             }
         } catch {
-            try Files.remove(activeNamePath(name))
+            try? Files.remove(activeNamePath(name))
             throw error
         }
     }

@@ -86,7 +86,7 @@ package struct Execution: ~Copyable {
         do {
             try launch.carryOut(plan)
             try ready()
-            launch.go()
+            try launch.go()
             try meanwhile()
             program = nil
             try loop(started)

@@ -23,7 +23,8 @@ package enum InitLayer {
             try makeFiles(["hosts", "hostname", "resolv.conf"], in: draft, over: layers)
             if rename(draft, folder) != 0, !FileStatus.exists(folder) { throw SystemError("renaming", folder) }
         } catch {
-            try Files.removeTree(draft)
+            // The next collection takes it away where this cannot; what is wrong is the other.
+            try? Files.removeTree(draft)
             throw error
         }
         // Another command was faster: its layer is the same.

@@ -26,12 +26,23 @@ int step_link(struct shim *shim, const struct lp_step *step) {
     return result;
 }
 
+// Whether a node is of that kind and number. A pipe has no number.
+static bool is_device(int parent, const char *name, mode_t mode, dev_t number) {
+    struct stat status;
+    if (fstatat(parent, name, &status, AT_SYMLINK_NOFOLLOW) != 0 || (status.st_mode & S_IFMT) != (mode & S_IFMT)) return false;
+    return S_ISFIFO(mode) || status.st_rdev == number;
+}
+
 int step_device(struct shim *shim, const struct lp_step *step) {
     const char *name;
     int parent = open_parent(shim, text_of(shim, step, 0), &name);
     if (parent < 0) return -1;
-    int result = mknodat(parent, name, (mode_t)step->number[0], makedev((unsigned int)step->number[1], (unsigned int)step->number[2]));
-    if (result == 0 && (step->number[3] || step->number[4]))
+    dev_t number = makedev((unsigned int)step->number[1], (unsigned int)step->number[2]);
+    int result = mknodat(parent, name, (mode_t)step->number[0], number);
+    // What is there already is good where it is that device: it may come with a bind, and is then not ours to change.
+    if (result != 0 && errno == EEXIST) {
+        result = is_device(parent, name, (mode_t)step->number[0], number) ? 0 : fail_with(EEXIST, "it is something else");
+    } else if (result == 0 && (step->number[3] || step->number[4]))
         result = fchownat(parent, name, (uid_t)step->number[3], (gid_t)step->number[4], AT_SYMLINK_NOFOLLOW);
     int code = errno;
     close(parent);

@@ -2,6 +2,7 @@
 
 #include "shim.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -107,9 +108,52 @@ static int folder_or(const char *path, int code) {
     return stat(path, &status) == 0 && S_ISDIR(status.st_mode) ? EISDIR : code;
 }
 
+// What the kernel starts for a script, or for a program that is linked to shared libraries: where that is missing, its ENOENT
+// reads as if the program itself were. Empty where the file says no such thing.
+static void find_interpreter(const char *path, char *name, size_t size) {
+    union {
+        char text[4096];
+        Elf64_Ehdr header;
+    } start;
+    *name = 0;
+    int file = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    if (file < 0) return;
+    ssize_t count = pread(file, start.text, sizeof start - 1, 0);
+    close(file);
+    if (count < 4) return;
+    start.text[count] = 0;
+    const char *from = NULL;
+    size_t length = 0;
+    if (!strncmp(start.text, "#!", 2)) {
+        from = start.text + 2 + strspn(start.text + 2, " \t");
+        length = strcspn(from, " \t\n");
+    } else if ((size_t)count > sizeof start.header && !memcmp(start.header.e_ident, ELFMAG, SELFMAG) &&
+               start.header.e_ident[EI_CLASS] == ELFCLASS64) {
+        for (size_t i = 0; i < start.header.e_phnum && !from; i++) {
+            Elf64_Phdr part;
+            uint64_t at = start.header.e_phoff + i * sizeof part;
+            if (start.header.e_phoff > sizeof start || at + sizeof part > (size_t)count) return;
+            memcpy(&part, start.text + at, sizeof part);
+            if (part.p_type != PT_INTERP) continue;
+            if (part.p_offset >= (size_t)count || part.p_filesz > (size_t)count - part.p_offset) return;
+            from = start.text + part.p_offset;
+            length = strnlen(from, (size_t)part.p_filesz);
+        }
+    }
+    if (!from || length >= size) return;
+    memcpy(name, from, length);
+    name[length] = 0;
+}
+
 static int try_exec(const char *path) {
     execve(path, arguments, environment);
-    if (errno == EACCES) errno = folder_or(path, errno);
+    int code = errno;
+    if (code == EACCES) errno = folder_or(path, code);
+    if (code == ENOENT && access(path, F_OK) == 0) {
+        char interpreter[256];
+        find_interpreter(path, interpreter, sizeof interpreter);
+        return fail_with(code, interpreter);
+    }
     return -1;
 }
 
@@ -201,6 +245,6 @@ int step_exec(struct shim *shim, const struct lp_step *step) {
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     // Everything that the caller did not hand on closes at the exec, whoever opened it (CVE-2024-21626).
-    syscall(SYS_close_range, 3U + (unsigned int)step->number[0], ~0U, 4U /* CLOSE_RANGE_CLOEXEC */);
+    if (close_at_exec(shim, 3U + (unsigned int)step->number[0]) != 0) return fail_with(errno, "closing descriptors");
     return search(try_exec);
 }

@@ -20,6 +20,8 @@ static char *arguments[4096], *environment[4096];
 // The hook's side of the clone.
 static _Noreturn void become_hook(const struct shim *shim, const struct lp_step *step, int input, int output, int error) {
     umask(022);
+    // Nothing that the image has chosen comes to a hook: not its environment, and not its folders (CVE-2025-23266).
+    if (chdir("/") != 0) _exit(127);
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
@@ -28,8 +30,7 @@ static _Noreturn void become_hook(const struct shim *shim, const struct lp_step 
     for (int i = 0; i < 3; i++) from[i] = fcntl(from[i], F_DUPFD_CLOEXEC, 3);
     for (int i = 0; i < 3; i++) dup2(from[i], i);
     // Nothing else is the hook's: neither the engine's socket nor what the caller hands on to the container.
-    syscall(SYS_close_range, 3U, ~0U, 0U);
-    execve(text_of(shim, step, 0), arguments, environment);
+    if (close_at_exec(shim, 3) == 0) execve(text_of(shim, step, 0), arguments, environment);
     dprintf(2, "%s", strerror(errno));
     _exit(127);
 }
@@ -56,9 +57,6 @@ int step_hook(struct shim *shim, const struct lp_step *step) {
         arguments[0] = (char *)(uintptr_t)text_of(shim, step, 0);
         arguments[1] = NULL;
     }
-    if (step->number[2]) add_home(shim, environment);
-    // createContainer hooks run in the new root's folder.
-    if (shim->root >= 0 && fchdir(shim->root) != 0) return -1;
     // A file in memory on either side: no pipe can fill up, whatever the hook reads and writes.
     int input = memfd_create("state", MFD_CLOEXEC), output = memfd_create("output", MFD_CLOEXEC);
     int error = memfd_create("error", MFD_CLOEXEC);

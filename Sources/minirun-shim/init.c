@@ -11,12 +11,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static _Noreturn void be_init(pid_t program, const sigset_t *all, int closed) {
+static _Noreturn void be_init(struct shim *shim, pid_t program, const sigset_t *all, int closed) {
     // Nothing of the engine's may stay open in a process of the container; and the output is the program's, whose reader
     // sees the end when the program closes it. The pipe goes last: its end tells the program's side that all else has gone.
-    syscall(SYS_close_range, 0U, (unsigned int)closed - 1U, 0U);
-    syscall(SYS_close_range, (unsigned int)closed + 1U, ~0U, 0U);
-    close(closed);
+    if (let_go(shim, closed) != 0) report_failure(shim, errno);
+    // The plan names folders of the host, and /proc/1/maps and /proc/1/mem would show it.
+    if (munmap((void *)(uintptr_t)shim->plan, shim->header->size) != 0 || close(closed) != 0) _exit(255);
     for (;;) {
         siginfo_t info;
         int number = sigwaitinfo(all, &info);
@@ -42,9 +42,7 @@ int step_init(struct shim *shim, const struct lp_step *step) {
     if (program < 0) return -1;
     if (program > 0) {
         prctl(PR_SET_NAME, "init");
-        // The plan names folders of the host, and /proc/1/maps and /proc/1/mem would show it.
-        munmap((void *)(uintptr_t)shim->plan, shim->header->size);
-        be_init(program, &all, closed[1]);
+        be_init(shim, program, &all, closed[1]);
     }
     // Not before pid 1 has let go of everything: a program that came first could take it from /proc/1/fd.
     close(closed[1]);

@@ -3,8 +3,10 @@
 
 #include "shim.h"
 
+#include <CDescriptors.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/sched.h>
 #include <poll.h>
 #include <signal.h>
@@ -59,6 +61,7 @@ static step_function *const child_steps[LP_OPERATIONS] = {
     [LP_SYSCTL] = step_sysctl,
     [LP_MASK] = step_mask,
     [LP_READ_ONLY] = step_read_only,
+    [LP_FOLDER] = step_folder,
     [LP_ROOT_READ_ONLY] = step_root_read_only,
     [LP_PIVOT_ROOT] = step_pivot_root,
     [LP_ATTRIBUTE] = step_attribute,
@@ -102,6 +105,12 @@ int close_keeping_errno(int fd, int result) {
     return result;
 }
 
+// A process of a container that sees us could look into us through /proc until the exec, and take descriptors of the host from
+// there (CVE-2016-9962). The exec makes the program dumpable again.
+void hide(void) {
+    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) _exit(255);
+}
+
 uint64_t now(void) {
     struct timespec time;
     clock_gettime(CLOCK_MONOTONIC, &time);
@@ -126,17 +135,24 @@ int send_message(const struct shim *shim, struct lp_message *message, int descri
         header->cmsg_len = CMSG_LEN(sizeof(int));
         memcpy(CMSG_DATA(header), &descriptor, sizeof descriptor);
     }
-    return sendmsg(shim->control, &envelope, MSG_NOSIGNAL) < 0 ? -1 : 0;
+    ssize_t sent;
+    while ((sent = sendmsg(shim->control, &envelope, MSG_NOSIGNAL)) < 0 && errno == EINTR) {}
+    return sent < 0 ? -1 : 0;
 }
 
 _Noreturn void report_failure(struct shim *shim, int code) {
-    uint32_t steps = shim->header ? shim->header->step_count : 0;
+    // Before there is a plan that was checked it is none of its steps.
+    uint32_t steps = shim->steps ? shim->header->step_count : 0;
     struct lp_message message = {
         .kind = LP_MESSAGE_FAILED, .phase = shim->phase, .step = shim->current, .error = code,
-        .remaining = shim->current < steps ? steps - shim->current - 1 : 0};
+        .remaining = shim->current < steps ? steps - shim->current - 1 : shim->steps ? 0 : UINT32_MAX};
     struct text told = TEXT_IN(message.detail);
     add(&told, detail);
-    send_message(shim, &message, -1);
+    // A report that does not arrive must not look like a program that ended with 255: the monitor says it then.
+    if (send_message(shim, &message, -1) != 0 && shim->barrier >= 0) {
+        char lost = 0;
+        while (send(shim->barrier, &lost, sizeof lost, MSG_NOSIGNAL) < 0 && errno == EINTR) {}
+    }
     _exit(255);
 }
 
@@ -161,25 +177,31 @@ static bool receive_message(const struct shim *shim, struct lp_message *message,
         memcpy(descriptors, CMSG_DATA(header), *count * sizeof(int));
     }
     if (size == (ssize_t)sizeof *message && !(envelope.msg_flags & (MSG_CTRUNC | MSG_TRUNC))) return true;
+    int code = size < 0 ? errno : size == 0 ? ECONNRESET : EPROTO; // at the end of the file the engine is gone
     while (*count > 0) close(descriptors[--*count]);
+    errno = code;
     return false;
 }
 
-// Waits until the engine says go. False: it is gone, and so is the reason to go on.
+// Waits until the engine says go. False, with errno: it is gone, and so is the reason to go on.
 bool wait_for_go(const struct shim *shim) {
     struct lp_message message;
     int descriptors[1 + LP_DESCRIPTORS];
     size_t count;
-    return receive_message(shim, &message, descriptors, &count) && message.kind == LP_MESSAGE_GO && count == 0;
+    if (!receive_message(shim, &message, descriptors, &count)) return false;
+    if (message.kind == LP_MESSAGE_GO && count == 0) return true;
+    errno = EPROTO;
+    return false;
 }
 
 // Receives a plan and what comes with it. Without one there is nothing to become: the engine is gone, or has found that it
-// cannot go on.
+// cannot go on. Where neither is so it is still waiting for us, and hears why.
 static int receive_plan(struct shim *shim) {
     struct lp_message message;
     int descriptors[1 + LP_DESCRIPTORS];
     size_t count;
-    if (!receive_message(shim, &message, descriptors, &count) || message.kind != LP_MESSAGE_PLAN || count < 1) _exit(255);
+    if (!receive_message(shim, &message, descriptors, &count)) report_failure(shim, errno);
+    if (message.kind != LP_MESSAGE_PLAN || count < 1) report_failure(shim, EPROTO);
     shim->descriptor_count = (uint32_t)count - 1;
     memcpy(shim->descriptors, descriptors + 1, (count - 1) * sizeof(int));
     return descriptors[0];
@@ -206,8 +228,10 @@ static int step_clone(struct shim *shim, const struct lp_step *step) {
 static _Noreturn void become_container(struct shim *shim) {
     shim->phase = 1;
     shim->current = 0;
-    load_plan(shim, receive_plan(shim));
-    umask(0); // modes in the plan are meant as they are
+    shim->steps = NULL;
+    int plan = receive_plan(shim);
+    hide(); // its id maps are written now, for which a caller who is not root needs to get at its files
+    load_plan(shim, plan);
     if (shim->header->step_count == 0 || shim->steps[0].operation != LP_CLONE) report_failure(shim, EPROTO);
     walk(shim, child_steps);
 }
@@ -251,10 +275,14 @@ static _Noreturn void monitor(struct shim *shim, uint64_t flags, const char *cgr
     // exec, or at its end.
     uint64_t time;
     ssize_t received;
+    bool lost = false;
     while ((received = recv(pair[0], &time, sizeof time, 0)) > 0 || (received < 0 && errno == EINTR))
         if (received == (ssize_t)sizeof time) message.time[1] = time;
+        else if (received > 0) lost = true;
+    if (lost) report_failure(shim, EIO);
     message.kind = LP_MESSAGE_STARTED;
-    send_message(shim, &message, pidfd);
+    // Without that message the engine has no hold of the container: our end is the container's.
+    if (send_message(shim, &message, pidfd) != 0) report_failure(shim, errno);
 
     int status = 0;
     while (waitpid(child, &status, 0) < 0 && errno == EINTR) {}
@@ -274,6 +302,7 @@ int main(int count, char **words) {
     for (size_t i = 0; i < LP_SLOTS; i++) shim.slots[i] = -1;
     if (count < 3) _exit(255);
     shim.control = atoi(words[1]);
+    shim.own = (unsigned int)shim.control;
     // The engine may be killed at any moment. From here on that kills this process too, and with it the container; if it has
     // happened already, the control socket says so.
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -282,8 +311,15 @@ int main(int count, char **words) {
     fcntl(shim.control, F_SETFD, FD_CLOEXEC);
     // What somebody up the line left open, a folder of the host perhaps, must not be there for even a moment in which an
     // image's program could reach it (CVE-2024-21626).
-    syscall(SYS_close_range, (unsigned int)shim.control + 1U, ~0U, 0U);
+    if (close_descriptors(shim.own + 1U, UINT_MAX, DESCRIPTOR_CLOSES) != 0) {
+        fail_with(errno, "what the caller has left open cannot be closed");
+        report_failure(&shim, errno);
+    }
     prctl(PR_SET_NAME, "minirun-shim");
+    umask(0); // modes in the plan are meant as they are
+    // Whoever is in a namespace that is joined, or in none of its own, may see us from the first clone on. A caller who is not
+    // root must reach the child's files once more, to write its id maps: that child hides when it has got its plan.
+    if (geteuid() == 0) hide();
 
     if (!strcmp(words[2], "prepare")) {
         shim.phase = 0;

@@ -384,6 +384,13 @@ int step_read_only(struct shim *shim, const struct lp_step *step) {
     return attach(tree, target);
 }
 
+// The working folder, which LP_WORKING_FOLDER enters from inside and then makes no more: what is wrong with it is said there.
+int step_folder(struct shim *shim, const struct lp_step *step) {
+    int folder = open_target(shim, text_of(shim, step, 0), true);
+    if (folder >= 0) close(folder);
+    return 0;
+}
+
 int step_root_read_only(struct shim *shim, const struct lp_step *step) {
     (void)step;
     return set_attributes(shim->root, MOUNT_ATTR_RDONLY, 0, 0, false);
@@ -392,12 +399,7 @@ int step_root_read_only(struct shim *shim, const struct lp_step *step) {
 // Where pivot_root(2) cannot be used (the root is an initramfs) the new root is moved over the old one. Whoever breaks out of
 // a chroot finds the old one below: so nothing of the kernel's file systems stays mounted in it.
 static int move_root(const struct shim *shim) {
-    static const char *const hidden[] = {"/proc", "/sys"};
-    for (size_t i = 0; i < sizeof hidden / sizeof *hidden; i++) {
-        if (umount2(hidden[i], MNT_DETACH) == 0 || errno == EINVAL || errno == ENOENT) continue;
-        // One that is locked in a user namespace is covered instead.
-        if (mount("tmpfs", hidden[i], "tmpfs", MS_RDONLY, "size=4k") != 0) return -1;
-    }
+    if (hide_kernel_mounts(shim->root) != 0) return -1;
     return move_mount(shim->root, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) != 0 || fchdir(shim->root) != 0 ||
         chroot(".") != 0 ? -1 : 0;
 }

@@ -17,11 +17,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-// A process of the container that shares a pid namespace with us could look into us through /proc until the exec, and take
-// descriptors of the host from there (CVE-2016-9962). The exec makes the program dumpable again.
 int step_hide(struct shim *shim, const struct lp_step *step) {
     (void)shim, (void)step;
-    return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    hide();
+    return 0;
 }
 
 // Takes what a step has left in a slot; -1 where there is none.
@@ -57,20 +56,26 @@ static int write_and_close(int file, const char *text) {
 
 static int write_of(pid_t pid, const char *name, const char *text) { return write_and_close(open_of(pid, name, O_WRONLY), text); }
 
-// A user namespace needs a process that is born into it; it lives no longer than its maps take.
+// A user namespace needs a process that is born into it; it lives no longer than its maps take, and not without us: the end of
+// the pipe comes with our end, in whatever moment that is.
 int step_id_map(struct shim *shim, const struct lp_step *step) {
+    int alive[2];
+    if (pipe2(alive, O_CLOEXEC) != 0) return -1;
     struct clone_args arguments = {.flags = CLONE_NEWUSER, .exit_signal = SIGCHLD};
     long pid = syscall(SYS_clone3, &arguments, sizeof arguments);
-    if (pid < 0) return -1;
     if (pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        for (;;) pause();
+        char byte;
+        close(alive[1]);
+        while (read(alive[0], &byte, 1) < 0 && errno == EINTR) {}
+        _exit(0);
     }
+    close_keeping_errno(alive[0], 0);
+    if (pid < 0) return close_keeping_errno(alive[1], -1);
     int namespace = -1, code;
     if (write_of((pid_t)pid, "uid_map", text_of(shim, step, 0)) == 0 && write_of((pid_t)pid, "gid_map", text_of(shim, step, 1)) == 0)
         namespace = open_of((pid_t)pid, "ns/user", O_RDONLY);
     code = errno;
-    kill((pid_t)pid, SIGKILL);
+    close(alive[1]);
     while (waitpid((pid_t)pid, NULL, 0) < 0 && errno == EINTR) {}
     errno = code;
     return namespace < 0 ? -1 : fill_slot(shim, step->number[0], namespace);
@@ -134,6 +139,10 @@ int step_clone_child(struct shim *shim, const struct lp_step *step) {
     int pidfd = -1;
     pid_t child = clone_child(shim, step->number[0] | CLONE_PARENT, *cgroup ? cgroup : NULL, &pidfd);
     struct lp_message message = {.kind = LP_MESSAGE_BORN, .status = child};
-    send_message(shim, &message, pidfd);
-    _exit(0);
+    if (send_message(shim, &message, pidfd) == 0) _exit(0);
+    // The child holds the control socket, too: it would wait for a plan, and the engine for word of it.
+    int code = errno;
+    syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
+    errno = code;
+    return -1;
 }

@@ -60,8 +60,8 @@ int step_oom_score(struct shim *shim, const struct lp_step *step) {
 
 int step_barrier(struct shim *shim, const struct lp_step *step) {
     struct lp_message message = {.kind = LP_MESSAGE_WAITING};
-    if (step->number[0] && send_message(shim, &message, -1) != 0) _exit(255);
-    if (!wait_for_go(shim)) _exit(255);
+    if (step->number[0] && send_message(shim, &message, -1) != 0) return -1;
+    if (!wait_for_go(shim)) return fail_with(errno, "the engine's go did not come");
     if (shim->barrier < 0) return 0;
     uint64_t time = now();
     return send(shim->barrier, &time, sizeof time, MSG_NOSIGNAL) < 0 ? -1 : 0;

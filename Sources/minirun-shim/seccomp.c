@@ -44,6 +44,7 @@ static int load(const struct shim *shim, const struct lp_step *step) {
 }
 
 int step_seccomp(struct shim *shim, const struct lp_step *step) {
+    if (tidy(shim) != 0) return fail_with(errno, "closing descriptors");
     if (!(step->number[0] & SECCOMP_FILTER_FLAG_NEW_LISTENER)) return load(shim, step) < 0 ? -1 : 0;
     static char stack[32 << 10] __attribute__((aligned(16)));
     handover.shim = shim;

@@ -29,7 +29,9 @@ struct shim {
     uint64_t clone_flags;       // CLONE_NEW* with which the child was cloned
     uint32_t phase;             // 0: the monitor prepares, 1: the child (or a monitor with nothing to prepare)
     uint32_t current;           // the step that is being walked, for the report of a failure
-    int control;                // the socket to the engine; its number is also the first that no caller's descriptor has
+    int control;                // the socket to the engine
+    unsigned int own;           // the first number that none of the caller's descriptors has
+    bool tidied;                // before the container's filter was loaded all that is not needed any more was closed
     int root;                   // O_PATH descriptor of the new root, -1 before it is mounted
     int barrier;                // this side's end of the socket pair between monitor and child; -1 where no monitor stays
     int mask;                   // the file system that covers masked folders, as far as the pivot; -1 where there is none
@@ -61,12 +63,18 @@ void forget_failure(void);
 _Noreturn void report_failure(struct shim *shim, int code);
 uint64_t now(void);
 int send_message(const struct shim *shim, struct lp_message *message, int descriptor);
+void hide(void);
 bool wait_for_go(const struct shim *shim);
 
 // in_root.c: paths inside the new root, which an image or a container may have made
 int open_in_root(const struct shim *shim, const char *path, int flags);
 int open_target(const struct shim *shim, const char *path, bool folder);
 int open_parent(const struct shim *shim, const char *path, const char **name);
+
+// descriptors.c: what a program or an init of the container must not have
+int tidy(struct shim *shim);
+int close_at_exec(const struct shim *shim, unsigned int first);
+int let_go(struct shim *shim, int kept);
 
 // prepare.c: what the monitor does before it clones
 step_function step_hide, step_id_map, step_open_tree, step_time_offsets, step_join, step_clone_child;
@@ -86,8 +94,9 @@ char **list_of(const struct shim *shim, uint32_t offset, char **space, size_t ca
 // The others, by file; mounts.c, copy_up.c, devices.c, streams.c, process.c, identity.c, seccomp.c, exec.c, hooks.c,
 // start.c, console.c, init.c
 step_function step_propagation, step_layer, step_overlay, step_root_folder, step_file_system, step_bind, step_attach,
-    step_remount, step_mask, step_read_only, step_root_read_only, step_pivot_root;
+    step_remount, step_mask, step_read_only, step_folder, step_root_read_only, step_pivot_root;
 int copy_up(int from, int to);
+int hide_kernel_mounts(int root);
 step_function step_link, step_device, step_sysctl;
 step_function step_own_streams;
 step_function step_console;

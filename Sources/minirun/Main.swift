@@ -9,7 +9,13 @@ struct Main {
         Signals.ignore(SIGPIPE)
         StandardStream.openMissing()
         // What the caller left open is no business of any program that is started from here.
-        FileDescriptor.closeAtExec(from: 3)
+        do throws(SystemError) { try FileDescriptor.closeAtExec(from: 3) } catch {
+            Console.complain("minirun: \(error)\n")
+            exit(125)
+        }
+        // Everything is made with the modes that it is meant to have, whatever the caller's mask: a container's `/` is a folder
+        // of ours.
+        FileModes.useOwnMask()
         let words = CommandLine.arguments
         let arguments = Array(words.dropFirst())
         if let called = words.first, let program = OCIProgram(called: called) { exit(program.run(arguments)) }

@@ -28,7 +28,7 @@ import Testing
     @Test(arguments: [
         (["nosuchprogram"], 127, "exec: \"nosuchprogram\": executable file not found in $PATH"),
         (["/no/such"], 127, "exec: \"/no/such\": stat /no/such: no such file or directory"),
-        (["/etc"], 126, "exec: \"/etc\": is a directory"),
+        (["/etc"], 126, "exec: \"/etc\": is a directory: permission denied"),
         (["/etc/passwd"], 126, "exec: \"/etc/passwd\": permission denied"),
         (["/etc/passwd/x"], 127, "exec: \"/etc/passwd/x\": not a directory"),
         ([""], 127, "executable file not found in $PATH"),
@@ -223,7 +223,10 @@ import Testing
         #expect(relative.code == 125 && relative.err.contains("it needs to be an absolute path"), "\(relative)")
         let refused = try minirun.shell("pwd", "-w", "/etc/passwd")
         #expect(refused.code >= 125 && refused.err.contains("/etc/passwd"), "\(refused)")
-        #expect(try minirun.shell("pwd", "--read-only", "-w", "/new").code >= 125)
+        // Made before the root becomes read-only; what cannot be made is an error still.
+        let readOnly = try minirun.shell("pwd; touch x", "--read-only", "-w", "/new/deep")
+        #expect(readOnly.out == "/new/deep\n" && readOnly.err.contains("Read-only file system"), "\(readOnly)")
+        #expect(try minirun.shell("pwd", "--read-only", "-w", "/proc/new").code >= 125)
     }
 
     @Test func hostAndDomainNames() throws {

@@ -87,7 +87,7 @@ struct RunLoop: ~Copyable {
 
     /// Returns the exit code, 128 and the signal's number where one ended the program.
     mutating func run(signals: borrowing SignalDescriptor) throws -> Int32 {
-        launch.go()
+        try launch.go()
         while true {
             var polls = [
                 pollfd(fd: launch.descriptor, events: Int16(POLLIN), revents: 0),

@@ -126,14 +126,11 @@ int linux_namespace_type(int fd);
 int linux_raise_hard_limit(pid_t pid, int resource, uint64_t hard);
 
 /// Reads /proc/self/uid_map and gid_map from within a user namespace, of which a descriptor is given; each at most `size` - 1
-/// bytes and a NUL.
+/// bytes and a NUL. The process that enters it shares no memory with the caller.
 int linux_read_id_maps(int user_namespace, char *users, char *groups, size_t size);
 
 /// prctl(2) with PR_SET_CHILD_SUBREAPER.
 int linux_become_subreaper(void);
-
-/// close_range(2) with CLOSE_RANGE_CLOEXEC over every descriptor from `first` on.
-int linux_close_from(unsigned int first);
 
 /// memfd_create(2) with MFD_CLOEXEC.
 int linux_memfd_create(const char *name, unsigned int flags);

@@ -123,12 +123,13 @@ enum lp_operation {
                           // stay as they are (no ONLCR); a pty becomes 0 to 2
     LP_BARRIER,           // wait until the engine says go, n0: 1 tells it that we wait
     LP_HOOK,              // t0: path, t1: list of arguments, t2: list of environment entries, n0: timeout in ms or 0,
-                          // n2: 1 where the entries are the process's, blob: the state for its standard input
+                          // blob: the state for its standard input; it runs in /, as it is at that moment
     LP_ENTER_CGROUP,      // t0: a `tasks` or `cgroup.procs` file, on the host, or n0: 1 + index of a descriptor; "0" is written to it
     LP_UNSHARE,           // n0: CLONE_NEW* flags
     LP_SYSCTL,            // t0: path below /proc/sys, t1: value
     LP_MASK,              // t0: path; nothing there is fine
     LP_READ_ONLY,         // t0: path; nothing there is fine
+    LP_FOLDER,            // t0: a folder, created with mode 0755 where it is missing; LP_WORKING_FOLDER says where it cannot be
     LP_ROOT_READ_ONLY,    // the root mount itself, after all others
     LP_PIVOT_ROOT,        // the new root becomes /, the old one goes; n0: LP_ROOT_*
 

@@ -16,7 +16,7 @@ extension ContainerRuntime {
         context.labels = try LinuxSecurityModule.labels(spec.process)
         context.seccomp = try filter(spec)
         if let flags = context.seccomp?.flags { debug("seccomp filter flags: \(flags)") }
-        if !context.setsGroups, !spec.process.user.additionalGids.isEmpty {
+        if !context.setsGroups, !UserNamespace.keepsGroups(spec), !spec.process.user.additionalGids.isEmpty {
             throw EngineError(.invalid, "cannot set any additional groups in a rootless container")
         }
         grant(&spec.process.capabilities)

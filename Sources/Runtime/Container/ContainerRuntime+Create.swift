@@ -281,7 +281,7 @@ private struct Creation: ~Copyable {
             case .console(let master): try take(consume master)
             case .waiting:
                 try runHooks(state)
-                launched?.go()
+                try launched?.go()
             case .created:
                 runtime.debug("init: closing the pipe to signal completion")
                 return

@@ -201,7 +201,7 @@ private struct Execution: ~Copyable {
         case .listener(let listener):
             guard let configuration = spec.linux.seccomp else { return true }
             try SeccompAgent.hand(listener, of: launch.pid, state.document(.running), configuration)
-            launch.go()
+            try launch.go()
         case .failed(let failure): throw failure
         case .closed: return false
         case .waiting: throw EngineError(.failed, "the process said something unexpected")

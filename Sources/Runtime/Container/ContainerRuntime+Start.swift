@@ -59,14 +59,14 @@ extension ContainerRuntime {
         do throws(SystemError) { socket = try StartSocket.connect(folder.startPath) } catch {
             throw EngineError(.failed, "cannot start a container that has stopped: \(error)")
         }
-        LaunchMessage.go(over: socket)
+        try LaunchMessage.go(over: socket)
         let plan = try startedPlan(spec, state)
         while true {
             switch try LaunchMessage.next(over: socket, of: plan) {
             case .listener(let listener):
                 guard let configuration = spec.linux.seccomp else { continue }
                 try SeccompAgent.hand(listener, of: state.process.pid, state.document(.creating), configuration)
-                LaunchMessage.go(over: socket)
+                try LaunchMessage.go(over: socket)
             case .failed(let failure): throw ExecutionFailure(failure) ?? failure.error
             case .closed: return
             case .console: throw EngineError(.failed, "the process said something unexpected")

@@ -38,7 +38,7 @@ enum RuntimeHooks {
                 environment: hook.env.isEmpty ? nil : hook.env,
                 directory: bundle,
                 input: state,
-                timeout: hook.timeout.map { $0 * 1000 }
+                timeout: hook.timeoutMilliseconds
             )
             if result.status == .exited(0) { return }
             reason = text(of: result, hook)

@@ -13,17 +13,23 @@ enum UserNamespace {
             try write("gid_map", groups.text, of: pid)
             return
         }
-        if !setsGroups(spec) { try write("setgroups", "deny", of: pid) }
+        if isOwnOnly(spec.linux.gidMappings, getegid()) { try write("setgroups", "deny", of: pid) }
         try map(users, of: pid, file: "uid_map", program: "newuidmap", own: geteuid())
         try map(groups, of: pid, file: "gid_map", program: "newgidmap", own: getegid())
     }
 
     /// Whether setgroups(2) is to work in it: the kernel forbids it where an unprivileged caller maps only its own group, as
     /// leaving a group could open what the group's members may not have (CVE-2014-8989).
+    ///
+    /// Nor where the configuration keeps the caller's groups, crun's `run.oci.keep_original_groups`.
     static func setsGroups(_ spec: RuntimeSpec) -> Bool {
+        if keepsGroups(spec) { return false }
         guard Rootless.isCaller, spec.linux.isNew(.user) else { return true }
         return !isOwnOnly(spec.linux.gidMappings, getegid())
     }
+
+    /// As crun: whatever its value.
+    static func keepsGroups(_ spec: RuntimeSpec) -> Bool { spec.annotations["run.oci.keep_original_groups"] != nil }
 
     /// The root of a user namespace has no CAP_SYS_RESOURCE over us: what it may not raise itself is raised for it, before it sets
     /// its limits.

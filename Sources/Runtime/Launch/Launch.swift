@@ -81,10 +81,10 @@ package struct Launch: ~Copyable {
     package var descriptor: Int32 { monitor.control.raw }
 
     /// Lets the container pass the barrier: its cgroup exists and its state is written.
-    package func go() {
+    package func go() throws {
         var message = lp_message()
         message.kind = LP_MESSAGE_GO.rawValue
-        withUnsafeBytes(of: &message) { monitor.send($0) }
+        try withUnsafeBytes(of: &message) { try monitor.send($0) }
     }
 
     /// Waits for the next event.

@@ -80,6 +80,17 @@ package struct LaunchFailure: Error, CustomStringConvertible, Sendable {
 
     private func executing(_ program: String, _ reason: String) -> EngineError {
         let lower = reason.prefix(1).lowercased() + reason.dropFirst()
+        if code == SystemError.notFound, !detail.isEmpty {
+            return EngineError(
+                .commandNotFound,
+                "exec \(program): \(lower)",
+                hint: "the interpreter that it names is not in the image: \(detail)"
+            )
+        }
+        // Podman, which finds the exit code 126 by these words, knows no folder.
+        if code == SystemError.isFolder {
+            return EngineError(.commandNotExecutable, "exec: \"\(program)\": \(lower): permission denied")
+        }
         if code == SystemError.notFound {
             return EngineError(
                 .commandNotFound,

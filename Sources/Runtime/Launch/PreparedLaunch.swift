@@ -96,7 +96,7 @@ package struct PreparedLaunch: ~Copyable {
     }
 
     /// Lets it pass the barrier at which it waits, or go on after its listener was handed on.
-    package func go() { LaunchMessage.go(over: control) }
+    package func go() throws { try LaunchMessage.go(over: control) }
 
     /// Waits for the next event.
     package func next() throws -> Event { try LaunchMessage.next(over: control, of: plan) }
@@ -119,13 +119,10 @@ enum LaunchMessage {
         }
     }
 
-    static func go(over control: borrowing FileDescriptor) {
+    static func go(over control: borrowing FileDescriptor) throws {
         var message = lp_message()
         message.kind = LP_MESSAGE_GO.rawValue
-        // Whoever is gone shows it when its end is read.
-        _ = withUnsafeBytes(of: &message) {
-            CLinux.send(control.raw, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
-        }
+        try withUnsafeBytes(of: &message) { try MonitorProcess.send($0, over: control) }
     }
 
     static func next(over control: borrowing FileDescriptor, of plan: LaunchPlan?) throws -> PreparedLaunch.Event {

@@ -57,7 +57,11 @@ extension LaunchPlan {
         if let dev = spec.mounts.last(where: { $0.isReadOnlyDev }) {
             steps.append(.remount(.readOnly(dev.destination)))
         }
-        if spec.root.readonly { steps.append(.rootReadOnly) }
+        if spec.root.readonly {
+            // Later it could not be made.
+            steps.append(.folder(path: spec.process.cwd))
+            steps.append(.rootReadOnly)
+        }
         steps.append(.pivotRoot(change))
         if change != .change, let propagation = try spec.linux.propagation {
             steps.append(.propagation(propagation.kind, recursive: propagation.recursive, of: "/"))

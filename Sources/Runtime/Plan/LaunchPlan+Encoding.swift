@@ -140,6 +140,7 @@ extension LaunchStep {
             .make(LP_DEVICE, [texts.add(path)], numbers: [kind | mode, major, minor, uid, gid].map(UInt64.init))
         case .mask(let path): .make(LP_MASK, [texts.add(path)])
         case .readOnly(let path): .make(LP_READ_ONLY, [texts.add(path)])
+        case .folder(let path): .make(LP_FOLDER, [texts.add(path)])
         case .rootReadOnly: .make(LP_ROOT_READ_ONLY)
         case .pivotRoot(let change): .make(LP_PIVOT_ROOT, numbers: [change.number])
         default: nil
@@ -214,7 +215,7 @@ extension ContainerHook {
     fileprivate func record(_ texts: inout TextTable) -> lp_step {
         var step = lp_step.make(
             LP_HOOK,
-            numbers: [UInt64(timeout ?? 0), 0, inheritsEnvironment ? 1 : 0],
+            numbers: [UInt64(timeout ?? 0)],
             blob: state,
             &texts
         )

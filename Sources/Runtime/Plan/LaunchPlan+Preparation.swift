@@ -10,8 +10,9 @@ extension LaunchPlan {
         }
         if spec.linux.isNew(.time) { steps.append(.timeOffsets(spec.linux.timeOffsetsText)) }
         let joined = spec.linux.namespaces.filter { $0.path != nil }
-        // Others in that pid namespace could look into the process until its exec.
-        if joined.contains(where: { $0.type == .pid }) { steps.append(.hide) }
+        // Others in those namespaces could look into the process until its exec. (Where the caller is root it hides anyway; of
+        // one who is not the id maps of a new user namespace could not be written then.)
+        if joined.contains(where: { $0.type == .pid || $0.type == .user }) { steps.append(.hide) }
         for (index, namespace) in joined.enumerated() {
             steps.append(.join(namespace.type.flag, descriptor: index, name: namespace.path ?? ""))
         }

@@ -65,9 +65,11 @@ extension LaunchPlan {
             if let filter = context.seccomp { steps.append(.seccomp(filter)) }
         }
         for (index, hook) in spec.hooks.startContainer.enumerated() where context.startDescriptor != nil {
-            var step = ContainerHook(hook, kind: "startContainer", index: index, state: context.hookStates.created)
-            if hook.env.isEmpty { (step.environment, step.inheritsEnvironment) = (environment, true) }
-            steps.append(.hook(step))
+            // With its own environment and no other: what an image says in its own (LD_PRELOAD) is not for a hook
+            // (CVE-2025-23266).
+            steps.append(
+                .hook(ContainerHook(hook, kind: "startContainer", index: index, state: context.hookStates.created))
+            )
         }
         if context.initProcess { steps.append(.initProcess) }
         steps.append(

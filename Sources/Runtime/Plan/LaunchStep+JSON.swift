@@ -56,6 +56,7 @@ extension LaunchStep {
         case .sysctl: "sysctl"
         case .mask: "mask"
         case .readOnly: "readOnly"
+        case .folder: "folder"
         case .rootReadOnly: "rootReadOnly"
         case .pivotRoot: "pivotRoot"
         case .attribute: "attribute"

@@ -50,6 +50,7 @@ extension LaunchStep: CustomStringConvertible {
         case .sysctl(let key, let value): "setting sysctl \(key) to \(value)"
         case .mask(let path): "masking \(path)"
         case .readOnly(let path): "making \(path) read-only"
+        case .folder(let path): "making folder \(path) where it is missing"
         case .rootReadOnly: "making the root read-only"
         case .pivotRoot(let change): "changing the root" + (change == .pivot ? "" : " (\(change.rawValue))")
         case .attribute(let file, let value): "setting the label for the program (\(file): \(value))"

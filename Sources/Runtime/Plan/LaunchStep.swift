@@ -44,6 +44,8 @@ package enum LaunchStep: Equatable, Sendable {
     case sysctl(key: String, value: String)
     case mask(String)
     case readOnly(String)
+    /// A folder in the new root, made where it is missing and can be made.
+    case folder(path: String)
     case rootReadOnly
     case pivotRoot(RootChange)
 
@@ -187,8 +189,6 @@ package struct ContainerHook: Equatable, Sendable {
     package var path: String
     package var arguments: [String]
     package var environment: [String]
-    /// The environment is the process's: HOME is added to it as there.
-    package var inheritsEnvironment = false
     /// Milliseconds.
     package var timeout: Int?
     /// The container's state as JSON, for its standard input.
@@ -200,7 +200,7 @@ package struct ContainerHook: Equatable, Sendable {
         path = hook.path
         arguments = hook.args
         environment = hook.env
-        timeout = hook.timeout.map { $0 * 1000 }
+        timeout = hook.timeoutMilliseconds
         self.state = state
     }
 }

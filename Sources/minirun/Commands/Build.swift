@@ -33,7 +33,9 @@ enum BuildCommand {
             _ = try? engine.collect(keeping: BuildCache(engine.images).roots)
             return fail(error, isQuiet: mode == .quiet)
         }
-        if let file = parsed.value("iidfile") { try Files.writeUnlinked(file, Array(result.id.description.utf8)) }
+        if let file = parsed.value("iidfile") {
+            try Files.writeUnlinked(file, Array(result.id.description.utf8), mode: FileModes.forCaller(0o644))
+        }
         if isQuiet { Console.print("\(result.id)\n") }
         return 0
     }

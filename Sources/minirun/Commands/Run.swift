@@ -56,7 +56,7 @@ enum RunCommand {
                 if !isQuiet { Console.complain("Unable to find image '\(name.familiar)' locally\n") }
             },
             created: { id in
-                if let cidfile { try Files.create(cidfile, Array(id.utf8)) }
+                if let cidfile { try Files.create(cidfile, Array(id.utf8), mode: FileModes.forCaller(0o644)) }
             },
             started: {
                 if !pulls { return }
@@ -99,7 +99,12 @@ enum RunCommand {
         switch destination {
         case "text": Console.complain(report.text)
         case "json": Console.complain(report.json.text() + "\n")
-        default: try Files.writeUnlinked(destination, report.json.bytes(pretty: true) + [0x0A])
+        default:
+            try Files.writeUnlinked(
+                destination,
+                report.json.bytes(pretty: true) + [0x0A],
+                mode: FileModes.forCaller(0o644)
+            )
         }
     }
 }

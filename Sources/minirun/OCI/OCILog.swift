@@ -42,7 +42,7 @@ final class OCILog: Sendable {
             return
         }
         do throws(SystemError) {
-            file = try FileDescriptor.open(path, O_WRONLY | O_CREAT | O_APPEND, mode: 0o644)
+            file = try FileDescriptor.open(path, O_WRONLY | O_CREAT | O_APPEND, mode: FileModes.forCaller(0o644))
         } catch {
             throw EngineError(.failed, "error opening log file: \(error)")
         }

@@ -33,7 +33,7 @@ enum OCISpec {
             cgroupNamespace: try CgroupHierarchy.current().mode == .unified
         )
         // Without a line feed, as runc.
-        try Files.create(path, spec.json.bytesIndentedByTabs(), mode: 0o666)
+        try Files.create(path, spec.json.bytesIndentedByTabs(), mode: FileModes.forCaller(0o666))
         return 0
     }
 }
