@@ -14,6 +14,22 @@ package struct BuildPlan: Sendable {
     package let warningsAreErrors: Bool
 
     package var targetStage: StagePlan? { stages.last { $0.index == target } }
+
+    /// How many layers each stage has in the end, by its number.
+    /// - Parameter base: how many a base image has.
+    package func layers(_ base: (ImageRequest) -> Int) -> [Int: Int] {
+        var layers: [Int: Int] = [:]
+        for stage in stages {
+            let below =
+                switch stage.base {
+                case .scratch: 0
+                case .image(let request): base(request)
+                case .stage(let index): layers[index] ?? 0
+                }
+            layers[stage.index] = below + stage.steps.count { $0.makesLayer }
+        }
+        return layers
+    }
 }
 
 /// One `FROM` and what follows it.

@@ -28,10 +28,11 @@ extension Engine {
             if layers.allSatisfy({ Files.isReadable($0) }) {
                 return try LayerStack(directories: layers).read(path, limit: 1 << 20)
             }
+            let budget = ExpansionBudget(store?.unpackLimits.expansion ?? .default, origin: content.origin)
             return try MergedTar.read(
                 path: path,
                 from: try content.layers.reversed().map { layer in
-                    { DecompressingSource(try content.open(layer: layer.blob)) }
+                    { LimitedSource(decompressing: try content.open(layer: layer.blob), budget) }
                 },
                 limit: 1 << 20
             )

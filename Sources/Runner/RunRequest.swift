@@ -49,7 +49,8 @@ extension Engine {
     ) throws -> RunnableImage {
         let image: RunnableImage
         if let location = ImageLocation.parse(text) {
-            image = .outside(try location.open(platform: platform, spool: images.root + "/tmp"))
+            let limits = images.unpackLimits.expansion
+            image = .outside(try location.open(platform: platform, spool: images.root + "/tmp", limits: limits))
         } else {
             let stored = try storedImage(text, platform: platform, pull: pull, missing: missing)
             images.touch(stored)

@@ -62,7 +62,7 @@ import Testing
 }
 
 /// A folder's files, with how many bytes were read of each.
-private struct CountedArchive: ArchiveFiles {
+struct CountedArchive: ArchiveFiles {
     private let scratch: Scratch
     private let files: FolderFiles
     private let counts = Monitor<[String: Int]>([:])
@@ -92,7 +92,7 @@ private struct CountedArchive: ArchiveFiles {
     }
 }
 
-private final class CountedSource: ByteSource {
+final class CountedSource: ByteSource {
     private let inner: any ByteSource
     private let report: (Int) -> Void
 

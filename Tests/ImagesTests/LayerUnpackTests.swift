@@ -225,4 +225,25 @@ import Testing
         let found = try FileDescriptor.locate(directory.raw, name)?.status()
         #expect(found?.kind == .file)
     }
+
+    /// An image that the kernel would not take as a folder is none as an EROFS image either.
+    @Test(
+        arguments: [
+            (12, 1, false), (20, 2, true), (24, 3, true), (0, 0, false), (3, 0, false), (19, 2, false), (20, 3, false),
+            (20, 1, false), (24, 2, false), (28, 3, false), (65_535, 2, false),
+        ] as [(Int, UInt8, Bool)],
+        LayerFixture.Form.allCases
+    ) func refusesCapabilitiesThatAreNone(sample: (size: Int, revision: UInt8, isFine: Bool), form: LayerFixture.Form)
+        throws
+    {
+        let fixture = try LayerFixture(form)
+        var value = [UInt8](repeating: 0, count: sample.size)
+        if sample.size > 3 { value[3] = sample.revision }
+        let tar = try archive { try $0.file("a") { $0.xattrs = [("security.capability", value)] } }
+        if sample.isFine {
+            try fixture.add(tar)
+        } else {
+            #expect(throws: EngineError.self) { try fixture.add(tar) }
+        }
+    }
 }

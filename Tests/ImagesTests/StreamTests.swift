@@ -189,7 +189,8 @@ import Testing
             (["zstd", "-q", "-c"], ReadAhead.tarPiece), (["zstd", "-q", "--long=27", "-c"], ReadAhead.smallPiece),
         ] {
             let packed = try runTool(tool, input: Self.sample)
-            let largest = try LayerPipeline.run(MemorySource(packed), diffID: nil, expansion: .default) { pieces in
+            let largest = try LayerPipeline.run(MemorySource(packed), diffID: nil, budget: ExpansionBudget(.default)) {
+                pieces in
                 var largest = 0
                 while case let piece = try pieces.next(), !piece.isEmpty { largest = max(largest, piece.count) }
                 return largest

@@ -7,7 +7,13 @@ import OCI
 struct ArchiveSource {
     let workspace: BuildWorkspace
 
-    init(_ workspace: BuildWorkspace) { self.workspace = workspace }
+    /// As for a layer.
+    let limits: UnpackLimits
+
+    init(_ workspace: BuildWorkspace, _ limits: UnpackLimits) {
+        self.workspace = workspace
+        self.limits = limits
+    }
 
     /// What an archive holds, as a folder to copy; nil for anything but an archive.
     ///
@@ -16,9 +22,8 @@ struct ArchiveSource {
     func unpack(_ match: CopyMatch) throws -> CopyMatch? {
         guard match.top.status.kind == .file, try isArchive(match) else { return nil }
         let folder = try workspace.folder("archive")
-        let source = DecompressingSource(Images.FileSource(owning: try match.tree.open(match.top)))
         do {
-            _ = try LayerUnpacker.unpack(source, into: folder, over: LayerStack(directories: []))
+            _ = try LayerUnpacker.unpack(tar(match), into: folder, over: LayerStack(directories: []), limits: limits)
         } catch let error as EngineError {
             throw EngineError(error.kind, "unpacking \(TreePath.text(match.name)): \(error.message)")
         }
@@ -29,8 +34,15 @@ struct ArchiveSource {
 
     /// Whether a tar's first header can be read.
     private func isArchive(_ match: CopyMatch) throws -> Bool {
-        let file = try match.tree.open(match.top)
-        let reader = TarReader(DecompressingSource(Images.FileSource(owning: file)))
+        let reader = TarReader(try tar(match), limits: limits.tar)
         do { return try reader.next() != nil } catch is EngineError { return false }
+    }
+
+    private func tar(_ match: CopyMatch) throws -> any ByteSource {
+        LimitedSource(
+            decompressing: Images.FileSource(owning: try match.tree.open(match.top)),
+            ExpansionBudget(limits.expansion),
+            subject: "the archive"
+        )
     }
 }

@@ -47,6 +47,10 @@ final class BuildExecution {
     func run() throws -> BuildResult {
         let definition = try BuildDefinition.load(self)
         let plan = try loadImages(definition)
+        // Before hours of work are in a stage that nothing could be run on.
+        for layers in plan.layers({ baseImages[$0]?.manifest.layers.count ?? 0 }).values {
+            do { try LayerCount.require(layers) } catch { throw BuildError(error.message, hint: error.hint) }
+        }
         exportedBase = BuildExecution.base(of: plan)
         let ignore = try definition.loadIgnoreFile(self)
         var executions = try plan.stages.map { try StageExecution(self, $0, proxies: plan.proxyEnvironment) }

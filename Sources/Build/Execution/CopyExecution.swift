@@ -21,11 +21,13 @@ struct CopyExecution {
     let epoch: Int64?
     /// An empty place for unpacked archives.
     let workspace: BuildWorkspace
+    /// What an archive may hold that ADD unpacks.
+    let limits: UnpackLimits
     let interruption: () throws -> Void
 
     func copy(_ sources: CopySources) throws {
         for match in sources.matches {
-            if step.isAdd, step.unpacksLocal, let unpacked = try ArchiveSource(workspace).unpack(match) {
+            if step.isAdd, step.unpacksLocal, let unpacked = try ArchiveSource(workspace, limits).unpack(match) {
                 try extract(unpacked)
             } else {
                 try copy(match, isOneOfSeveral: sources.isSeveral)

@@ -48,6 +48,7 @@ struct RunMounts {
             time: build.epoch ?? DraftTime.standard,
             epoch: build.epoch,
             workspace: build.workspace,
+            limits: build.images.unpackLimits,
             interruption: build.checkInterruption
         ).copy(sources)
         try draft.finish()

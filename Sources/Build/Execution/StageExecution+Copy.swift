@@ -41,6 +41,7 @@ extension StageExecution {
             time: time,
             epoch: build.epoch,
             workspace: build.workspace,
+            limits: build.images.unpackLimits,
             interruption: build.checkInterruption
         )
         try execution.copy(sources)

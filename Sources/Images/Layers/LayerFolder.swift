@@ -11,12 +11,17 @@ final class LayerFolder {
     var folders: [[UInt8]: LayerFolder] = [:]
     /// Nothing of the layers below shows through.
     var isOpaque = false
+    /// It or a folder above it became opaque: nothing below it shows through or needs a whiteout any more.
+    var isCovered = false
     /// It or something below it has an entry, so that a whiteout of the same layer must spare it.
     private(set) var isWritten = false
     /// Its owner, mode and time are an entry's, and not what the layers below say.
     private(set) var hasEntry = false
     /// Whether there are whiteouts directly in it.
     var hasWhiteouts = false
+    /// Names that the layers below were asked for on behalf of a whiteout, and that this layer had nothing under: what they
+    /// have there is hidden by now, or they have nothing.
+    var searched: Set<[UInt8]> = []
     /// Which of the layers below have it; nil is not known yet.
     var lowerLayers: [Int]?
     /// What an EROFS image keeps of it.

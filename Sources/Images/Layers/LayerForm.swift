@@ -1,3 +1,5 @@
+import CLinux
+import LinuxSystem
 import OCI
 
 /// A layer in the making as `LayerUnpacking` sees it: the layer's own files and folders, without those of the layers
@@ -57,5 +59,16 @@ enum LayerAttributes {
     /// nothing here.
     static func accepts(_ name: String) -> Bool {
         !OverlayForm.isOwnAttribute(name) && name != "security.selinux" && !name.hasPrefix("system.nfs4_acl")
+    }
+
+    /// Refuses what the kernel would as setxattr(2), whatever the layer becomes: capabilities that are none
+    /// (cap_convert_nscap: VFS_CAP_REVISION_2 and 3, capability.h).
+    static func check(_ entry: TarEntry) throws(SystemError) {
+        for (name, value) in entry.xattrs where name == "security.capability" {
+            let revision = value.count < 4 ? nil : value[3]
+            guard value.count == 20 && revision == 2 || value.count == 24 && revision == 3 else {
+                throw SystemError("setting attribute \(name) of", code: EINVAL)
+            }
+        }
     }
 }

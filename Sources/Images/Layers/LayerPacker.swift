@@ -69,39 +69,74 @@ private final class LayerPacking {
         exclude = Set(options.exclude.map { Array($0.utf8) })
     }
 
+    /// A folder that is being packed. It has no descriptor: as many of them lie in each other as somebody liked to make.
+    private struct Folder {
+        /// Empty or with a last slash.
+        let path: [UInt8]
+        /// Those to come, the next one last.
+        var names: [[CChar]]
+    }
+
     func packRoot(_ root: borrowing FileDescriptor) throws {
         if options.includesRoot {
             var entry = TarEntry(path: "./", kind: .directory)
             try describe(try root.status(), root.raw, &entry)
             try append(entry)
         }
-        try packContents(root, path: [])
+        // The folders on the way, and of the innermost one a descriptor.
+        var pending = [try begin(root, path: [])]
+        var current = OpenLayers.FileHandle(try root.duplicate())
+        while let last = pending.indices.last {
+            guard let name = pending[last].names.popLast() else {
+                pending.removeLast()
+                if let above = pending.last, !above.names.isEmpty {
+                    current = OpenLayers.FileHandle(try open(above.path, in: root.raw))
+                }
+                continue
+            }
+            let path = pending[last].path + name.dropLast().map(UInt8.init(bitPattern:))
+            do {
+                guard let folder = try pack(name, in: current.file.raw, path: path) else { continue }
+                pending.append(try begin(folder.file, path: path + [UInt8(ascii: "/")]))
+                current = folder
+            } catch let error as SystemError where error.path == nil {
+                throw SystemError(error.operation, printable(path), code: error.code)
+            }
+        }
         try writer.finish()
     }
 
-    private func packContents(_ folder: borrowing FileDescriptor, path: [UInt8]) throws {
+    private func open(_ path: [UInt8], in root: CInt) throws -> FileDescriptor {
+        let name = path.isEmpty ? [0x2e, 0] : LayerPath.cString(path.dropLast())
+        return try FileDescriptor.openBeneath(root, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
+    }
+
+    /// What comes before the entries of a folder, and their names.
+    private func begin(_ folder: borrowing FileDescriptor, path: [UInt8]) throws -> Folder {
+        // What no reader takes, ours included: nobody could unpack it again.
+        guard path.count <= TarLimits.default.path else {
+            throw EngineError(
+                .unsupported,
+                "a folder's path has \(path.count) bytes, and a layer's at most \(TarLimits.default.path)"
+            )
+        }
         try refuseUnfinished(folder.raw, path)
         if try PathAttributes.value(OverlayForm.opaqueAttribute, of: folder.raw) == [UInt8(ascii: "y")] {
             try append(whiteout(path + WhiteoutName.opaque))
         }
-        let entries = try Directory.entries(folder.raw).sorted { $0.bytes.lexicographicallyPrecedes($1.bytes) }
-        for entry in entries {
-            let child = path + entry.bytes
-            if exclude.contains(child) { continue }
-            do {
-                try pack(entry.name, in: folder.raw, path: child)
-            } catch let error as SystemError where error.path == nil {
-                throw SystemError(error.operation, printable(child), code: error.code)
-            }
-        }
+        var entries = try Directory.entries(folder.raw).map { (bytes: $0.bytes, name: $0.name) }
+        if !exclude.isEmpty { entries.removeAll { exclude.contains(path + $0.bytes) } }
+        entries.sort { $1.bytes.lexicographicallyPrecedes($0.bytes) }
+        return Folder(path: path, names: entries.map(\.name))
     }
 
-    /// One name of a folder, with all below it.
-    private func pack(_ name: [CChar], in folder: CInt, path: [UInt8]) throws {
+    /// One name of a folder; of a folder only its entry, and it is given back.
+    private func pack(_ name: [CChar], in folder: CInt, path: [UInt8]) throws -> OpenLayers.FileHandle? {
         let status = try FileStatus.of(name, in: folder)
         let bytes = path[(path.lastIndex(of: UInt8(ascii: "/")).map { $0 + 1 } ?? 0)...]
         if OverlayForm.isWhiteout(status) {
-            return try append(whiteout(path[..<bytes.startIndex] + WhiteoutName.prefix + bytes))
+            try append(whiteout(path[..<bytes.startIndex] + WhiteoutName.prefix + bytes))
+            return nil
         }
         if bytes.starts(with: WhiteoutName.prefix) {
             throw EngineError(
@@ -110,22 +145,24 @@ private final class LayerPacking {
             )
         }
         switch status.kind {
-        case .socket: return
+        case .socket: break
         case .file: try packFile(name, in: folder, path: path)
         case .directory:
-            let child = try FileDescriptor.openAt(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
+            let child = OpenLayers.FileHandle(
+                try FileDescriptor.openAt(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
+            )
             var entry = TarEntry(path: path + [UInt8(ascii: "/")], kind: .directory)
-            try describe(try child.status(), child.raw, &entry)
+            try describe(try child.file.status(), child.file.raw, &entry)
             try append(entry)
-            try packContents(child, path: entry.path)
+            return child
         case .symbolicLink:
-            if try appendLink(status, path) { return }
+            if try appendLink(status, path) { break }
             var entry = TarEntry(path: path, kind: .symlink)
             entry.linkTarget = try Files.linkTarget(name, in: folder)
             try describe(status, nil, &entry)
             try append(entry)
         case .characterDevice, .blockDevice, .fifo:
-            if try appendLink(status, path) { return }
+            if try appendLink(status, path) { break }
             let kind = status.kind
             var entry = TarEntry(
                 path: path,
@@ -135,6 +172,7 @@ private final class LayerPacking {
             try describe(status, nil, &entry)
             try append(entry)
         }
+        return nil
     }
 
     private func packFile(_ name: [CChar], in folder: CInt, path: [UInt8]) throws {

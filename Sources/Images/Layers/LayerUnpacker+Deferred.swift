@@ -31,8 +31,11 @@ struct Whiteout {
     let name: [UInt8]
     /// Whether the parent was a folder of this layer already; if not, it has to be one of those below.
     let isInside: Bool
-    /// As the archive names it.
-    let entry: String
+
+    /// As the archive names it, or nearly.
+    var entry: String {
+        printable((parent.isEmpty ? [] : parent + [UInt8(ascii: "/")]) + WhiteoutName.prefix + name)
+    }
 }
 
 /// What an unpacking leaves open while the layers below are not finished.
@@ -49,13 +52,18 @@ struct Whiteout {
 struct DeferredWork {
     var folders: [DeferredFolder] = []
     private(set) var whiteouts: [Whiteout] = []
-    /// The paths that they hide, and every folder on the way to them.
-    private var hidden: Set<[UInt8]> = []
+    /// The paths that they hide, with the kinds of whiteouts that do (`isInside`), and every folder on the way to them.
+    private var hidden: [[UInt8]: (inside: Bool, outside: Bool)] = [:]
     private var onTheWay: Set<[UInt8]> = []
 
+    /// One that is there already says nothing new: what it hides has not come back meanwhile, or all would be settled.
     mutating func add(_ whiteout: Whiteout) {
+        let place = DeferredWork.joined(whiteout.parent, whiteout.name)
+        var known = hidden[place] ?? (inside: false, outside: false)
+        if whiteout.isInside ? known.inside : known.outside { return }
+        if whiteout.isInside { known.inside = true } else { known.outside = true }
+        hidden[place] = known
         whiteouts.append(whiteout)
-        hidden.insert(DeferredWork.joined(whiteout.parent, whiteout.name))
         var path = whiteout.parent[...]
         while !path.isEmpty, onTheWay.insert(Array(path)).inserted {
             path = path[..<(path.lastIndex(of: UInt8(ascii: "/")) ?? path.startIndex)]
@@ -67,14 +75,14 @@ struct DeferredWork {
     }
 
     func hides(_ name: ArraySlice<UInt8>, in folder: LayerFolder) -> Bool {
-        !hidden.isEmpty && hidden.contains(DeferredWork.joined(folder.path, Array(name)))
+        !hidden.isEmpty && hidden[DeferredWork.joined(folder.path, Array(name))] != nil
     }
 
     /// Whether a whiteout has hidden what is there, or something in it.
     func concerns(_ name: ArraySlice<UInt8>, in folder: LayerFolder) -> Bool {
         if hidden.isEmpty { return false }
         let path = DeferredWork.joined(folder.path, Array(name))
-        return hidden.contains(path) || onTheWay.contains(path)
+        return hidden[path] != nil || onTheWay.contains(path)
     }
 
     mutating func take() -> DeferredWork {
@@ -102,7 +110,7 @@ extension LayerUnpacking {
     }
 
     /// Puts a whiteout off, unless it is clear already what becomes of it.
-    func deferWhiteout(of hidden: ArraySlice<UInt8>, below parent: ArraySlice<UInt8>, _ entry: TarEntry) throws {
+    func deferWhiteout(of hidden: ArraySlice<UInt8>, below parent: ArraySlice<UInt8>) throws {
         var folder = tree
         var isOpaque = false
         var isInside = true
@@ -127,7 +135,7 @@ extension LayerUnpacking {
             _ = try lower()
             return try whiteOut(hidden, below: parent)
         }
-        deferred.add(Whiteout(parent: Array(parent), name: Array(hidden), isInside: isInside, entry: entry.name))
+        deferred.add(Whiteout(parent: Array(parent), name: Array(hidden), isInside: isInside))
     }
 
     // MARK: Settling

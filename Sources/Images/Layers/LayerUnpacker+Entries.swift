@@ -12,7 +12,7 @@ extension LayerUnpacking {
 
     func createFile(_ entry: TarEntry, _ name: ArraySlice<UInt8>, in folder: LayerFolder, _ content: TarReader) throws {
         try replacing(name, in: folder) { try form.addFile(entry, name, in: folder, content) }
-        summary.bytes += entry.size
+        summary.add(bytes: entry.size)
     }
 
     func createFolder(_ entry: TarEntry, _ name: ArraySlice<UInt8>, in folder: LayerFolder) throws {

@@ -125,6 +125,7 @@ extension LayerUnpacking {
     /// Removes what this layer has under a name: file, link or folder with all below it.
     func remove(_ name: ArraySlice<UInt8>, from folder: LayerFolder) throws {
         forgetResolved()
+        folder.searched.remove(Array(name))
         try form.remove(name, from: folder)
         folder.folders[Array(name)] = nil
     }

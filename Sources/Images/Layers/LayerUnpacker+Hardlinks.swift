@@ -37,7 +37,21 @@ extension LayerUnpacking {
             return try provide(name, in: folder, entry)
         }
         guard let node = try below(name, in: folder), node.status.kind != .directory else { throw missing(entry) }
+        if node.status.kind == .file { try countCopy(node.status.allocated) }
         try form.copy(node, from: lower(), name, in: folder)
         folder.markWritten()
+    }
+
+    /// A link of some bytes makes a copy of any size: a hundred layers of such links would fill the disk from nothing.
+    private func countCopy(_ size: Int64) throws {
+        let (sum, overflows) = workDone.copied.addingReportingOverflow(size)
+        guard !overflows, sum <= limits.copies else {
+            throw EngineError(
+                .invalid,
+                "its hard links copy more than \(limits.copies) bytes of the layers below",
+                hint: "if it is no tar bomb, allow it with --max-layer-size or MINIRUN_MAX_LAYER_SIZE"
+            )
+        }
+        workDone.copied = sum
     }
 }

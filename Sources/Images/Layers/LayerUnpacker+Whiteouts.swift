@@ -14,7 +14,7 @@ extension LayerUnpacking {
         if hidden.isEmpty || hidden == [0x2e] || hidden == [0x2e, 0x2e] { throw LayerPath.invalidWhiteout(name) }
         summary.files += 1
         if isSettled { return try whiteOut(hidden, below: parent) }
-        try deferWhiteout(of: hidden, below: parent, entry)
+        try deferWhiteout(of: hidden, below: parent)
     }
 
     /// A whiteout, with the layers below at hand.
@@ -31,9 +31,13 @@ extension LayerUnpacking {
             // It was only made on the way to whiteouts.
             try remove(name, from: folder)
         }
+        // A file of this layer hides it as well, and so does a whiteout. To look into the layers below takes a call for each of
+        // them, which a name that comes a million times is not worth.
+        if try form.member(name, in: folder) != nil { return }
+        if !folder.searched.insert(Array(name)).inserted { return }
+        workDone.searches += 1
         // Overlayfs shows a whiteout that hides nothing as a broken file, where the folder is in one layer only.
         guard try below(name, in: folder) != nil else { return }
-        // A file of this layer hides it as well, and so does a whiteout.
         guard try form.addWhiteout(name, in: folder) else { return }
         folder.hasWhiteouts = true
         forgetResolved()
@@ -46,12 +50,16 @@ extension LayerUnpacking {
         if folder === tree { return try hideRoot() }
         try form.setOpaque(folder)
         folder.isOpaque = true
+        // With a folder above it all below was hidden as well, once and for good.
+        if folder.isCovered { return }
         var pending = [folder]
         while let next = pending.popLast() {
+            workDone.searches += 1
+            next.isCovered = true
             next.lowerLayers = []
             for child in Array(next.folders.values) {
                 if child.isWritten {
-                    pending.append(child)
+                    if !child.isCovered { pending.append(child) }
                 } else {
                     try remove(child.name[...], from: next)
                 }
@@ -61,8 +69,11 @@ extension LayerUnpacking {
         }
     }
 
-    /// Overlayfs does not look for the attribute on a layer's root: there, every name is hidden by itself.
+    /// Overlayfs does not look for the attribute on a layer's root: there, every name is hidden by itself. Once: what this
+    /// layer has in the root from now on takes a whiteout's place, and hides what is below as well.
     private func hideRoot() throws {
+        if isRootHidden { return }
+        isRootHidden = true
         let lower = try lower()
         guard lower.count > 0 else { return }
         for name in try lower.names(in: lower.root()) { try hide(name[...], in: tree) }

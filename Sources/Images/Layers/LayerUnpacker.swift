@@ -7,6 +7,8 @@ package struct UnpackLimits: Equatable, Sendable {
     package var tar = TarLimits.default
     /// Of the layer's compressed form; whoever decompresses it sees to this.
     package var expansion = ExpansionLimits.default
+    /// Bytes of the layers below that one layer may copy, for hard links to files there: as much as may expand from nothing.
+    package var copies: Int64 { expansion.ratio == nil ? expansion.size : expansion.ratioFrom }
     package static let `default` = UnpackLimits()
     package init() {}
 }
@@ -16,6 +18,10 @@ package struct UnpackSummary: Equatable, Sendable {
     package var files = 0
     package var bytes: Int64 = 0
     package init() {}
+
+    /// Holes take no room, so that the sizes of a few sparse files are more than a number holds. A petabyte for each layer says it
+    /// too, and the sum of a thousand layers stays a number.
+    mutating func add(bytes count: Int64) { bytes = min(1 << 50, bytes + min(1 << 50, max(0, count))) }
 }
 
 /// Turns a layer's tar into a folder in the form that overlayfs mounts.

@@ -2,6 +2,14 @@ import CLinux
 import LinuxSystem
 import OCI
 
+/// How much of what costs more than its entry an unpacking did: for tests of what comes only once.
+struct LayerWorkDone: Equatable {
+    /// Names that the layers below were searched for because of a whiteout, and folders that a marker was looked for in.
+    var searches = 0
+    /// Bytes of files of the layers below that were copied for hard links.
+    var copied: Int64 = 0
+}
+
 /// One layer being unpacked. System errors leave out the path where it is the entry's own: the caller adds it.
 final class LayerUnpacking {
     let form: any LayerForm
@@ -14,6 +22,11 @@ final class LayerUnpacking {
     /// The layers below; nil while they are not needed and perhaps not finished (`LayerUnpacker+Deferred`).
     private var known: OpenLayers?
     private let promised: LowerLayers
+
+    /// Whether all that the layers below have in the root is hidden.
+    var isRootHidden = false
+    /// What an archive could make us do again and again.
+    var workDone = LayerWorkDone()
 
     /// The last parent as the archive names it, and the folder that it was resolved to.
     var lastParent: (path: [UInt8], folder: LayerFolder)?
@@ -100,6 +113,7 @@ final class LayerUnpacking {
     private func create(_ entry: TarEntry, _ name: ArraySlice<UInt8>, in folder: LayerFolder, _ content: TarReader)
         throws
     {
+        try LayerAttributes.check(entry)
         switch entry.kind {
         case .file: try createFile(entry, name, in: folder, content)
         case .directory: try createFolder(entry, name, in: folder)

@@ -6,6 +6,10 @@ import OCI
 package final class OpenLayers {
     private let directories: [String]
     private var open: [FileHandle?]
+    /// Those that are open, in the order in which they were opened. Of an image of hundreds of layers not all are: several
+    /// threads may have a stack each, and the process 256 descriptors or 64.
+    private var opened: [Int] = []
+    private static let capacity = min(64, max(4, OpenFiles.limit / 32))
 
     final class FileHandle {
         let file: FileDescriptor
@@ -19,10 +23,13 @@ package final class OpenLayers {
 
     var count: Int { directories.count }
 
+    /// Valid until the next call.
     func descriptor(_ index: Int) throws(SystemError) -> CInt {
         if let handle = open[index] { return handle.file.raw }
+        if opened.count >= OpenLayers.capacity { open[opened.removeFirst()] = nil }
         let handle = FileHandle(try FileDescriptor.open(directories[index], O_PATH | O_DIRECTORY))
         open[index] = handle
+        opened.append(index)
         return handle.file.raw
     }
 

@@ -58,28 +58,41 @@ package struct ImageDiff {
         self.after = after
     }
 
+    /// A name of two folders that is still to be looked at; nil for what only one has.
+    private struct Pending {
+        let name: [UInt8]
+        let one: MergedFolder?
+        let other: MergedFolder?
+    }
+
+    /// Folders come before what is in them, and names are sorted by their bytes. However deep the trees are, no level takes a
+    /// frame or a descriptor.
     private mutating func compare(_ one: MergedFolder?, _ other: MergedFolder?) throws {
-        if let one, let other, before.sources(one.layers) == after.sources(other.layers) { return }
-        let names = try Set(one.map { try before.open.names(in: $0) } ?? []).union(
-            other.map { try after.open.names(in: $0) } ?? []
-        )
-        for name in names.sorted(by: { $0.lexicographicallyPrecedes($1) }) {
-            let a = try one.flatMap { try before.open.child(name, of: $0) }
-            let b = try other.flatMap { try after.open.child(name, of: $0) }
-            try compare(a, b)
+        var pending = try names(one, other)
+        while let next = pending.popLast() {
+            let a = try next.one.flatMap { try before.open.child(next.name, of: $0) }
+            let b = try next.other.flatMap { try after.open.child(next.name, of: $0) }
+            if let a, let b, before.sources(a.layers) == after.sources(b.layers), a.path == b.path { continue }
+            if let a, let b {
+                let what = try differences(a, b)
+                if !what.isEmpty { try note(.changed, a, b, what) }
+            } else {
+                try note(a == nil ? .added : .removed, a, b, [])
+            }
+            let folders = (
+                a?.status.kind == .directory ? a?.folder : nil, b?.status.kind == .directory ? b?.folder : nil
+            )
+            if folders.0 != nil || folders.1 != nil { pending += try names(folders.0, folders.1) }
         }
     }
 
-    private mutating func compare(_ a: MergedNode?, _ b: MergedNode?) throws {
-        if let a, let b, before.sources(a.layers) == after.sources(b.layers), a.path == b.path { return }
-        let folders = (a?.status.kind == .directory ? a?.folder : nil, b?.status.kind == .directory ? b?.folder : nil)
-        if let a, let b {
-            let what = try differences(a, b)
-            if !what.isEmpty { try note(.changed, a, b, what) }
-        } else {
-            try note(a == nil ? .added : .removed, a, b, [])
-        }
-        if folders.0 != nil || folders.1 != nil { try compare(folders.0, folders.1) }
+    /// The names of both, the first one last; none where all comes from the same layers.
+    private func names(_ one: MergedFolder?, _ other: MergedFolder?) throws -> [Pending] {
+        if let one, let other, before.sources(one.layers) == after.sources(other.layers) { return [] }
+        let names = try Set(one.map { try before.open.names(in: $0) } ?? []).union(
+            other.map { try after.open.names(in: $0) } ?? []
+        )
+        return names.sorted { $1.lexicographicallyPrecedes($0) }.map { Pending(name: $0, one: one, other: other) }
     }
 
     private mutating func note(_ kind: Kind, _ a: MergedNode?, _ b: MergedNode?, _ what: [String]) throws {

@@ -59,6 +59,7 @@ extension ImageStore {
 
     /// Throws unless all blobs of the image are there and its parts agree.
     private func checkComplete(_ image: StoredImage) throws {
+        try image.requireMountable()
         for (blob, _) in try image.layers {
             guard hasBlob(blob.digest, size: blob.size) else {
                 throw EngineError(.corrupt, "blob \(blob.digest) is not in the store")

@@ -18,11 +18,15 @@ extension ImageStore {
     /// The caller holds a lease until something else protects the layers.
     /// - Parameters:
     ///   - image: its layers are opened on other threads, and one may be opened a second time.
+    ///   - budget: what they may expand to; nil for an image that comes alone.
     ///   - events: called on this thread, one at a time; `unpacked` in the order of the layers.
     /// - Throws: of several layers that are wrong, the lowest one's error. Those below it are kept.
-    package func unpackedLayers(of image: some ImageContent, events: (StoreEvent) -> Void = { _ in }) throws
-        -> LayerStack
-    {
+    package func unpackedLayers(
+        of image: some ImageContent,
+        budget: ExpansionBudget? = nil,
+        events: (StoreEvent) -> Void = { _ in }
+    ) throws -> LayerStack {
+        try image.requireMountable()
         let chain = ImageStore.chainID(image.configuration.diffIDs)
         let layers = try image.layers
         var jobs: [LayerJob] = []
@@ -33,7 +37,8 @@ extension ImageStore {
             jobs.append(LayerJob(record: record, blob: blob, isDone: isUsable))
         }
         if jobs.contains(where: { !$0.isDone }) {
-            try LayerWork(self, jobs) { try image.open(layer: $0) }.run(events)
+            let budget = budget ?? ExpansionBudget(unpackLimits.expansion, origin: image.origin)
+            try LayerWork(self, jobs, budget: budget) { try image.open(layer: $0) }.run(events)
         }
         return LayerStack(directories: try jobs.reversed().map { try layerContent($0.record.chainID) })
     }
@@ -56,7 +61,7 @@ extension ImageStore {
                 let counted = CountingSource(try open()) { try events(.progress(layer: blob.digest, bytes: $0)) }
                 return try fill(folder, &record, over: lower) { read in
                     // The same digest says that there is no compression.
-                    try pass(counted, isPlain: blob.digest == diffID, diffID, surroundings.reserve, to: read)
+                    try pass(counted, isPlain: blob.digest == diffID, diffID, surroundings, to: read)
                     surroundings.release()
                 }
             }
@@ -102,16 +107,16 @@ extension ImageStore {
         _ blob: any ByteSource,
         isPlain: Bool,
         _ diffID: Digest,
-        _ reserve: @escaping DecoderMemory,
+        _ surroundings: LayerSurroundings,
         to read: (any PieceSource) throws -> Void
     ) throws {
-        let expansion = unpackLimits.expansion
+        let (budget, reserve) = (surroundings.budget, surroundings.reserve)
         guard isPlain else {
-            return try LayerPipeline.run(blob, diffID: diffID, expansion: expansion, reserve: reserve, read).result
+            return try LayerPipeline.run(blob, diffID: diffID, budget: budget, reserve: reserve, read).result
         }
         // Verified by the blob's source.
         try reserve(0)
-        try LayerPipeline.plain(LimitedSource(blob, expansion) { .max }, read)
+        try LayerPipeline.plain(LimitedSource(blob, budget, compressed: nil), read)
     }
 }
 

@@ -184,7 +184,7 @@ package final class StoreVerification {
         if blob.digest == diffID {
             try LayerPipeline.plain(source, body)
         } else {
-            _ = try LayerPipeline.run(source, diffID: diffID, expansion: expansion, body)
+            _ = try LayerPipeline.run(source, diffID: diffID, budget: ExpansionBudget(expansion), body)
         }
         if blobs[blob.digest] == nil { counts.blobs += 1 }
         blobs[blob.digest] = .some(nil)

@@ -11,6 +11,7 @@ struct LayerJob: Sendable {
 /// What a layer being unpacked needs of those who are at work beside it.
 struct LayerSurroundings: Sendable {
     let lower: LowerLayers
+    let budget: ExpansionBudget
     /// Asks for so many bytes for the decoder, and waits until they may be taken.
     let reserve: @Sendable (Int) throws -> Void
     /// The archive is read; what is left takes little.
@@ -28,7 +29,7 @@ struct LayerSurroundings: Sendable {
 final class LayerWork: Sendable {
     /// Those that are read and wait for the layers below hold names and a few descriptors, and one thread each: so a large
     /// layer at the bottom does not keep many small ones from being read. How many are read at once is `LayerBudget`'s.
-    static let limit = 16
+    static let limit = min(16, max(1, OpenFiles.limit / 16))
 
     private struct State {
         /// The first that has not begun.
@@ -46,12 +47,20 @@ final class LayerWork: Sendable {
     }
 
     private let store: ImageStore
+    private let budget: ExpansionBudget
     private let jobs: [LayerJob]
     private let open: @Sendable (Descriptor) throws -> any ByteSource
     private let state: Monitor<State>
 
-    init(_ store: ImageStore, _ jobs: [LayerJob], open: @escaping @Sendable (Descriptor) throws -> any ByteSource) {
+    /// - Parameter budget: what the layers may expand to, all together.
+    init(
+        _ store: ImageStore,
+        _ jobs: [LayerJob],
+        budget: ExpansionBudget,
+        open: @escaping @Sendable (Descriptor) throws -> any ByteSource
+    ) {
         self.store = store
+        self.budget = budget
         self.jobs = jobs
         self.open = open
         state = Monitor(State(isDone: jobs.map(\.isDone), running: 0))
@@ -122,6 +131,7 @@ final class LayerWork: Sendable {
         let surroundings = LayerSurroundings(
             lower: state.locked({ $0.isLowest(index) })
                 ? .finished(try below(index)) : .later { try self.below(index) },
+            budget: budget,
             reserve: { [state] bytes in
                 try state.wait { state throws -> Void? in
                     try LayerWork.check(state, below: index)

@@ -7,9 +7,18 @@ package protocol ImageContent: Sendable {
     /// The layer's blob, as compressed as its media type says, or more or less: only its first bytes tell. It is
     /// verified at its end.
     func open(layer: Descriptor) throws -> any ByteSource
+    /// Of a compressed archive that all of it came out of, its size in bytes; nil where there was none.
+    var origin: Int64? { get }
 }
 
 extension ImageContent {
+    package var origin: Int64? { nil }
+
+    /// Throws where the image has more layers than can be mounted.
+    package func requireMountable() throws(EngineError) {
+        try LayerCount.require(max(manifest.layers.count, configuration.diffIDs.count))
+    }
+
     /// Layer by layer, the base's first: the blob and the digest of the tar in it. Refused unless both lists agree.
     package var layers: [(blob: Descriptor, diffID: Digest)] {
         get throws {

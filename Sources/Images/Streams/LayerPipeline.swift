@@ -17,14 +17,14 @@ enum LayerPipeline {
     ///   - diffID: what the tar must be; nil takes any. `body` is not told the end of the tar before it is known to be right,
     ///     so it must read to the end, and must not let anything out before.
     ///   - formats: how `blob` may be compressed.
-    ///   - expansion: how large the tar may be beside it.
+    ///   - budget: how large the tar may be beside it.
     ///   - reserve: asked for the decoder's memory, on another thread.
     /// - Throws: what went wrong first. No thread is left behind; one that waits inside of `blob` is waited for.
     static func run<R>(
         _ blob: any ByteSource,
         diffID: Digest?,
         formats: Set<CompressionFormat> = .all,
-        expansion: ExpansionLimits,
+        budget: ExpansionBudget,
         reserve: @escaping DecoderMemory = { _ in },
         _ body: (_ tar: any PieceSource) throws -> R
     ) throws -> (result: R, tar: TarFacts) {
@@ -37,7 +37,7 @@ enum LayerPipeline {
             try reserve(bytes)
             if bytes >= LayerPipeline.largeDecoder { limit.shrink() }
         }
-        let limited = LimitedSource(decompressing, expansion) { metered.count }
+        let limited = LimitedSource(decompressing, budget) { metered.count }
         let tar = try ReadAhead(limited, pieces: ReadAhead.tarPiece, readers: 2, limit: limit)
         // A thread inside of a stage ends only when the stage before it does.
         defer {

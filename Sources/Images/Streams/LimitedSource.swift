@@ -1,3 +1,4 @@
+import LinuxSystem
 import OCI
 
 /// How far a compressed layer may expand. A few kilobytes of gzip can hold a gigabyte of zeros, of zstd a terabyte.
@@ -11,38 +12,92 @@ package struct ExpansionLimits: Equatable, Sendable {
 
     package static let `default` = ExpansionLimits()
     package init() {}
+
+    /// Of an archive around many layers.
+    var ofArchive: ExpansionLimits {
+        var limits = self
+        limits.size = size > .max / 16 ? .max : size * 16
+        return limits
+    }
+}
+
+/// What everything that comes in together may expand to: an image's layers, an archive's images, the archive around them. Were
+/// each counted alone, a thousand layers of 16 MiB would make 4 TiB.
+///
+/// The ratio is that of all together; the size is each one's. Sources on any threads share one.
+package final class ExpansionBudget: Sendable {
+    let limits: ExpansionLimits
+    /// The compressed bytes that all of it lies in, where that is known; else those that were read count.
+    private let origin: Int64?
+    private let read = Monitor((compressed: Int64(0), expanded: Int64(0)))
+
+    package init(_ limits: ExpansionLimits, origin: Int64? = nil) {
+        self.limits = limits
+        self.origin = origin
+    }
+
+    /// Counts bytes that came out and those that were read for them; false where it has become too much.
+    func take(expanded: Int64, compressed: Int64) -> Bool {
+        let (read, out) = read.update { sums in
+            sums.compressed += compressed
+            sums.expanded += expanded
+            return sums
+        }
+        guard let ratio = limits.ratio, out > limits.ratioFrom else { return true }
+        return out / ratio <= min(read, origin ?? .max)
+    }
 }
 
 /// Passes a decompressed source on and throws where it is larger than it may be.
 package final class LimitedSource: ByteSource {
     private let inner: any ByteSource
-    private let limits: ExpansionLimits
-    private let compressed: () -> Int64
+    private let budget: ExpansionBudget
+    private let subject: String
+    private let compressed: (() -> Int64)?
     private var count: Int64 = 0
+    private var compressedCount: Int64 = 0
 
-    /// - Parameter compressed: how many bytes of the compressed form were read so far.
-    package init(_ inner: any ByteSource, _ limits: ExpansionLimits, compressed: @escaping () -> Int64) {
+    /// - Parameters:
+    ///   - subject: what the error calls it.
+    ///   - compressed: how many bytes of the compressed form were read so far; nil where there is none.
+    package init(
+        _ inner: any ByteSource,
+        _ budget: ExpansionBudget,
+        subject: String = "a layer",
+        compressed: (() -> Int64)?
+    ) {
         self.inner = inner
-        self.limits = limits
+        self.budget = budget
+        self.subject = subject
         self.compressed = compressed
+    }
+
+    /// What another source holds, decompressed.
+    package convenience init(
+        decompressing inner: any ByteSource,
+        _ budget: ExpansionBudget,
+        subject: String = "a layer"
+    ) {
+        let metered = MeteredSource(inner)
+        self.init(DecompressingSource(metered), budget, subject: subject) { metered.count }
     }
 
     package func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
         let count = try inner.read(into: buffer)
         self.count += Int64(count)
-        if self.count > limits.size {
-            throw LimitedSource.refusal("a layer expands to more than \(limits.size) bytes")
-        }
-        if let ratio = limits.ratio, self.count > limits.ratioFrom, self.count / ratio > compressed() {
-            throw LimitedSource.refusal("a layer expands to more than \(ratio) times its size")
-        }
+        // What is not compressed has as many bytes as come of it.
+        let compressed = compressed?() ?? self.count
+        let fits = budget.take(expanded: Int64(count), compressed: compressed - compressedCount)
+        compressedCount = compressed
+        if self.count > budget.limits.size { throw refusal("more than \(budget.limits.size) bytes") }
+        if !fits, let ratio = budget.limits.ratio { throw refusal("more than \(ratio) times its size") }
         return count
     }
 
-    private static func refusal(_ message: String) -> EngineError {
+    private func refusal(_ size: String) -> EngineError {
         EngineError(
             .invalid,
-            message,
+            "\(subject) expands to \(size)",
             hint: "if it is no tar bomb, allow it with --max-layer-size or MINIRUN_MAX_LAYER_SIZE"
         )
     }

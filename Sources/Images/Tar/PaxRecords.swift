@@ -118,3 +118,40 @@ struct PaxRecords {
         return String(decoding: bytes, as: UTF8.self)
     }
 }
+
+/// What the global headers of an archive say of every member behind them.
+///
+/// Every member pays for it: a header of 1 MiB with 40,000 attributes would cost each of a million members 0.1 s. And readers
+/// do not agree on it: Go's, which all engines have that came before, takes none of it, python's and GNU tar take all. So what
+/// would make another archive of the same bytes is refused; owners, times and a few attributes are taken. Nearly all that is
+/// ever there is a comment (`git archive`).
+struct PaxGlobals {
+    /// Bytes of global headers in all.
+    private static let limit = 1 << 20
+    /// Attributes in them, and bytes of these: more would make a large image of many empty files.
+    private static let attributes = (count: 16, bytes: 4096)
+
+    private(set) var records = PaxRecords()
+    private var bytes = 0
+
+    /// Takes one more global header's content.
+    mutating func add(_ content: [UInt8]) throws {
+        bytes += content.count
+        if bytes > PaxGlobals.limit { throw EngineError(.invalid, "the archive has too many global headers") }
+        var added = PaxRecords()
+        try added.parse(content)
+        if added.isEmpty { return }
+        records = added.merged(over: records)
+        if let key = records.values.keys.sorted().first(where: { !["uid", "gid", "mtime"].contains($0) }) {
+            throw EngineError(.unsupported, "the archive has a global header with \"\(key)\"")
+        }
+        guard added.sparseNumbers.isEmpty else {
+            throw EngineError(.unsupported, "the archive has a global header with a sparse map")
+        }
+        let kept = Array(records.xattrs) + Array(records.encodedXattrs)
+        let size = kept.reduce(0) { $0 + $1.key.utf8.count + $1.value.count }
+        guard kept.count <= PaxGlobals.attributes.count, size <= PaxGlobals.attributes.bytes else {
+            throw EngineError(.invalid, "the archive has global headers with too many attributes")
+        }
+    }
+}

@@ -8,16 +8,49 @@ struct TarExtensions {
 
     var isEmpty: Bool { pax == nil && longName == nil && longLink == nil }
 
-    /// The name: GNU's long name wins over PAX, PAX over the header.
+    /// Takes PAX records. Of two headers for one member some readers take the last, some both, some none.
+    mutating func take(pax records: PaxRecords) throws {
+        guard pax == nil else { throw corruptTar("a member has two extended headers") }
+        pax = records
+    }
+
+    /// The stored bytes of a member's content: of a file what PAX says, else the header.
+    ///
+    /// Only files have content, whatever the header's size of another kind says: this is what Go's reader does, and with it every
+    /// engine that wrote or read layers before. A PAX size is written for what is too large for the header; with another kind, or
+    /// empty, it would be read by each reader in its own way (CVE-2025-62518).
+    static func size(of kind: TarEntry.Kind, _ header: TarHeader, _ pax: PaxRecords) throws -> Int64 {
+        guard let size = try pax.number("size") else {
+            if pax["size"] != nil { throw corruptTar("its size is empty") }
+            return kind == .file ? try header.size() : 0
+        }
+        guard kind == .file || size == 0 else { throw corruptTar("a member that is no file has a PAX size") }
+        return size
+    }
+
+    /// A volume's name has no content. Where its size says otherwise, some readers skip it and some do not.
+    static func checkVolume(_ header: TarHeader) throws {
+        guard try header.size() == 0 else { throw corruptTar("a volume's name has content") }
+    }
+
+    /// The name: GNU's long name wins over the header, and so does PAX; both only if they say the same.
     func path(of header: TarHeader, _ pax: PaxRecords) throws -> [UInt8] {
-        if let longName { return longName }
+        if let longName {
+            if let path = pax["path"], !path.isEmpty, path != longName { throw corruptTar("a member has two names") }
+            return longName
+        }
         if let name = pax["GNU.sparse.name"], !name.isEmpty { return name }
         if let path = pax["path"], !path.isEmpty { return path }
         return header.path
     }
 
     func linkTarget(of header: TarHeader, _ pax: PaxRecords) throws -> [UInt8] {
-        if let longLink { return longLink }
+        if let longLink {
+            if let target = pax["linkpath"], !target.isEmpty, target != longLink {
+                throw corruptTar("a link has two targets")
+            }
+            return longLink
+        }
         if let target = pax["linkpath"], !target.isEmpty { return target }
         return header.linkTarget
     }
@@ -46,10 +79,18 @@ struct TarExtensions {
         return id
     }
 
+    /// Bytes of the names of all attributes that a file can have, each with a NUL (XATTR_LIST_MAX): of more, nobody could say
+    /// which they are.
+    private static let attributeNames = 1 << 16
+
     /// The extended attributes, sorted by name.
-    static func xattrs(_ pax: PaxRecords) -> [(name: String, value: [UInt8])] {
+    static func xattrs(_ pax: PaxRecords) throws -> [(name: String, value: [UInt8])] {
         if pax.xattrs.isEmpty && pax.encodedXattrs.isEmpty { return [] }
         let all = pax.xattrs.merging(pax.encodedXattrs) { plain, _ in plain }
+        let names = all.keys.reduce(0) { $0 + $1.utf8.count + 1 }
+        guard names <= attributeNames else {
+            throw EngineError(.invalid, "the archive has a file with too many attributes")
+        }
         return all.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }.map { (name: $0.key, value: $0.value) }
     }
 }

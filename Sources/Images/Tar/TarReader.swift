@@ -9,6 +9,8 @@ package struct TarLimits: Equatable, Sendable {
     /// Bytes of a name or link target (PATH_MAX), and components of a name.
     package var path = 4096
     package var depth = 512
+    /// Bytes of names and link targets in all: an unpacker has to remember many of them. The largest images have some 50 MB.
+    package var names = 1 << 30
     /// Bytes of content in all, as stored.
     package var total: Int64 = 1 << 42
 
@@ -23,10 +25,10 @@ package struct TarLimits: Equatable, Sendable {
 package final class TarReader {
     private let input: TarInput
     private let limits: TarLimits
-    private var global = PaxRecords()
-    private var globalBytes = 0
+    private var global = PaxGlobals()
     private var entries = 0
     private var total: Int64 = 0
+    private var nameBytes = 0
     private var isFinished = false
 
     /// Bytes of the current member's stored content that are not read yet, and the zeros behind it.
@@ -84,17 +86,11 @@ package final class TarReader {
         case UInt8(ascii: "x"), UInt8(ascii: "X"):
             var records = PaxRecords()
             try records.parse(try content(of: header))
-            extensions.pax = records
-        case UInt8(ascii: "g"):
-            var records = PaxRecords()
-            let content = try content(of: header)
-            globalBytes += content.count
-            if globalBytes > limits.header { throw EngineError(.invalid, "the archive has too many global headers") }
-            try records.parse(content)
-            global = records.merged(over: global)
+            try extensions.take(pax: records)
+        case UInt8(ascii: "g"): try global.add(try content(of: header))
         case UInt8(ascii: "L"): extensions.longName = TarReader.untilNUL(try content(of: header))
         case UInt8(ascii: "K"): extensions.longLink = TarReader.untilNUL(try content(of: header))
-        case UInt8(ascii: "V"): try input.skip(TarReader.padded(try size(header.size())))
+        case UInt8(ascii: "V"): try TarExtensions.checkVolume(header)
         default: return false
         }
         return true
@@ -135,7 +131,7 @@ package final class TarReader {
     }
 
     private func entry(_ header: TarHeader, _ extensions: TarExtensions) throws -> TarEntry {
-        let pax = extensions.pax?.merged(over: global) ?? global
+        let pax = extensions.pax?.merged(over: global.records) ?? global.records
         var entry = TarEntry(path: try extensions.path(of: header, pax), kind: .file)
         let kind = try TarExtensions.kind(of: header.type, path: entry.path)
         entry.kind = kind
@@ -152,11 +148,9 @@ package final class TarReader {
             entry.major = try TarExtensions.id(header.major(), "device")
             entry.minor = try TarExtensions.id(header.minor(), "device")
         }
-        entry.xattrs = TarExtensions.xattrs(pax)
+        entry.xattrs = try TarExtensions.xattrs(pax)
         try checkNames(entry)
-        // Only files have content, whatever the size field of another kind says: this is what Go's reader does, and
-        // with it every engine that wrote or read layers before.
-        let stored = kind == .file ? try size(try pax.number("size") ?? header.size()) : 0
+        let stored = try size(TarExtensions.size(of: kind, header, pax))
         contentLeft = stored
         padding = TarReader.padded(stored) - stored
         entry.size = stored
@@ -169,6 +163,10 @@ package final class TarReader {
         if entry.path.contains(0) || entry.linkTarget.contains(0) { throw corruptTar("a name holds a NUL") }
         guard entry.path.count <= limits.path, entry.linkTarget.count <= limits.path else {
             throw EngineError(.invalid, "the archive has a name of more than \(limits.path) bytes")
+        }
+        nameBytes += entry.path.count + entry.linkTarget.count
+        guard nameBytes <= limits.names else {
+            throw EngineError(.invalid, "the archive has more than \(limits.names) bytes of names")
         }
         // A name of n components has at least n - 1 slashes; a look is needed only for long ones.
         guard entry.path.count > limits.depth else { return }

@@ -8,9 +8,13 @@ protocol ArchiveFiles: Sendable {
     func open(_ name: String) throws -> (source: any ByteSource, size: Int64)?
     /// What a person calls it.
     var description: String { get }
+    /// Of a compressed archive, its size in bytes.
+    var origin: Int64? { get }
 }
 
 extension ArchiveFiles {
+    var origin: Int64? { nil }
+
     /// A small file.
     func read(_ name: String, limit: Int = ImageStore.documentLimit) throws -> [UInt8]? {
         guard let (source, size) = try open(name) else { return nil }

@@ -15,6 +15,7 @@ final class CopiedImage: ImageContent {
 
     var manifest: ImageManifest { image.manifest }
     var configuration: ImageConfiguration { image.configuration }
+    var origin: Int64? { image.origin }
 
     func open(layer: Descriptor) throws -> any ByteSource {
         let isBlob = image.layersAreBlobs

@@ -10,7 +10,7 @@ struct DockerArchive: Sendable {
     struct Item: Sendable {
         let configuration: String
         let layers: [String]
-        let references: [ImageReference]
+        var references: [ImageReference]
     }
 
     /// nil for what is no docker archive.
@@ -21,18 +21,39 @@ struct DockerArchive: Sendable {
         }
         guard entries.count <= 1000 else { throw EngineError(.invalid, "\(files.description): too many images") }
         self.files = files
+        var count = 0
         items = try entries.map { entry in
             let layers = entry["Layers"]?.strings ?? []
             guard let configuration = entry["Config"]?.string, layers.count <= 1000 else {
                 throw EngineError(.invalid, "\(files.description): invalid manifest.json")
             }
             let names = entry["RepoTags"]?.strings ?? []
+            count += names.count
+            guard count <= LegacyArchive.names else {
+                throw EngineError(.invalid, "\(files.description): too many names")
+            }
             return Item(
                 configuration: configuration,
                 layers: layers,
                 references: try names.map { try ImageReference($0) }
             )
         }
+    }
+
+    /// Each image once with all its names: were each of a thousand entries read that name one image, it would take a thousand
+    /// times as long.
+    var distinctItems: [Item] {
+        var distinct: [Item] = []
+        var positions: [[String]: Int] = [:]
+        for item in items {
+            guard let position = positions[[item.configuration] + item.layers] else {
+                positions[[item.configuration] + item.layers] = distinct.count
+                distinct.append(item)
+                continue
+            }
+            distinct[position].references += item.references
+        }
+        return distinct
     }
 
     func image(named name: String?) throws -> TransportImage {
@@ -73,6 +94,7 @@ struct DockerArchive: Sendable {
                     + "expected \(item.layers.count), got \(configuration.diffIDs.count)"
             )
         }
+        try LayerCount.require(item.layers.count)
         var layers: [Descriptor] = []
         var paths: [Digest: String] = [:]
         for (path, diffID) in zip(item.layers, configuration.diffIDs) {
@@ -88,7 +110,7 @@ struct DockerArchive: Sendable {
             configuration: configuration,
             configurationBytes: bytes,
             references: item.references,
-            origin: .docker(files, paths: paths)
+            source: .docker(files, paths: paths)
         )
     }
 }

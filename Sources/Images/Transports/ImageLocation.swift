@@ -40,9 +40,15 @@ package struct ImageLocation: Equatable, Sendable, CustomStringConvertible {
 
     /// Opens the image: its manifest and its configuration are read and verified, its layers are not. No store is
     /// needed.
-    /// - Parameter spool: where a compressed archive is unpacked to, in a file without a name.
-    package func open(platform: Platform? = nil, spool: String = "/var/tmp") throws -> TransportImage {
-        let archive = try ImageArchive.open(path: path, spool: spool)
+    /// - Parameters:
+    ///   - spool: where a compressed archive is unpacked to, in a file without a name.
+    ///   - limits: how large that may become.
+    package func open(
+        platform: Platform? = nil,
+        spool: String = "/var/tmp",
+        limits: ExpansionLimits = .default
+    ) throws -> TransportImage {
+        let archive = try ImageArchive.open(path: path, spool: spool, limits: limits)
         switch (kind, archive) {
         case (.layout, .layout(let layout)), (.layoutArchive, .layout(let layout)):
             return try layout.image(named: name, platform: platform)
@@ -63,19 +69,29 @@ enum ImageArchive {
     case docker(DockerArchive)
     case legacy(LegacyArchive)
 
-    static func open(path: String, spool: String) throws -> ImageArchive {
-        try open(FileDescriptor.open(path, O_RDONLY | O_NONBLOCK), path: path, spool: spool)
+    var files: any ArchiveFiles {
+        switch self {
+        case .layout(let layout): layout.files
+        case .docker(let docker): docker.files
+        case .legacy(let legacy): legacy.files
+        }
+    }
+
+    static func open(path: String, spool: String, limits: ExpansionLimits) throws -> ImageArchive {
+        try open(FileDescriptor.open(path, O_RDONLY | O_NONBLOCK), path: path, spool: spool, limits: limits)
     }
 
     /// Finds out what an open file or folder holds. A layout counts before docker's manifest.json beside it: it has the
     /// manifests that belong to the images.
-    static func open(_ file: consuming FileDescriptor, path: String, spool: String) throws -> ImageArchive {
+    static func open(_ file: consuming FileDescriptor, path: String, spool: String, limits: ExpansionLimits) throws
+        -> ImageArchive
+    {
         let files: any ArchiveFiles
         if try file.status().kind == .directory {
             files = FolderFiles(path: path)
         } else {
             _ = linux_fcntl(file.raw, F_SETFL, 0)
-            files = try TarFiles(owning: TarFiles.plain(file, spoolingIn: spool), description: path)
+            files = try TarFiles.open(owning: file, spoolingIn: spool, limits: limits, description: path)
         }
         if let layout = try OCILayout(files) { return .layout(layout) }
         if let docker = try DockerArchive(files) { return .docker(docker) }

@@ -37,13 +37,14 @@ extension ImageStore {
         let source = try SniffedSource(source)
         // bzip2 and xz have no media type of their own.
         let isKept = source.format != .bzip2 && source.format != .xz
-        let blob = TeeSource(isKept ? source : DecompressingSource(source), writer)
         let limits = unpackLimits
+        let unpacked = LimitedSource(decompressing: source, ExpansionBudget(limits.expansion))
+        let blob = TeeSource(isKept ? source : unpacked, writer)
         let (_, tar) = try LayerPipeline.run(
             blob,
             diffID: nil,
             formats: isKept ? .all : [.none],
-            expansion: limits.expansion
+            budget: ExpansionBudget(limits.expansion)
         ) { pieces in
             let reader = TarReader(pieces, limits: limits.tar)
             guard try reader.next() != nil else { throw EngineError(.invalid, "the archive to import is empty") }

@@ -28,7 +28,12 @@ extension ImageStore {
         -> [LoadedImage]
     {
         let lease = try lease()
-        let archive = try ImageArchive.open(file, path: path, spool: temporaryFolder)
+        let archive = try ImageArchive.open(
+            file,
+            path: path,
+            spool: temporaryFolder,
+            limits: unpackLimits.expansion
+        )
         return try lease.during { try load(archive, platform: platform, unpacking: unpacking) }
     }
 
@@ -41,8 +46,12 @@ extension ImageStore {
     /// Copies one image from where it is into the store.
     package func load(_ location: ImageLocation, platform: Platform? = nil) throws -> LoadedImage {
         try lease().during {
-            let image = try location.open(platform: platform, spool: temporaryFolder)
-            var pending = PendingBlobs(store: self)
+            let image = try location.open(
+                platform: platform,
+                spool: temporaryFolder,
+                limits: unpackLimits.expansion
+            )
+            var pending = PendingBlobs(store: self, origin: image.origin)
             let target = try pending.add(image)
             try pending.commit()
             return try name(target, image.references, platform: platform)
@@ -51,7 +60,7 @@ extension ImageStore {
 
     private func load(_ archive: ImageArchive, platform: Platform?, unpacking: Bool) throws -> [LoadedImage] {
         // Everything is right before the first blob appears, and stored before the first name does.
-        var pending = PendingBlobs(store: self)
+        var pending = PendingBlobs(store: self, origin: archive.files.origin)
         var ready: [(target: Descriptor, references: [ImageReference])] = []
         switch archive {
         case .layout(let layout):
@@ -60,13 +69,13 @@ extension ImageStore {
                 ready.append((try pending.add(layout, entry: entry), references))
             }
         case .docker(let docker):
-            for item in docker.items {
+            for item in docker.distinctItems {
                 let image = try docker.image(item)
                 if unpacking { try pending.unpack(image) }
                 ready.append((try pending.add(image), item.references))
             }
         case .legacy(let legacy):
-            for (reference, id) in legacy.names { ready.append((try pending.add(legacy, id), [reference])) }
+            for (id, references) in try legacy.images { ready.append((try pending.add(legacy, id), references)) }
         }
         try pending.commit()
         // Before there is a name: a layer that cannot be unpacked is refused here and not at the first run. Most are by now.
@@ -84,7 +93,7 @@ extension ImageStore {
     ) throws {
         guard let docker = try DockerArchive(layout.files) else { return }
         var names: [Digest: [ImageReference]] = [:]
-        for item in docker.items {
+        for item in docker.distinctItems {
             guard let bytes = try layout.files.read(item.configuration) else { continue }
             names[SHA256Digest.of(bytes), default: []] += item.references
         }

@@ -6,6 +6,9 @@ struct LegacyArchive: Sendable {
     /// The names and the layer id that each stands for.
     let names: [(reference: ImageReference, id: String)]
 
+    /// How many names an archive may bring.
+    static let names = 10_000
+
     /// nil for what is no such archive.
     init?(_ files: any ArchiveFiles) throws {
         guard let json = try files.json("repositories") else { return nil }
@@ -17,9 +20,30 @@ struct LegacyArchive: Sendable {
                     throw EngineError(.invalid, "\(files.description): invalid target ID in repositories")
                 }
                 names.append((try ImageReference("\(repository):\(tag)"), id))
+                guard names.count <= LegacyArchive.names else {
+                    throw EngineError(.invalid, "\(files.description): too many names")
+                }
             }
         }
         self.names = names.sorted { $0.reference < $1.reference }
+    }
+
+    /// Each image once with all its names, by its top layer's id.
+    var images: [(id: String, references: [ImageReference])] {
+        get throws {
+            var images: [(id: String, references: [ImageReference])] = []
+            var positions: [String: Int] = [:]
+            for (reference, id) in names {
+                if let position = positions[id] {
+                    images[position].references.append(reference)
+                } else {
+                    positions[id] = images.count
+                    images.append((id, [reference]))
+                }
+            }
+            guard images.count <= 1000 else { throw EngineError(.invalid, "\(files.description): too many images") }
+            return images
+        }
     }
 
     /// One layer, with what it says of itself.
@@ -28,15 +52,27 @@ struct LegacyArchive: Sendable {
         let json: JSON
     }
 
+    /// Bytes of what layers say of themselves, over all images of an archive: those that images share are read for each.
+    static let documents = 256 << 20
+
     /// The layers of the image whose top layer is `id`, the base's first.
-    func layers(_ id: String) throws -> [Layer] {
+    /// - Parameter left: how many bytes may still be read; less afterwards.
+    func layers(_ id: String, left: inout Int) throws -> [Layer] {
         var layers: [Layer] = []
         var next: String? = id
         while let id = next {
-            guard Digest(hex: id) != nil, layers.count < 1000 else {
+            guard Digest(hex: id) != nil else {
                 throw EngineError(.invalid, "\(files.description): invalid parent of a layer")
             }
-            guard let json = try files.json("\(id)/json") else { throw files.missing("\(id)/json") }
+            // A layer that is its own parent comes here as well.
+            try LayerCount.require(layers.count + 1)
+            guard let bytes = try files.read("\(id)/json") else { throw files.missing("\(id)/json") }
+            left -= bytes.count
+            guard left >= 0 else { throw EngineError(.invalid, "\(files.description): its layers say too much") }
+            let json: JSON
+            do { json = try JSON.parse(bytes) } catch {
+                throw EngineError(.corrupt, "\(files.description): \(id)/json: \(error.message)")
+            }
             layers.append(Layer(path: "\(id)/layer.tar", json: json))
             next = json["parent"]?.string.flatMap { $0.isEmpty ? nil : $0 }
         }

@@ -86,8 +86,9 @@ struct OCILayout: Sendable {
             configuration: try ImageConfiguration(JSON.parse(bytes)),
             configurationBytes: bytes,
             references: layoutReference(target).map { [$0] } ?? [],
-            origin: .layout(self, target: target, manifest: descriptor)
+            source: .layout(self, target: target, manifest: descriptor)
         )
+        try image.requireMountable()
         _ = try image.layers
         return image
     }

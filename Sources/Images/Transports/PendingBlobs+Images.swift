@@ -4,7 +4,7 @@ import OCI
 extension PendingBlobs {
     /// One image.
     mutating func add(_ image: TransportImage) throws -> Descriptor {
-        switch image.origin {
+        switch image.source {
         case .layout(let layout, _, let manifest): return try add(layout, image, manifest)
         case .docker(let files, let paths): return try add(files, image, paths)
         }
@@ -15,7 +15,8 @@ extension PendingBlobs {
         let json = try layout.parse(entry)
         guard json["manifests"] != nil else { return try add(layout, layout.image(entry, target: entry), entry) }
         for entry in try ImageIndex(json).manifests where try layout.files.open(entry.layoutPath) != nil {
-            try add(layout, nested: entry)
+            // An index may name one manifest a hundred thousand times.
+            if added.insert(entry.digest).inserted { try add(layout, nested: entry) }
         }
         try add(try layout.files.document(entry), entry.mediaType)
         return entry
@@ -61,15 +62,25 @@ extension PendingBlobs {
 
     /// An image of docker before 1.10: its configuration is made up too.
     mutating func add(_ legacy: LegacyArchive, _ id: String) throws -> Descriptor {
-        let layers = try legacy.layers(id)
+        let layers = try legacy.layers(id, left: &documentsLeft)
         var diffIDs: [Digest] = []
         var blobs: [Descriptor] = []
         for layer in layers {
-            guard let file = try legacy.files.open(layer.path) else { throw legacy.files.missing(layer.path) }
-            blobs.append(try add(layer: file.source, diffID: nil, expected: nil) { diffIDs.append($0) })
+            let known = try named[layer.path] ?? read(legacy, layer.path)
+            named[layer.path] = known
+            diffIDs.append(known.diffID)
+            blobs.append(known.blob)
         }
         let bytes = legacy.configuration(layers, diffIDs: diffIDs).bytes()
         let manifest = ImageManifest(configuration: try add(bytes, .imageConfiguration), layers: blobs)
         return try add(manifest.json.bytes(), manifest.mediaType)
+    }
+
+    /// A layer that images share is read once.
+    private mutating func read(_ legacy: LegacyArchive, _ path: String) throws -> (diffID: Digest, blob: Descriptor) {
+        guard let file = try legacy.files.open(path) else { throw legacy.files.missing(path) }
+        var found: Digest?
+        let blob = try add(layer: file.source, diffID: nil, expected: nil) { found = $0 }
+        return (found ?? blob.digest, blob)
     }
 }

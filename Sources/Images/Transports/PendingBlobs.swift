@@ -1,3 +1,4 @@
+import LinuxSystem
 import OCI
 
 /// Blobs on their way into the store: verified and written, but without names until all that belong together are there.
@@ -6,11 +7,25 @@ struct PendingBlobs {
     private var writers: [BlobWriter] = []
     /// Layers that were read already, by diff id: images of one archive often share them.
     private var layers: [Digest: Descriptor] = [:]
+    /// Those of archives that do not say a diff id, by their names there.
+    var named: [String: (diffID: Digest, blob: Descriptor)] = [:]
+    /// Bytes of the documents of layers that may still be read (`LegacyArchive`).
+    var documentsLeft = LegacyArchive.documents
+    /// Manifests that were added.
+    var added: Set<Digest> = []
+    /// What all layers may expand to: for those that are unpacked, and once more where they are only read.
+    private let unpacking: ExpansionBudget
+    private let reading: ExpansionBudget
 
     /// Each keeps a file open; of more blobs than this some get their names early.
-    private static let limit = 200
+    private static let limit = min(200, max(4, OpenFiles.limit / 4))
 
-    init(store: ImageStore) { self.store = store }
+    /// - Parameter origin: of a compressed archive, its size in bytes.
+    init(store: ImageStore, origin: Int64? = nil) {
+        self.store = store
+        unpacking = ExpansionBudget(store.unpackLimits.expansion, origin: origin)
+        reading = ExpansionBudget(store.unpackLimits.expansion, origin: origin)
+    }
 
     /// Gives all blobs their names.
     mutating func commit() throws {
@@ -54,8 +69,7 @@ struct PendingBlobs {
         if let diffID, let known = layers[diffID], expected == nil || expected?.digest == known.digest { return known }
         let isStored = expected.map { store.hasBlob($0.digest, size: $0.size) } ?? false
         let writer = isStored ? nil : try store.blobWriter()
-        let expansion = store.unpackLimits.expansion
-        let (_, tar) = try LayerPipeline.run(TeeSource(source, writer), diffID: nil, expansion: expansion) { pieces in
+        let (_, tar) = try LayerPipeline.run(TeeSource(source, writer), diffID: nil, budget: reading) { pieces in
             while try !pieces.next().isEmpty {}
         }
         if let diffID, tar.digest != diffID {
@@ -78,7 +92,7 @@ struct PendingBlobs {
     /// hashed once. What is wrong with the image is said by whoever adds it, layer by layer and in the order of the image.
     mutating func unpack(_ image: TransportImage) throws {
         let copied = CopiedImage(image, into: store)
-        _ = try? store.unpackedLayers(of: copied)
+        _ = try? store.unpackedLayers(of: copied, budget: unpacking)
         for (diffID, blob, writer) in try copied.whole() where layers[diffID] == nil {
             layers[diffID] = blob
             try keep(writer)

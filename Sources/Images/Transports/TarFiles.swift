@@ -15,17 +15,49 @@ final class TarFiles: ArchiveFiles {
     }
 
     let description: String
+    let origin: Int64?
     private let file: FileDescriptor
     private let members: [String: Member]
 
     /// Takes over a plain tar that can be read at any offset.
-    init(owning file: consuming FileDescriptor, description: String) throws {
+    /// - Parameter origin: what it was before it was decompressed, in bytes.
+    init(owning file: consuming FileDescriptor, origin: Int64? = nil, description: String) throws {
         var scanner = TarHeaderScanner(size: try file.status().size)
         do { members = try scanner.members(of: file) } catch let error as EngineError {
             throw EngineError(error.kind, "\(description): \(error.message)")
         }
         self.file = file
+        self.origin = origin
         self.description = description
+    }
+
+    /// Opens what may be a pipe or compressed: the file itself where it is a plain tar that can be read at any offset, else a
+    /// copy without a name.
+    /// - Parameters:
+    ///   - folder: where the copy is made.
+    ///   - limits: what a layer may expand to.
+    static func open(
+        owning file: consuming FileDescriptor,
+        spoolingIn folder: String,
+        limits: ExpansionLimits,
+        description: String
+    ) throws -> TarFiles {
+        let isRegular = try file.status().kind == .file
+        if isRegular, try isPlain(file.raw) { return try TarFiles(owning: file, description: description) }
+        let copy = try unnamedFile(in: folder)
+        let source = MeteredSource(FileSource(owning: file, offset: isRegular ? 0 : nil))
+        let decompressing = DecompressingSource(source)
+        let budget = ExpansionBudget(limits.ofArchive)
+        let limited = LimitedSource(decompressing, budget, subject: "the archive") { source.count }
+        try limited.drain { try copy.write($0) }
+        let origin = decompressing.format == CompressionFormat.none ? nil : source.count
+        return try TarFiles(owning: copy, origin: origin, description: description)
+    }
+
+    private static func isPlain(_ file: CInt) throws -> Bool {
+        var magic = [UInt8](repeating: 0, count: 5)
+        let count = try retrying("reading") { pread(file, &magic, magic.count, 257) }
+        return count == 5 && magic == Array("ustar".utf8)
     }
 
     func open(_ name: String) throws -> (source: any ByteSource, size: Int64)? {
@@ -49,23 +81,6 @@ final class TarFiles: ArchiveFiles {
             if part != ".." { parts.append(part) } else if parts.popLast() == nil { return nil }
         }
         return parts.joined(separator: "/")
-    }
-
-    /// Makes a file that can be read at any offset of what may be a pipe or compressed: the file itself where it is a
-    /// plain tar, else a copy without a name, in `folder`.
-    static func plain(_ file: consuming FileDescriptor, spoolingIn folder: String) throws -> FileDescriptor {
-        let isRegular = try file.status().kind == .file
-        if isRegular {
-            var magic = [UInt8](repeating: 0, count: 5)
-            let count = try magic.withUnsafeMutableBytes { buffer throws(SystemError) in
-                try file.read(into: buffer, at: 257)
-            }
-            if count == 5, magic == Array("ustar".utf8) { return file }
-        }
-        let copy = try unnamedFile(in: folder)
-        let source = FileSource(owning: file, offset: isRegular ? 0 : nil)
-        try DecompressingSource(source).drain { try copy.write($0) }
-        return copy
     }
 
     private static func unnamedFile(in folder: String) throws -> FileDescriptor {

@@ -8,18 +8,21 @@ struct TarHeaderScanner {
     private let size: Int64
     private let limits: TarLimits
     private var offset: Int64 = 0
+    private var nameBytes = 0
     private var members: [String: TarFiles.Member] = [:]
 
     init(size: Int64) {
         self.size = size
         var limits = TarLimits.default
         limits.entries = 100_000
+        // Those of a thousand images of a hundred layers.
+        limits.names = 32 << 20
         self.limits = limits
     }
 
     /// The files and links by their clean names. Where two members have one name, the last counts, as when unpacking.
     mutating func members(of file: borrowing FileDescriptor) throws -> [String: TarFiles.Member] {
-        var global = PaxRecords()
+        var global = PaxGlobals()
         var extensions = TarExtensions()
         var count = 0
         while let block = try block(file) {
@@ -30,13 +33,13 @@ struct TarHeaderScanner {
             try block.withUnsafeBytes { block in
                 let header = try TarHeader(block)
                 switch header.type {
-                case UInt8(ascii: "x"), UInt8(ascii: "X"): extensions.pax = try records(header, file)
-                case UInt8(ascii: "g"): global = try records(header, file).merged(over: global)
+                case UInt8(ascii: "x"), UInt8(ascii: "X"): try extensions.take(pax: records(header, file))
+                case UInt8(ascii: "g"): try global.add(try content(header, file))
                 case UInt8(ascii: "L"): extensions.longName = try name(header, file)
                 case UInt8(ascii: "K"): extensions.longLink = try name(header, file)
-                case UInt8(ascii: "V"): _ = try leap(over: header.size())
+                case UInt8(ascii: "V"): try TarExtensions.checkVolume(header)
                 default:
-                    try add(header, extensions, extensions.pax?.merged(over: global) ?? global)
+                    try add(header, extensions, extensions.pax?.merged(over: global.records) ?? global.records)
                     extensions = TarExtensions()
                 }
             }
@@ -46,6 +49,7 @@ struct TarHeaderScanner {
 
     private mutating func add(_ header: TarHeader, _ extensions: TarExtensions, _ pax: PaxRecords) throws {
         let path = try extensions.path(of: header, pax)
+        try count(path)
         let kind = try TarExtensions.kind(of: header.type, path: path)
         let written = String(decoding: path, as: UTF8.self)
         guard let name = TarFiles.clean(written) else {
@@ -54,20 +58,33 @@ struct TarHeaderScanner {
         if header.type == UInt8(ascii: "S") || pax["GNU.sparse.major"] != nil || pax["GNU.sparse.size"] != nil {
             throw EngineError(.unsupported, "member \"\(name.prefix(200))\" is sparse")
         }
+        let size = try TarExtensions.size(of: kind, header, pax)
         switch kind {
         case .file:
-            let size = try pax.number("size") ?? header.size()
             members[name] = .file(offset: try leap(over: size), size: size)
         case .symlink, .hardlink:
             // A symlink starts from its own folder, a hard link from the root.
             let folder = kind == .symlink ? Array(name.split(separator: "/").dropLast()) : []
-            let target = String(decoding: try extensions.linkTarget(of: header, pax), as: UTF8.self)
+            let link = try extensions.linkTarget(of: header, pax)
+            try count(link)
+            let target = String(decoding: link, as: UTF8.self)
             guard let target = TarFiles.clean(target, from: folder) else {
                 throw EngineError(.invalid, "link \"\(name.prefix(200))\" leads outside the archive")
             }
             members[name] = .link(target)
         case .directory: break
         default: throw EngineError(.invalid, "member \"\(name.prefix(200))\" is neither a file nor a folder")
+        }
+    }
+
+    /// Names stay in memory.
+    private mutating func count(_ name: [UInt8]) throws {
+        guard name.count <= limits.path else {
+            throw EngineError(.invalid, "the archive has a name of more than \(limits.path) bytes")
+        }
+        nameBytes += name.count
+        guard nameBytes <= limits.names else {
+            throw EngineError(.invalid, "the archive has more than \(limits.names) bytes of names")
         }
     }
 

@@ -8,13 +8,20 @@ package struct TransportImage: ImageContent, Sendable {
     package let configurationBytes: [UInt8]
     /// The names that it has there.
     package let references: [ImageReference]
-    let origin: Origin
+    let source: Source
 
-    enum Origin: Sendable {
+    enum Source: Sendable {
         /// A manifest in an OCI layout; `target` is what index.json points to: the manifest or an index.
         case layout(OCILayout, target: Descriptor, manifest: Descriptor)
         /// A file for each layer, by diff id.
         case docker(any ArchiveFiles, paths: [Digest: String])
+    }
+
+    package var origin: Int64? {
+        switch source {
+        case .layout(let layout, _, _): layout.files.origin
+        case .docker(let files, _): files.origin
+        }
     }
 
     /// The configuration's digest.
@@ -22,7 +29,7 @@ package struct TransportImage: ImageContent, Sendable {
 
     /// Whether a layer's descriptor is that of its file; else of the tar in it.
     var layersAreBlobs: Bool {
-        switch origin {
+        switch source {
         case .layout: true
         case .docker: false
         }
@@ -37,7 +44,7 @@ package struct TransportImage: ImageContent, Sendable {
 
     /// A layer's file as it is, not verified.
     func file(of layer: Descriptor) throws -> (source: any ByteSource, size: Int64) {
-        switch origin {
+        switch source {
         case .layout(let layout, _, _): return try layout.file(of: layer)
         case .docker(let files, let paths):
             guard let path = paths[layer.digest] else { throw EngineError(.notFound, "no layer \(layer.digest)") }

@@ -130,6 +130,7 @@ final class LayerFetch: Sendable {
 
     func fetchOnly() throws {
         _ = try image.layers
+        try image.requireMountable()
         try Blocking.run { [self] in try await fetchAll() }
         for download in downloads { events(.complete(download.blob.descriptor.digest)) }
     }
@@ -137,6 +138,7 @@ final class LayerFetch: Sendable {
     /// Unpacks while the layers come.
     func unpacking() throws {
         _ = try image.layers
+        try image.requireMountable()
         let running = Blocking.start { [self] in try await fetchAll() }
         do {
             do { try unpack() } catch {
