@@ -41,7 +41,7 @@ extension StageExecution {
             time: time,
             epoch: build.epoch,
             workspace: build.workspace,
-            interruption: build.checkInterruption
+            interruption: build.interruption
         )
         try execution.copy(sources)
         try draft.finish()
@@ -82,7 +82,7 @@ extension StageExecution {
         let place = ContextFiles.Place(stage: plan.index, step: index)
         if copy.from == .context, let sources = try build.contextFiles.sources(place) { return sources }
         let resolver = try CopyResolver(try tree(of: copy.from, reported), excludes: copy.excludes)
-        return try CopySources(copy.sources.flatMap { try resolver.matches($0) })
+        return try CopySources(copy.sources.flatMap { try resolver.matches($0) }, limit: build.sizeLimit)
     }
 
     /// The files of another stage or of an image, unpacked.
@@ -102,7 +102,7 @@ extension StageExecution {
             }
         case .context, .namedContext, .empty: break
         }
-        return MergedTree(stack, digests: build.digests)
+        return MergedTree(stack, digests: build.digests, interruption: build.interruption)
     }
 
     /// `user`, `user:group`, names or numbers, by the stage's own files. Of a user alone the group is the user's: the
