@@ -20,7 +20,7 @@ extension BuildPlanner {
         _ platform: Platform,
         _ instruction: Instruction
     ) throws(DockerfileError) -> StagePlan.Base {
-        if let stage = stages.last(where: { $0.from.name == name }) { return .stage(stage.index) }
+        if let stage = stageNames[name] { return .stage(stage) }
         if name == "scratch" { return .scratch }
         do throws(EngineError) {
             return .image(ImageRequest(reference: try ImageReference(name), platform: platform))
@@ -106,7 +106,7 @@ extension BuildPlanner {
         -> FileSource
     {
         if options.namedContexts.contains(name) { return .namedContext(name) }
-        if let stage = stages.last(where: { $0.from.name == name.lowercased() }) { return .stage(stage.index) }
+        if let stage = stageNames[name.lowercased()] { return .stage(stage) }
         if name == "scratch" { return .empty }
         do throws(EngineError) {
             return .image(ImageRequest(reference: try ImageReference(name), platform: platform))
@@ -152,8 +152,11 @@ extension BuildPlanner {
 
     /// Refuses stages that need each other, and names that mean nothing, in stages that are not built too.
     func checkCircles() throws(DockerfileError) {
+        var sources: [[(FileSource, Instruction)]] = []
+        for stage in stages { sources.append(try namedSources(of: stage)) }
+        if !hasCircles(sources) { return }
         for stage in stages {
-            for (source, instruction) in try namedSources(of: stage) {
+            for (source, instruction) in sources[stage.index] {
                 guard case .stage(let first) = source else { continue }
                 var reached: Set<Int> = []
                 var waiting = [first]
@@ -165,6 +168,28 @@ extension BuildPlanner {
                 }
             }
         }
+    }
+
+    /// Whether stages need each other: takes away those that need none that is left, until no more can be.
+    private func hasCircles(_ sources: [[(FileSource, Instruction)]]) -> Bool {
+        var users: [[Int]] = Array(repeating: [], count: stages.count)
+        var open = Array(repeating: 0, count: stages.count)
+        for stage in stages {
+            var needed = sources[stage.index].compactMap { if case .stage(let index) = $0.0 { index } else { nil } }
+            if case .stage(let base) = stage.base { needed.append(base) }
+            open[stage.index] = needed.count
+            for index in needed { users[index].append(stage.index) }
+        }
+        var ready = stages.indices.filter { open[$0] == 0 }
+        var count = 0
+        while let index = ready.popLast() {
+            count += 1
+            for user in users[index] {
+                open[user] -= 1
+                if open[user] == 0 { ready.append(user) }
+            }
+        }
+        return count < stages.count
     }
 
     /// Whether steps show their stage's name: where there are several, and an image that files are taken from counts as

@@ -14,7 +14,9 @@ package struct BuildPlanner: Sendable {
     let options: BuildOptions
     /// The ARGs in front of the first FROM, and the platform's: what FROM sees.
     var globals: Variables
-    var stages: [Stage] = []
+    private(set) var stages: [Stage] = []
+    /// The last stage of each name.
+    private(set) var stageNames: [String: Int] = [:]
     var warnings: WarningCollector
     private(set) var target = 0
     private var answers: [ImageRequest: ImageConfiguration] = [:]
@@ -47,7 +49,11 @@ package struct BuildPlanner: Sendable {
         globals = BuildPlanner.platformArguments(options, lastStage: groups.last?.from.name)
         let defaults = globals
         try addGlobals(globalArgs)
-        for group in groups { stages.append(try stage(group)) }
+        for group in groups {
+            let stage = try stage(group)
+            if let name = stage.from.name { stageNames[name] = stage.index }
+            stages.append(stage)
+        }
         target = try BuildPlanner.target(stages, options, dockerfile)
         let arguments = try? BuildPlanner.expanded(globalArgs, over: defaults, options: nil, dockerfile: dockerfile)
         checkStages(globalArgs: arguments ?? globals)
@@ -101,6 +107,7 @@ package struct BuildPlanner: Sendable {
     package func plan() throws(DockerfileError) -> BuildPlan {
         var warnings = warnings
         var planned: [Int: StagePlanner] = [:]
+        var room = StagePlanner.largestPlan
         var plans: [StagePlan] = []
         for index in reachableStages {
             let stage = stages[index]
@@ -113,7 +120,9 @@ package struct BuildPlanner: Sendable {
             case .stage(let base): if let base = planned[base] { planner.start(from: base) }
             }
             if index == target { planner.labels = options.labels }
+            planner.room = room
             plans.append(try planner.plan())
+            room = planner.room
             planned[index] = planner
             warnings = planner.warnings
         }

@@ -90,6 +90,8 @@ struct CheckSettings {
 struct WarningCollector {
     let settings: CheckSettings
     private var found: [BuildWarning] = []
+    /// Nobody reads more.
+    private static let kept = 1000
 
     init(settings: CheckSettings) { self.settings = settings }
 
@@ -98,6 +100,7 @@ struct WarningCollector {
     }
 
     mutating func add(_ rule: BuildWarning.Rule, _ message: String, _ range: SourceRange, comments: [String] = []) {
+        if found.count == WarningCollector.kept { return }
         let warning = BuildWarning(rule: rule, message: message, range: range)
         if settings.merged(with: comments).allows(rule), !found.contains(warning) { found.append(warning) }
     }

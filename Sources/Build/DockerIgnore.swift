@@ -15,6 +15,8 @@ package struct DockerIgnore: Sendable {
     }
 
     private let patterns: [Pattern]
+    /// More are refused: a folder remembers what each has said of it.
+    private static let mostPatterns = 10_000
 
     /// Whether a pattern starts with `!`: a folder that is left out may then hold files that are not.
     package var hasExceptions: Bool { patterns.contains(where: \.isException) }
@@ -35,6 +37,9 @@ package struct DockerIgnore: Sendable {
             } catch {
                 throw EngineError(.invalid, "\(name):\(index + 1): \(error.message)")
             }
+        }
+        if patterns.count > DockerIgnore.mostPatterns {
+            throw EngineError(.invalid, "\(name): more than \(DockerIgnore.mostPatterns) patterns")
         }
         self.patterns = patterns
     }

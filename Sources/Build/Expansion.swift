@@ -37,6 +37,14 @@ package struct VariableExpander: Sendable {
     package let escape: Unicode.Scalar
     package let options: Options
 
+    /// How deep `${a:-${b:-…}}` may go: each level takes some of the stack.
+    static let deepest = 100
+    /// How much variables may put into one text, and all of them together, in bytes: `ARG b=$a$a`, some sixty times, would be
+    /// more than there is memory. No program gets more of them from Linux.
+    static let largest = 1 << 20
+    /// Of variables that are not set each is told of once, and of no more than these.
+    static let undefinedKept = 100
+
     package init(escape: Unicode.Scalar = "\\", options: Options = []) {
         self.escape = escape
         self.options = options
@@ -44,13 +52,18 @@ package struct VariableExpander: Sendable {
 
     package func expand(_ text: String, _ variables: Variables) throws(ExpansionError) -> Expansion {
         var scanner = ExpansionScanner(text: text.scalars, expander: self, variables: variables)
-        do {
+        do throws(MessageError) {
+            if variables.byteCount > VariableExpander.largest { throw VariableExpander.tooLarge }
             let (text, words) = try scanner.scan(until: nil, keepEscapes: options.contains(.keepEscapes))
             return Expansion(text: text, words: words, used: scanner.used, undefined: scanner.undefined)
         } catch {
             throw ExpansionError(description: "failed to process \(GoText.quote(text)): \(error.message)")
         }
     }
+}
+
+extension VariableExpander {
+    fileprivate static var tooLarge: MessageError { MessageError("the variables become more than \(largest) bytes") }
 }
 
 /// Collects a text and, beside it, its words.
@@ -94,6 +107,9 @@ private struct ExpansionScanner {
     var used: [String] = []
     var undefined: [String] = []
     private var keepsEscapes = false
+    private var depth = 0
+    /// What may still be put in the places of variables, in bytes.
+    private var room = VariableExpander.largest
 
     init(text: [Unicode.Scalar], expander: VariableExpander, variables: Variables) {
         self.text = text
@@ -193,10 +209,12 @@ private struct ExpansionScanner {
         return text[start..<at].string
     }
 
-    private mutating func value(of name: String) -> String? {
+    private mutating func value(of name: String) throws(MessageError) -> String? {
         let value = variables[name]
+        room -= value?.utf8.count ?? 0
+        if room < 0 { throw VariableExpander.tooLarge }
         if value == nil {
-            if !undefined.contains(name) { undefined.append(name) }
+            if undefined.count < VariableExpander.undefinedKept, !undefined.contains(name) { undefined.append(name) }
         } else if !used.contains(name) {
             used.append(name)
         }
@@ -208,15 +226,18 @@ private struct ExpansionScanner {
         guard next == "{" else {
             let name = name()
             if name.isEmpty { return "$" }
-            return value(of: name) ?? (expander.options.contains(.keepUndefined) ? "$\(name)" : "")
+            return try value(of: name) ?? (expander.options.contains(.keepUndefined) ? "$\(name)" : "")
         }
         at += 1
+        depth += 1
+        defer { depth -= 1 }
+        if depth > VariableExpander.deepest { throw MessageError("substitutions are nested too deeply") }
         guard let first = next else { throw MessageError("syntax error: missing '}'") }
         if first == "{" || first == "}" || first == ":" { throw MessageError("syntax error: bad substitution") }
         let name = name()
         guard let modifier = take() else { throw MessageError("syntax error: missing '}'") }
         switch modifier {
-        case "}": return value(of: name) ?? (expander.options.contains(.keepUndefined) ? "${\(name)}" : "")
+        case "}": return try value(of: name) ?? (expander.options.contains(.keepUndefined) ? "${\(name)}" : "")
         case ":":
             guard let second = take() else { throw MessageError("syntax error: missing '}'") }
             guard second == "-" || second == "+" || second == "?" else { throw unsupported(":\(second)") }
@@ -237,7 +258,7 @@ private struct ExpansionScanner {
         do throws(MessageError) {
             return try scan(until: stop, keepEscapes: keepEscapes).0
         } catch {
-            guard next == nil else { throw error }
+            guard next == nil, depth <= VariableExpander.deepest else { throw error }
             throw MessageError("syntax error: missing '\(stop)'" + (stop == "/" ? " in ${}" : ""))
         }
     }
@@ -249,7 +270,7 @@ private struct ExpansionScanner {
         emptyIsUnset: Bool
     ) throws(MessageError) -> String {
         let word = try operand(until: "}", keepEscapes: false)
-        let value = value(of: name)
+        let value = try value(of: name)
         if value == nil, expander.options.contains(.keepUndefined) {
             return "${\(name)\(emptyIsUnset ? ":" : "")\(modifier)\(word)}"
         }
@@ -267,7 +288,7 @@ private struct ExpansionScanner {
     /// `${v#p}`, `${v##p}`, `${v%p}`, `${v%%p}`.
     private mutating func trimming(_ name: String, modifier: Unicode.Scalar) throws(MessageError) -> String {
         var word = try operand(until: "}", keepEscapes: true).scalars[...]
-        guard let value = value(of: name) else {
+        guard let value = try value(of: name) else {
             return expander.options.contains(.keepUndefined) ? "${\(name)\(modifier)\(word.string)}" : ""
         }
         let longest = word.first == modifier
@@ -283,10 +304,13 @@ private struct ExpansionScanner {
         if everywhere { at += 1 }
         let word = try operand(until: "/", keepEscapes: true)
         let replacement = try operand(until: "}", keepEscapes: true)
-        guard let value = value(of: name) else {
+        guard let value = try value(of: name) else {
             let slashes = everywhere ? "//" : "/"
             return expander.options.contains(.keepUndefined) ? "${\(name)\(slashes)\(word)/\(replacement)}" : ""
         }
+        // Every letter may be replaced.
+        if everywhere { room -= (value.utf8.count + 1) * replacement.utf8.count }
+        if room < 0 { throw VariableExpander.tooLarge }
         return try pattern(word.scalars[...]).replacing(in: value, with: replacement, everywhere: everywhere)
     }
 

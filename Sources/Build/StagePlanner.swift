@@ -20,6 +20,11 @@ struct StagePlanner {
     var lastEntrypoint: Instruction?
     var lastHealthcheck: Instruction?
     private var stepNumber = 0
+    /// What BuildKit counts: the base image if there is one, what may make a layer, and every trigger.
+    private let stepCount: Int
+    /// How much text the plan may still get, in bytes: few lines can ask for more than there is memory.
+    var room = StagePlanner.largestPlan
+    static let largestPlan = 64 << 20
 
     static let defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -27,6 +32,15 @@ struct StagePlanner {
         self.build = build
         self.stage = stage
         self.warnings = warnings
+        var count = stage.triggers.count + stage.own.count(where: \.countsAsStep)
+        if case .image = stage.base { count += 1 }
+        stepCount = count
+    }
+
+    /// Counts what an instruction adds to the plan.
+    mutating func charge(_ bytes: Int, _ instruction: Instruction) throws(DockerfileError) {
+        room -= bytes
+        if room < 0 { throw error("the Dockerfile becomes more than \(StagePlanner.largestPlan) bytes", instruction) }
     }
 
     mutating func startFromScratch() {
@@ -63,10 +77,15 @@ struct StagePlanner {
     }
 
     mutating func plan() throws(DockerfileError) -> StagePlan {
+        try charge(variables.byteCount, stage.instruction)
         let baseName = baseDisplayName()
         var steps: [BuildStep] = []
         for (index, instruction) in stage.instructions.enumerated() {
-            steps.append(try step(instruction, isTrigger: index < stage.triggers.count))
+            let step = try step(instruction, isTrigger: index < stage.triggers.count)
+            try charge((step.createdBy?.utf8.count ?? 0) + (step.displayName?.utf8.count ?? 0), instruction)
+            // A RUN has all of them once more.
+            if case .run = step.action { try charge(variables.byteCount, instruction) }
+            steps.append(step)
         }
         configuration.labels.merge(labels) { _, given in given }
         return StagePlan(
@@ -96,6 +115,7 @@ struct StagePlanner {
         } catch {
             throw self.error(error.description, instruction)
         }
+        try charge(expansion.text.utf8.count, instruction)
         for name in expansion.undefined where !declared.contains(where: { $0.name == name }) {
             let nearest = Suggestion.nearest(to: name, among: variables.names)
             let suggestion = nearest.map { " (did you mean $\($0)?)" } ?? ""
@@ -118,13 +138,6 @@ struct StagePlanner {
 // MARK: - Display names
 
 extension StagePlanner {
-    /// What BuildKit counts: the base image if there is one, what may make a layer, and every trigger.
-    private var stepCount: Int {
-        var count = stage.triggers.count + stage.own.count(where: \.countsAsStep)
-        if case .image = stage.base { count += 1 }
-        return count
-    }
-
     private mutating func baseDisplayName() -> String? {
         guard case .image(let request) = stage.base else { return nil }
         return numbered("FROM \(request.reference)", isTrigger: false)

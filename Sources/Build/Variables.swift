@@ -2,6 +2,8 @@
 package struct Variables: Equatable, Sendable {
     private var entries: [(name: String, value: String)] = []
     private var places: [String: Int] = [:]
+    /// Of all names and values.
+    private(set) var byteCount = 0
 
     package init() {}
 
@@ -19,14 +21,17 @@ package struct Variables: Equatable, Sendable {
     package subscript(_ name: String) -> String? {
         get { places[name].map { entries[$0].value } }
         set {
+            byteCount += (newValue?.utf8.count ?? 0) - (self[name]?.utf8.count ?? 0)
             if let place = places[name] {
                 if let newValue {
                     entries[place].value = newValue
                 } else {
+                    byteCount -= name.utf8.count
                     entries.remove(at: place)
                     places = Dictionary(uniqueKeysWithValues: entries.enumerated().map { ($1.name, $0) })
                 }
             } else if let newValue {
+                byteCount += name.utf8.count
                 places[name] = entries.count
                 entries.append((name, newValue))
             }

@@ -46,7 +46,8 @@ extension FileDescriptor {
 
     /// Copies a regular file's data into an empty file, sharing blocks where the file system can, and leaving holes
     /// out.
-    package func copyData(to copy: borrowing FileDescriptor) throws(SystemError) {
+    /// - Parameter pausing: called every now and then; what it throws ends the copy.
+    package func copyData(to copy: borrowing FileDescriptor, pausing: () throws -> Void = {}) throws {
         if linux_clone_file(raw, copy.raw) == 0 { return }
         let size = Int(try status().size)
         try retrying("copying") { ftruncate(copy.raw, size) }
@@ -56,8 +57,11 @@ extension FileDescriptor {
             // ENXIO: only a hole is left.
             if start < 0 { break }
             let end = try retrying("copying") { lseek(raw, start, SEEK_HOLE) }
-            try copyRange(start..<Swift.min(end, size), to: copy)
-            start = end
+            // No call copies more than this, so that none takes long.
+            let piece = Swift.min(end, size, start + (64 << 20))
+            try copyRange(start..<piece, to: copy)
+            try pausing()
+            start = piece
         }
     }
 

@@ -166,16 +166,28 @@ package struct Execution: ~Copyable {
 
     /// What the container wrote to its terminal last goes out, however slow its reader is; unless the caller wants the end.
     private mutating func drain() throws {
-        streams.drain()
+        while streams.isDraining, interrupts < 3 {
+            var polls = [signalPoll] + streams.polledOutputs
+            poll(&polls, UInt(polls.count), -1)
+            if try isEndWanted() { return }
+            streams.drain(polls[1...])
+        }
         var outputReady = false
         while relay.drain(outputReady: outputReady), interrupts < 3 {
-            var polls = [pollfd(fd: signals.descriptor.raw, events: Int16(POLLIN), revents: 0), relay.polled[2]]
+            var polls = [signalPoll, relay.polled[2]]
             poll(&polls, 2, -1)
             outputReady = polls[1].revents != 0
-            while let signal = try signals.next() {
-                if [SIGINT, SIGTERM, SIGHUP, SIGQUIT].contains(signal) { return }
-            }
+            if try isEndWanted() { return }
         }
+    }
+
+    private var signalPoll: pollfd { pollfd(fd: signals.descriptor.raw, events: Int16(POLLIN), revents: 0) }
+
+    private func isEndWanted() throws -> Bool {
+        while let signal = try signals.next() {
+            if [SIGINT, SIGTERM, SIGHUP, SIGQUIT].contains(signal) { return true }
+        }
+        return false
     }
 
     private mutating func forward(_ signal: CInt) throws {

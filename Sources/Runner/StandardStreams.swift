@@ -1,6 +1,7 @@
 import CLinux
 import LinuxSystem
 import OCI
+import Runtime
 
 /// The caller's 0, 1 and 2 on their way to a program without a terminal.
 ///
@@ -67,8 +68,7 @@ final class StandardStreams {
 
     /// What to poll; empty where everything was inherited.
     var polled: [pollfd] {
-        (input?.polled ?? [])
-            + outputs.map { pollfd(fd: $0.isOpen ? $0.source.raw : -1, events: Int16(POLLIN), revents: 0) }
+        (input?.polled ?? []) + outputs.flatMap(\.polled)
     }
 
     /// Carries what `polled` has found.
@@ -78,13 +78,23 @@ final class StandardStreams {
             input.carry(polls.prefix(2).map { $0.revents != 0 })
             polls = polls.dropFirst(2)
         }
-        for (output, poll) in zip(outputs, polls) where poll.revents != 0 { output.carry() }
+        carryOutputs(polls)
     }
 
-    /// After the program's end: all that it wrote goes out.
-    func drain() {
-        for output in outputs { while output.isOpen, output.isReady { output.carry() } }
+    private func carryOutputs(_ polls: ArraySlice<pollfd>) {
+        var polls = polls
+        for output in outputs {
+            output.carry(polls.prefix(2).map { $0.revents != 0 })
+            polls = polls.dropFirst(2)
+        }
     }
+
+    /// After the program's end: whether there is more to go out of what it wrote, once `polledOutputs` says that it can.
+    var isDraining: Bool { outputs.contains(where: \.isBusy) }
+    var polledOutputs: [pollfd] { outputs.flatMap(\.polled) }
+
+    /// Carries what `polledOutputs` has found.
+    func drain(_ polls: ArraySlice<pollfd>) { carryOutputs(polls) }
 
     private enum Kind {
         case inherited
@@ -138,32 +148,53 @@ private final class OwnedEnd {
     init(_ file: borrowing FileDescriptor) throws { self.file = try file.duplicate() }
 }
 
-/// Carries a program's output to a file or a terminal of the caller.
+/// Carries a program's output to a file or a terminal of the caller; never waits for either, so that a terminal that was stopped
+/// (Ctrl-S) keeps no signal from the program.
 private final class OutputPump {
-    let source: FileDescriptor
-    private let destination: CInt
-    private(set) var isOpen = true
+    private let source: FileDescriptor
+    private let destination: CallerOutput
+    private var isOpen = true
+    private var waiting: ArraySlice<UInt8> = []
 
     init(from source: consuming FileDescriptor, to destination: CInt) {
         self.source = source
-        self.destination = destination
+        self.destination = CallerOutput(destination)
     }
 
-    /// Whether there is something to read, or the end. Somebody else may hold the pipe, so that its end never comes.
-    var isReady: Bool {
+    /// The pipe while there is nothing to write, the caller's side while there is.
+    var polled: [pollfd] {
+        [
+            pollfd(fd: isOpen && waiting.isEmpty ? source.raw : -1, events: Int16(POLLIN), revents: 0),
+            pollfd(fd: waiting.isEmpty ? -1 : destination.raw, events: Int16(POLLOUT), revents: 0),
+        ]
+    }
+
+    /// Whether there is something to write or to read, or the end. Somebody else may hold the pipe, so that its end never comes.
+    var isBusy: Bool {
+        if !waiting.isEmpty || !isOpen { return !waiting.isEmpty }
         var ready = pollfd(fd: source.raw, events: Int16(POLLIN), revents: 0)
         return poll(&ready, 1, 0) > 0
     }
 
-    /// One read and its writes. After an error of the caller's side the program finds its pipe without a reader.
-    func carry() {
+    /// At most one read, and what can be written of it. After an error of the caller's side the program finds its pipe without
+    /// a reader.
+    func carry(_ ready: [Bool]) {
+        if ready[1] { write() }
+        guard ready[0], waiting.isEmpty, isOpen else { return }
         var chunk = [UInt8](repeating: 0, count: 65536)
         let count = read(source.raw, &chunk, chunk.count)
         if count < 0, errno == EINTR { return }
-        guard count > 0, StreamWriter.writeAll(chunk[..<count], to: destination) else {
+        guard count > 0 else {
             isOpen = false
             return
         }
+        waiting = chunk[..<count]
+        if !destination.mayBlock { write() }
+    }
+
+    private func write() {
+        if destination.write(&waiting) { return }
+        (isOpen, waiting) = (false, [])
     }
 }
 
@@ -212,23 +243,5 @@ private final class InputPump {
                 sink = nil
             }
         }
-    }
-}
-
-private enum StreamWriter {
-    static func writeAll(_ bytes: ArraySlice<UInt8>, to destination: CInt) -> Bool {
-        var rest = bytes
-        while !rest.isEmpty {
-            let count = rest.withUnsafeBytes { write(destination, $0.baseAddress, $0.count) }
-            if count > 0 {
-                rest = rest.dropFirst(count)
-            } else if errno == EAGAIN {
-                var full = pollfd(fd: destination, events: Int16(POLLOUT), revents: 0)
-                poll(&full, 1, -1)
-            } else if errno != EINTR {
-                return false
-            }
-        }
-        return true
     }
 }

@@ -4,7 +4,8 @@ enum Commands {
         program: "minirun",
         summary: "Builds, stores and runs container images, without a daemon",
         groups: [
-            VerbGroup("builder", "Manage builds"), VerbGroup("container", "Manage containers"),
+            VerbGroup("builder", "Manage builds"), VerbGroup("buildx", "Manage builds"),
+            VerbGroup("container", "Manage containers"),
             VerbGroup("image", "Manage images"),
             VerbGroup("manifest", "Show image manifests"), VerbGroup("system", "Manage minirun"),
         ],
@@ -14,7 +15,8 @@ enum Commands {
             { ImagesCommand.verb }, { LoginCommand.verb }, { LogoutCommand.verb }, { SearchCommand.verb },
             { VersionCommand.verb }, { InfoCommand.verb },
             // The others; the help sorts them.
-            { ContainerInspectCommand.verb }, { HistoryCommand.verb }, { ImageDiffCommand.verb },
+            { BuilderPruneCommand.verb }, { ContainerInspectCommand.verb }, { HistoryCommand.verb },
+            { ImageDiffCommand.verb },
             { ImageExistsCommand.verb }, { ImageInspectCommand.verb }, { ImagePruneCommand.verb },
             { ImageVerifyCommand.verb }, { ImportCommand.verb }, { InspectCommand.verb }, { LoadCommand.verb },
             { ManifestInspectCommand.verb }, { OciCommand.verb }, { RmCommand.verb }, { RmiCommand.verb },

@@ -191,7 +191,7 @@ private let small: [BuildEvent] = [
 
     @Test func quietSaysNothing() throws {
         let sink = Sink()
-        var display = try BuildProgress(.quiet, write: sink.write, terminalSize: nil, colors: false)
+        var display = try BuildProgress(.quiet, output: BuildProgress.Output(write: sink.write), colors: false)
         for event in small { display.handle(event) }
         display.finish(now: time(2000))
         #expect(sink.text == "")

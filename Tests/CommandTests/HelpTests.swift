@@ -82,6 +82,7 @@ import Testing
 
                 Commands:
                   build       Build an image from a Dockerfile
+                  prune       Remove build cache
 
                 Run 'minirun builder COMMAND --help' for more information on a command.
 
@@ -111,6 +112,7 @@ import Testing
 
                 Management Commands:
                   builder     Manage builds
+                  buildx      Manage builds
                   container   Manage containers
                   image       Manage images
                   manifest    Show image manifests

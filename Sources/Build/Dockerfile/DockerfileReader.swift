@@ -39,7 +39,7 @@ struct DockerfileReader {
         if try isDirective(line) { return nil }
         if line.isComment {
             let comment = line.dropFirst().trimmed.string
-            comments = comment.isEmpty ? [] : comments + [comment]
+            if comment.isEmpty { comments = [] } else { comments.append(comment) }
             return nil
         }
         var logical = LogicalLine(startLine: start + 1)

@@ -1,12 +1,17 @@
 /// "(did you mean …?)" for a word that nobody knows.
 enum Suggestion {
+    private static let longest = 64
+
     /// The option nearest to `word`, if fewer than three letters differ; nil where one is the same.
     static func nearest(to word: String, among options: some Sequence<String>, ignoringCase: Bool = false) -> String? {
+        // Nobody means a name of that length by another one, and comparing takes its square.
+        if word.utf8.count > longest { return nil }
         let wanted = ignoringCase ? word.lowercased() : word
         var best: (distance: Int, option: String)?
         for option in options {
             let candidate = ignoringCase ? option.lowercased() : option
             if candidate == wanted { return nil }
+            if abs(wanted.utf8.count - candidate.utf8.count) > 8 { continue }
             let distance = distance(wanted.scalars, candidate.scalars)
             if distance < best?.distance ?? 3 { best = (distance, option) }
         }

@@ -24,6 +24,8 @@ final class BuildExecution {
     var contextFiles = ContextFiles()
 
     var images: ImageStore { engine.images }
+    /// What one layer may hold, in bytes: one that is larger could not be loaded again.
+    var sizeLimit: Int64 { images.unpackLimits.expansion.size }
 
     init(_ engine: Engine, _ request: BuildRequest, _ reporter: BuildReporter) throws {
         self.engine = engine
@@ -39,6 +41,9 @@ final class BuildExecution {
 
     /// Ends the build where a signal asks for it.
     func checkInterruption() throws { try signals.check() }
+
+    /// The same, for whoever works through much.
+    var interruption: () throws -> Void { { [unowned self] in try checkInterruption() } }
 
     /// Lent to whoever waits for something else at the same time.
     func withSignals<R>(_ body: (borrowing SignalDescriptor) throws -> R) rethrows -> R { try body(signals.descriptor) }
@@ -71,16 +76,20 @@ final class BuildExecution {
 
     /// Plans with the configurations of the base images; what a base says may lead to further images.
     private func loadImages(_ definition: BuildDefinition) throws -> BuildPlan {
-        var planner = try definition.planned { () throws(DockerfileError) in
-            try BuildPlanner(definition.dockerfile, options)
+        let (dockerfile, options) = (definition.dockerfile, options)
+        var planner = try BuildDefinition.planned(self) { () throws(DockerfileError) in
+            try BuildPlanner(dockerfile, options)
         }
         while let needed = planner.neededImages.first {
-            let image = try load(needed, for: planner, definition)
-            try definition.planned { () throws(DockerfileError) in try planner.provide(image.configuration, for: needed)
+            let configuration = try load(needed, for: planner, definition).configuration
+            planner = try BuildDefinition.planned(self) { [planner] () throws(DockerfileError) in
+                var planner = planner
+                try planner.provide(configuration, for: needed)
+                return planner
             }
         }
         for used in planner.usedImages { try load(used, for: planner, definition) }
-        let plan = try definition.planned { () throws(DockerfileError) in try planner.plan() }
+        let plan = try BuildDefinition.planned(self) { [planner] () throws(DockerfileError) in try planner.plan() }
         for warning in plan.warnings { definition.step.warn(warning.description) }
         if plan.warningsAreErrors, !plan.warnings.isEmpty {
             let rules = Set(plan.warnings.map(\.rule.rawValue)).sorted().joined(separator: ", ")

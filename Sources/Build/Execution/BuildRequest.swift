@@ -31,10 +31,11 @@ package struct BuildRequest: Sendable {
     /// `name:address`, for the /etc/hosts of RUN.
     package var addedHosts: [String] = []
     /// Bytes of /dev/shm in RUN.
-    package var sharedMemorySize: UInt64 = 64 << 20
+    package var sharedMemorySize: UInt64 = BuildRequest.usualSharedMemory
+    static let usualSharedMemory: UInt64 = 64 << 20
     package var limits: [RuntimeSpec.ResourceLimit] = []
-    /// SOURCE_DATE_EPOCH of the caller's environment, in seconds since 1970; a build argument of that name wins.
-    package var sourceDateEpoch: Int64?
+    /// SOURCE_DATE_EPOCH of the caller's environment, as it was written; a build argument of that name wins.
+    package var sourceDateEpoch: String?
 
     /// A build of the folder's own `Dockerfile`.
     package init(context: String) {
@@ -42,11 +43,15 @@ package struct BuildRequest: Sendable {
         definition = .file(context + "/Dockerfile")
     }
 
-    /// The time that all of the image gets; nil where nobody asks for one.
+    /// The last second that 64 bits of nanoseconds since 1970 can say, in the year 2554.
+    private static let lastSecond: Int64 = 18_446_744_073
+
+    /// The time that all of the image gets, in seconds since 1970; nil where nobody asks for one.
     func epoch() throws -> Int64? {
-        guard let text = arguments["SOURCE_DATE_EPOCH"], !text.isEmpty else { return sourceDateEpoch }
-        guard let seconds = Int64(text), seconds >= 0 else {
-            throw EngineError(.invalid, "invalid SOURCE_DATE_EPOCH: \(text)")
+        let given = [arguments["SOURCE_DATE_EPOCH"], sourceDateEpoch].compactMap(\.self).first { !$0.isEmpty }
+        guard let given else { return nil }
+        guard let seconds = Int64(given), (0...BuildRequest.lastSecond).contains(seconds) else {
+            throw EngineError(.invalid, "invalid SOURCE_DATE_EPOCH: \(given)")
         }
         return seconds
     }

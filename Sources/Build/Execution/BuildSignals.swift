@@ -12,7 +12,7 @@ struct BuildSignals: ~Copyable {
         var before = sigset_t()
         pthread_sigmask(SIG_BLOCK, &set, &before)
         self.before = before
-        descriptor = try SignalDescriptor([SIGINT, SIGTERM, SIGHUP])
+        descriptor = try SignalDescriptor(Builder.signals)
     }
 
     deinit {

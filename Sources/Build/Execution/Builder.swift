@@ -1,3 +1,4 @@
+import CLinux
 import Images
 import LinuxSystem
 import OCI
@@ -7,6 +8,9 @@ import Runner
 ///
 /// Stages are built one after the other, and only those that the target needs.
 package struct Builder {
+    /// Those that end a build.
+    package static let signals: [Int32] = [SIGINT, SIGTERM, SIGHUP]
+
     let engine: Engine
     let events: (BuildEvent) -> Void
 

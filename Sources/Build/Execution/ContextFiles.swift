@@ -24,11 +24,16 @@ struct ContextFiles {
         let step = build.reporter.step("[internal] load build context")
         step.start()
         do {
-            let tree = try HostTree(context: build.request.context, ignore: ignore, digests: build.digests)
+            let tree = try HostTree(
+                context: build.request.context,
+                ignore: ignore,
+                digests: build.digests,
+                interruption: build.interruption
+            )
             var bytes: Int64 = 0
             for (place, sources, excludes) in wanted {
                 try build.checkInterruption()
-                let result = Result { try load(sources, excludes, tree) }
+                let result = Result { try load(sources, excludes, tree, limit: build.sizeLimit) }
                 bytes += (try? result.get().bytes) ?? 0
                 files.found[place] = result
                 step.status(BuildStatus("transferring context:", current: bytes))
@@ -42,10 +47,14 @@ struct ContextFiles {
         return files
     }
 
-    private static func load(_ sources: [CopyStep.Source], _ excludes: [String], _ tree: HostTree) throws -> CopySources
-    {
+    private static func load(
+        _ sources: [CopyStep.Source],
+        _ excludes: [String],
+        _ tree: HostTree,
+        limit: Int64
+    ) throws -> CopySources {
         let resolver = try CopyResolver(tree, excludes: excludes)
-        return try CopySources(sources.flatMap { try resolver.matches($0) })
+        return try CopySources(sources.flatMap { try resolver.matches($0) }, limit: limit)
     }
 
     /// The steps of a stage that take something of the context.

@@ -115,7 +115,7 @@ struct CopyExecution {
     ) throws {
         let source = try tree.open(item)
         let before = try source.status()
-        try draft.place(file: path, content: source, metadata)
+        try draft.place(file: path, content: source, metadata, pausing: interruption)
         // What was copied must be what the cache key was made of.
         guard try source.status().isSameVersion(as: before) else {
             throw EngineError(.failed, "\(TreePath.text(item.location)) changed while it was copied")

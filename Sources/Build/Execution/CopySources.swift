@@ -24,8 +24,11 @@ struct CopySources {
     /// Whether several files go to one place: a wildcard, or several sources.
     var isSeveral: Bool { matches.count > 1 }
 
-    init(_ matches: [CopyMatch]) throws {
+    /// - Parameter limit: how many bytes of files it may be. A file of holes is as large as it says: nothing is read of what is
+    ///   too large.
+    init(_ matches: [CopyMatch], limit: Int64) throws {
         self.matches = matches
+        try CopySources.check(matches, limit)
         let hash = HashingSink()
         for match in matches {
             try CopySources.add("match", match.name, to: hash)
@@ -33,6 +36,21 @@ struct CopySources {
             for item in match.items { bytes += try CopySources.add(item, of: match, to: hash) }
         }
         digest = hash.digest
+    }
+
+    private static func check(_ matches: [CopyMatch], _ limit: Int64) throws {
+        var room = limit
+        for match in matches {
+            for item in [match.top] + match.items where item.status.kind == .file {
+                room = item.status.size > room ? -1 : room - item.status.size
+                if room >= 0 { continue }
+                throw EngineError(
+                    .invalid,
+                    "with \(TreePath.text(item.location)) it would be more than the \(limit) bytes that a layer may hold",
+                    hint: "leave it out with .dockerignore, or allow it with --max-layer-size or MINIRUN_MAX_LAYER_SIZE"
+                )
+            }
+        }
     }
 
     /// Adds an item to the digest; returns the size of its content.
@@ -124,6 +142,12 @@ struct CopyResolver {
         var found: [TreeItem] = []
         try search(folder, pattern, depth: rest.count, into: &found)
         return try found.compactMap { item in
+            // What is no link is what was found: its name need not be UTF-8.
+            if item.status.kind != .symbolicLink {
+                var top = item
+                top.path = []
+                return try match(top, name: item.name)
+            }
             // A link that is named is followed, and one that leads nowhere is missing.
             guard let target = try tree.find(item.location) else {
                 throw CopyResolver.missing("/" + TreePath.text(item.location))

@@ -1,7 +1,7 @@
 import LinuxSystem
 
 extension BuildExecution {
-    /// Does on a thread of its own what waits for a registry, so that a signal ends the build meanwhile. What is under way
+    /// Does on a thread of its own what waits for a registry or another process, so that a signal ends the build meanwhile. What is under way
     /// then ends with the process, as by a kill: blobs of which a part came stay, and the next build goes on with them.
     func errand<R: Sendable>(_ work: @escaping @Sendable () throws -> R) throws -> R {
         let errand = try Errand<R>()

@@ -12,16 +12,33 @@ final class HostTree: SourceTree {
     private let root: FileDescriptor
     private let ignore: DockerIgnore?
     private let digests: FileDigestCache?
+    private let interruption: () throws -> Void
 
     /// The build context.
-    convenience init(context path: String, ignore: DockerIgnore, digests: FileDigestCache) throws {
-        try self.init(path, ignore: ignore.isEmpty ? nil : ignore, digests: digests, isOurs: false)
+    /// - Parameter interruption: throws where the build is to end; asked while files are read.
+    convenience init(
+        context path: String,
+        ignore: DockerIgnore,
+        digests: FileDigestCache,
+        interruption: @escaping () throws -> Void = {}
+    ) throws {
+        let ignore = ignore.isEmpty ? nil : ignore
+        try self.init(path, ignore: ignore, digests: digests, isOurs: false, interruption: interruption)
     }
 
     /// A folder that the build has made.
-    convenience init(unpacked path: String) throws { try self.init(path, ignore: nil, digests: nil, isOurs: true) }
+    convenience init(unpacked path: String) throws {
+        try self.init(path, ignore: nil, digests: nil, isOurs: true, interruption: {})
+    }
 
-    private init(_ path: String, ignore: DockerIgnore?, digests: FileDigestCache?, isOurs: Bool) throws {
+    private init(
+        _ path: String,
+        ignore: DockerIgnore?,
+        digests: FileDigestCache?,
+        isOurs: Bool,
+        interruption: @escaping () throws -> Void
+    ) throws {
+        self.interruption = interruption
         root = try FileDescriptor.open(path, O_RDONLY | O_DIRECTORY)
         self.path = try Files.linkTarget("/proc/self/fd/\(root.raw)")
         self.ignore = ignore
@@ -38,6 +55,8 @@ final class HostTree: SourceTree {
             if error.code == ENOENT || error.code == ENOTDIR { return nil }
             throw error
         }
+        // Sockets are no part of a context.
+        if try file.status().kind == .socket { return nil }
         let location = try self.location(of: file)
         // An ignored file is not there, by whatever name.
         for name in [path, location] where isGone(name, try file.status().kind) { return nil }
@@ -70,6 +89,7 @@ final class HostTree: SourceTree {
         let directory = try openBelow(folder.location, O_RDONLY | O_DIRECTORY)
         var items: [TreeItem] = []
         for entry in try Directory.entries(directory.raw).sorted(by: { $0.bytes.lexicographicallyPrecedes($1.bytes) }) {
+            try interruption()
             let location = TreePath.join(folder.location, entry.bytes)
             let (isIgnored, state) = ignored(location, in: folder)
             let mayMatter = !isIgnored || (ignore?.mayHoldExceptions(location) ?? false)
@@ -77,7 +97,8 @@ final class HostTree: SourceTree {
             do throws(SystemError) {
                 let status = try FileStatus.of(entry.name, in: directory.raw)
                 if status.kind == .socket || isIgnored && status.kind != .directory { continue }
-                var item = TreeItem(location: location, status: status, isIgnored: isIgnored, ignore: state)
+                var item = TreeItem(location: location, status: status, isIgnored: isIgnored)
+                if status.kind == .directory { item.ignore = state }
                 if status.kind == .symbolicLink {
                     item.linkTarget = try Files.linkTarget(entry.name, in: directory.raw)
                 } else {
@@ -115,7 +136,7 @@ final class HostTree: SourceTree {
     func digest(of item: TreeItem) throws -> Digest {
         if let known = digests?.digest(of: item.status) { return known }
         let began = Clock.realtime
-        let source = HashingSource(Images.FileSource(owning: try open(item)))
+        let source = HashingSource(InterruptibleSource(Images.FileSource(owning: try open(item)), interruption))
         try source.drain()
         guard source.count == item.status.size else { throw HostTree.changed(item) }
         digests?.remember(source.digest, of: item.status, readAt: began)

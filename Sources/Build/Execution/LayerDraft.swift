@@ -157,11 +157,17 @@ final class LayerDraft {
     // MARK: Files
 
     /// A regular file with the content of `source`; what is there and is no folder is replaced.
-    func place(file path: [UInt8], content source: borrowing FileDescriptor, _ metadata: PlacedMetadata) throws {
+    /// - Parameter pausing: called every now and then while the content is copied.
+    func place(
+        file path: [UInt8],
+        content source: borrowing FileDescriptor,
+        _ metadata: PlacedMetadata,
+        pausing: () throws -> Void = {}
+    ) throws {
         let (folder, name) = try makeRoom(for: path)
         let flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW
         let copy = try FileDescriptor.openAt(folder.file.raw, name, flags)
-        try source.copyData(to: copy)
+        try source.copyData(to: copy, pausing: pausing)
         try metadata.apply(to: copy.raw)
         let time = [timespec(tv_sec: Int(metadata.time), tv_nsec: 0), timespec(tv_sec: Int(metadata.time), tv_nsec: 0)]
         try retrying("changing the time of", TreePath.text(path)) { futimens(copy.raw, time) }

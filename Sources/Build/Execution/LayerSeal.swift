@@ -6,6 +6,8 @@ import OCI
 /// Turns a finished folder into a layer of the store: a plain tar blob, and the folder itself as that blob unpacked.
 struct LayerSeal {
     let images: ImageStore
+    /// Throws where the build is to end.
+    var interruption: () throws -> Void = {}
 
     struct Sealed {
         let layer: Descriptor
@@ -16,7 +18,7 @@ struct LayerSeal {
     /// Gives the folder away.
     func seal(_ folder: String, over parent: Digest?) throws -> Sealed {
         let writer = try images.blobWriter()
-        let summary = try LayerPacker.pack(folder, to: writer)
+        let summary = try LayerPacker.pack(folder, to: InterruptibleSink(writer, interruption))
         let (digest, size) = try writer.commit()
         let chainID = try images.adoptLayer(
             folder,

@@ -10,8 +10,11 @@ final class MergedTree: SourceTree {
     private let stack: LayerStack
     private let layers: OpenLayers
     private let digests: FileDigestCache
+    private let interruption: () throws -> Void
 
-    init(_ stack: LayerStack, digests: FileDigestCache) {
+    /// - Parameter interruption: throws where the build is to end; asked while files are read.
+    init(_ stack: LayerStack, digests: FileDigestCache, interruption: @escaping () throws -> Void = {}) {
+        self.interruption = interruption
         self.stack = stack
         layers = OpenLayers(stack)
         self.digests = digests
@@ -67,7 +70,7 @@ final class MergedTree: SourceTree {
     func digest(of item: TreeItem) throws -> Digest {
         if let known = digests.digest(of: item.status) { return known }
         let began = Clock.realtime
-        let source = HashingSource(Images.FileSource(owning: try open(item)))
+        let source = HashingSource(InterruptibleSource(Images.FileSource(owning: try open(item)), interruption))
         try source.drain()
         digests.remember(source.digest, of: item.status, readAt: began)
         return source.digest

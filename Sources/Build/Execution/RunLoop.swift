@@ -13,6 +13,7 @@ final class OutputPipe {
     /// The last lines, each with the time of its first byte, and the line that has no end yet.
     private var lines: [(time: UInt64, text: [UInt8])] = []
     private var isOpen = true
+    private var buffer = [UInt8](repeating: 0, count: 64 << 10)
 
     init(_ stream: BuildEvent.Stream) throws {
         self.stream = stream
@@ -34,22 +35,23 @@ final class OutputPipe {
     /// To poll(2) while it is open.
     var polled: pollfd { pollfd(fd: isOpen ? ours.raw : -1, events: Int16(POLLIN), revents: 0) }
 
-    /// Passes on what there is, without waiting.
-    func carry(to step: ReportedStep?) throws {
-        var buffer = [UInt8](repeating: 0, count: 64 << 10)
-        while isOpen {
-            let count = read(ours.raw, &buffer, buffer.count)
-            if count < 0, errno == EINTR { continue }
-            if count < 0, errno == EAGAIN { return }
-            if count < 0 { throw SystemError("reading a program's output") }
-            if count == 0 {
-                isOpen = false
-                return
-            }
-            let bytes = Array(buffer[..<count])
-            step?.log(stream, bytes)
-            keep(bytes)
+    /// Passes on what one read brings, without waiting; false where there is nothing more for now. One read at a time: a
+    /// program that writes faster than it is read must not keep anybody from hearing signals.
+    @discardableResult
+    func carry(to step: ReportedStep?) throws -> Bool {
+        guard isOpen else { return false }
+        let count = buffer.withUnsafeMutableBytes { read(ours.raw, $0.baseAddress, $0.count) }
+        if count < 0, errno == EINTR { return true }
+        if count < 0, errno == EAGAIN { return false }
+        if count < 0 { throw SystemError("reading a program's output") }
+        if count == 0 {
+            isOpen = false
+            return false
         }
+        let bytes = Array(buffer[..<count])
+        step?.log(stream, bytes)
+        keep(bytes)
+        return true
     }
 
     private func keep(_ bytes: [UInt8]) {
@@ -94,16 +96,20 @@ struct RunLoop: ~Copyable {
                 pollfd(fd: signals.descriptor.raw, events: Int16(POLLIN), revents: 0), output.polled, errors.polled,
             ]
             if poll(&polls, UInt(polls.count), -1) < 0, errno != EINTR { throw SystemError("waiting for a program") }
-            if let signal = try signals.next() { throw BuildInterrupted(signal: signal) }
+            try interrupt(signals)
             try output.carry(to: reported)
             try errors.carry(to: reported)
             if polls[0].revents != 0, let code = try take(launch.next()) {
                 // Everything in the container has ended: what it wrote is in the pipes.
-                try output.carry(to: reported)
-                try errors.carry(to: reported)
+                while try output.carry(to: reported) { try interrupt(signals) }
+                while try errors.carry(to: reported) { try interrupt(signals) }
                 return code
             }
         }
+    }
+
+    private func interrupt(_ signals: borrowing SignalDescriptor) throws {
+        if let signal = try signals.next() { throw BuildInterrupted(signal: signal) }
     }
 
     /// The exit code at the end, else nil.

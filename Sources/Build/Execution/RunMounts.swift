@@ -7,13 +7,8 @@ import Runner
 /// `RUN --mount`, made ready.
 struct RunMounts {
     private(set) var requests: [MountRequest] = []
-    /// Caches that nobody else may use meanwhile.
-    private var locks: [HeldLock] = []
-
-    private final class HeldLock {
-        private let lock: FileLock
-        init(_ lock: consuming FileLock) { self.lock = lock }
-    }
+    /// Held while the step runs.
+    private var caches: [CacheMounts.Hold] = []
 
     let build: BuildExecution
 
@@ -49,7 +44,7 @@ struct RunMounts {
             epoch: build.epoch,
             workspace: build.workspace,
             limits: build.images.unpackLimits,
-            interruption: build.checkInterruption
+            interruption: build.interruption
         ).copy(sources)
         try draft.finish()
         let source = isFolder ? folder : "\(folder)/file"
@@ -62,27 +57,22 @@ struct RunMounts {
         )
     }
 
-    /// A folder that outlives the build: `build/cache-mounts/HEX`, by the id's digest.
+    /// A folder that outlives the build (`CacheMounts`).
     mutating func add(cache step: MountStep) throws {
         let mount = step.mount
         guard mount.from == nil else {
             throw EngineError(.unsupported, "RUN --mount=type=cache with from= is not supported yet")
         }
-        let home = "\(build.images.root)/build/cache-mounts/\(SHA256Digest.of(Array(mount.cacheID.utf8)).hex)"
-        try Files.makeDirectories(home, mode: 0o700)
         // `private` would give a second build a cache of its own; waiting for the first is as safe.
         let isExclusive = mount.sharing == .locked || mount.sharing == .private
-        locks.append(HeldLock(try FileLock("\(home)/lock", isExclusive ? .exclusive : .shared)))
-        let folder = "\(home)/data"
-        if mkdir(folder, 0o700) == 0 {
-            try retrying("changing the owner of", folder) { chown(folder, mount.uid ?? 0, mount.gid ?? 0) }
-            try retrying("changing the mode of", folder) { chmod(folder, mount.mode ?? 0o755) }
-        } else if errno != EEXIST {
-            throw SystemError("creating folder", folder)
+        let hold = try CacheMounts(build.images).hold(CacheMount(mount), isExclusive ? .exclusive : .shared) {
+            // Another build has it for as long as its step takes: a signal ends the waiting.
+            try build.errand($0)
         }
+        caches.append(hold)
         requests.append(
             MountRequest(
-                kind: .bind(source: folder, create: false),
+                kind: .bind(source: hold.data, create: false),
                 destination: step.target,
                 readOnly: mount.isReadOnly
             )
@@ -92,7 +82,10 @@ struct RunMounts {
     mutating func add(tmpfs step: MountStep) {
         var options = ["exec"]
         if step.mount.size > 0 { options.append("size=\(step.mount.size)") }
-        requests.append(MountRequest(kind: .tmpfs(options: options), destination: step.target))
+        let isReadOnly = step.mount.isReadOnly
+        requests.append(
+            MountRequest(kind: .tmpfs(options: options), destination: step.target, readOnly: isReadOnly)
+        )
     }
 
     /// A heredoc that is a program.

@@ -42,7 +42,7 @@ extension StageExecution {
             epoch: build.epoch,
             workspace: build.workspace,
             limits: build.images.unpackLimits,
-            interruption: build.checkInterruption
+            interruption: build.interruption
         )
         try execution.copy(sources)
         try draft.finish()
@@ -83,7 +83,7 @@ extension StageExecution {
         let place = ContextFiles.Place(stage: plan.index, step: index)
         if copy.from == .context, let sources = try build.contextFiles.sources(place) { return sources }
         let resolver = try CopyResolver(try tree(of: copy.from, reported), excludes: copy.excludes)
-        return try CopySources(copy.sources.flatMap { try resolver.matches($0) })
+        return try CopySources(copy.sources.flatMap { try resolver.matches($0) }, limit: build.sizeLimit)
     }
 
     /// The files of another stage or of an image, unpacked.
@@ -103,7 +103,7 @@ extension StageExecution {
             }
         case .context, .namedContext, .empty: break
         }
-        return MergedTree(stack, digests: build.digests)
+        return MergedTree(stack, digests: build.digests, interruption: build.interruption)
     }
 
     /// `user`, `user:group`, names or numbers, by the stage's own files. Of a user alone the group is the user's: the

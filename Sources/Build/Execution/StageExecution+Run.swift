@@ -7,18 +7,19 @@ extension StageExecution {
     mutating func run(_ run: RunStep, _ step: BuildStep, at index: Int) throws {
         let reported = steps[index]
         try StageExecution.checkSupport(run)
-        var key = try self.key(run)
         var binds: [Int: CopySources] = [:]
-        for (number, mount) in run.mounts.enumerated() {
-            var text = "\(mount.mount.kind.rawValue) \(mount.target)"
-            if mount.mount.kind == .bind {
-                let place = ContextFiles.Place(stage: plan.index, step: index, mount: number)
-                let sources = try self.sources(of: mount, place, reported)
-                binds[number] = sources
-                text += " \(sources.digest)"
-            }
-            key["mount"] = text
+        for (number, mount) in run.mounts.enumerated() where mount.mount.kind == .bind {
+            let place = ContextFiles.Place(stage: plan.index, step: index, mount: number)
+            binds[number] = try self.sources(of: mount, place, reported)
         }
+        var key = self.key("run")
+        let inputs = RunKey(
+            run: run,
+            request: build.request,
+            platform: plan.platform,
+            binds: binds.mapValues(\.digest)
+        )
+        inputs.add(to: &key)
         if let record = cached(key) { return take(record, step, reported) }
         let lower = try stack(reported)
         reported?.start()
@@ -43,26 +44,15 @@ extension StageExecution {
         try adopt(try execution.run(), step, reported, for: [key])
     }
 
-    /// The parts of the key that no file decides. Proxies are no part of it.
-    private func key(_ run: RunStep) throws -> CacheKey {
-        var key = self.key("run")
-        key["command"] = JSON.strings(run.arguments).text()
-        for entry in run.environment { key["environment"] = entry }
-        key["user"] = run.user
-        key["folder"] = run.workingDirectory
-        key["network"] = run.network == .default ? build.request.network.rawValue : run.network.rawValue
-        key["platform"] = plan.platform.description
-        for host in build.request.addedHosts { key["host"] = host }
-        key["script"] = run.script?.content
-        return key
-    }
-
     private func sources(of mount: MountStep, _ place: ContextFiles.Place, _ reported: ReportedStep?) throws
         -> CopySources
     {
         if mount.source == .context, let sources = try build.contextFiles.sources(place) { return sources }
         let resolver = try CopyResolver(try tree(of: mount.source, reported), excludes: [])
-        return try CopySources(resolver.matches(.path(PathText.clean("/" + mount.mount.source), pattern: nil)))
+        let path = PathText.clean("/" + mount.mount.source)
+        let matches = try resolver.matches(.path(path, pattern: nil))
+        if matches.isEmpty { throw CopyResolver.missing(path) }
+        return try CopySources(matches, limit: build.sizeLimit)
     }
 
     private static func checkSupport(_ run: RunStep) throws {

@@ -159,7 +159,10 @@ struct StageExecution {
 
     /// Makes a layer of a finished folder, and remembers it under every key.
     mutating func adopt(_ folder: String, _ step: BuildStep, _ reported: ReportedStep?, for keys: [CacheKey]) throws {
-        let sealed = try LayerSeal(images: build.images).seal(folder, over: state.chainID)
+        let sealed = try LayerSeal(images: build.images, interruption: build.interruption).seal(
+            folder,
+            over: state.chainID
+        )
         let record = BuildCache.Record(
             layer: sealed.layer,
             created: Clock.realtime,

@@ -87,7 +87,7 @@ package struct TerminalRelay: ~Copyable {
     private mutating func show() {
         if !outputOpen { shown = [] }
         // Whoever read it is gone. The program goes on, as it does when a window is closed.
-        if !TerminalRelay.write(&shown, to: output.raw) { (outputOpen, shown) = (false, []) }
+        if !output.write(&shown) { (outputOpen, shown) = (false, []) }
     }
 
     /// One read; empty where nothing is there, nil at the end. EIO is how a terminal says that its other side is closed.
@@ -111,35 +111,5 @@ package struct TerminalRelay: ~Copyable {
             }
         }
         return true
-    }
-}
-
-/// The caller's output, opened anew so that writing does not wait: O_NONBLOCK on the descriptor itself would be everybody's
-/// who shares it, the caller's shell for one.
-private struct CallerOutput: ~Copyable {
-    private let original: CInt
-    private let own: FileDescriptor?
-    /// A write may wait even where poll(2) says that there is room.
-    let mayBlock: Bool
-
-    init(_ original: CInt) {
-        self.original = original
-        let kind = (try? FileStatus.following("/proc/self/fd/\(original)"))?.kind
-        // A file opened anew would be written from its start; and it never keeps anybody waiting. A socket cannot be opened.
-        let opened: FileDescriptor? =
-            switch kind {
-            case .characterDevice, .fifo:
-                try? FileDescriptor.open("/proc/self/fd/\(original)", O_WRONLY | O_NONBLOCK | O_NOCTTY)
-            default: nil
-            }
-        mayBlock = kind != .file && opened == nil
-        own = opened
-    }
-
-    var raw: CInt {
-        switch own {
-        case .some(let own): own.raw
-        case .none: original
-        }
     }
 }

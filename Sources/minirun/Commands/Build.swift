@@ -7,7 +7,7 @@ import Runner
 /// `minirun build`
 enum BuildCommand {
     static let verb = Verb(
-        ["image build", "build", "builder build"],
+        ["image build", "build", "builder build", "buildx build"],
         "Build an image from a Dockerfile",
         usage: "[OPTIONS] PATH",
         arguments: .exactly(1),
@@ -19,34 +19,45 @@ enum BuildCommand {
 
     private static func run(_ parsed: ParsedArguments) throws -> Int32 {
         let request = try request(parsed)
+        let files = try BuildResultFiles(parsed)
         var engine = try Installation.pullingEngine(parsed)
         engine.source = RegistryAccess.source(showing: nil)
         let isQuiet = parsed.flag("quiet")
+        if parsed.value("progress") == "rawjson" {
+            throw CommandLineError(text: "minirun: --progress rawjson: not supported yet", exitCode: 125)
+        }
         let mode = isQuiet ? ProgressMode.quiet : try ProgressMode(parsing: parsed.value("progress") ?? "auto")
         let began = Clock.realtime
         let result: BuildResult
         do {
             result = try build(request, engine, mode)
+            try files.write(result, tags: request.tags)
             try Installation.keepLimits(engine, since: began)
         } catch {
+            files.remove()
             // What the step that failed had stored.
             _ = try? engine.collect(keeping: BuildCache(engine.images).roots)
             return fail(error, isQuiet: mode == .quiet)
-        }
-        if let file = parsed.value("iidfile") {
-            try Files.writeUnlinked(file, Array(result.id.description.utf8), mode: FileModes.forCaller(0o644))
         }
         if isQuiet { Console.print("\(result.id)\n") }
         return 0
     }
 
-    /// Builds with a display on stderr.
+    /// Builds with a display on stderr, which tells of an interruption, too.
     static func build(_ request: BuildRequest, _ engine: Engine, _ mode: ProgressMode) throws -> BuildResult {
         try engine.recover()
         try engine.images.sweep()
         let display = try BuildDisplay(mode)
-        defer { display.finish() }
-        return try Builder(engine: engine, events: display.handle).build(request)
+        let result: BuildResult
+        do { result = try Builder(engine: engine, events: display.handle).build(request) } catch {
+            let isInterrupted = error is BuildInterrupted
+            try display.finish(
+                interruption: isInterrupted ? "ERROR: failed to solve: Canceled: context canceled\n" : nil
+            )
+            throw error
+        }
+        try display.finish()
+        return result
     }
 
     /// The last lines of a build that failed, and the exit code.
@@ -59,9 +70,8 @@ enum BuildCommand {
             Console.complain(
                 excerpt + "ERROR: failed to solve: \(error.message)\n" + (error.hint.map { "hint: \($0)\n" } ?? "")
             )
-        case let error as BuildInterrupted:
-            Console.complain("ERROR: failed to solve: Canceled: context canceled\n")
-            return 128 + error.signal
+        // The display has said so.
+        case let error as BuildInterrupted: return 128 + error.signal
         default: Console.complain(ErrorReport(error).text + "\n")
         }
         return 1
@@ -94,7 +104,7 @@ enum BuildCommand {
         }
         if let size = try parsed.bytes("shm-size") { request.sharedMemorySize = UInt64(clamping: size) }
         request.limits = try ContainerRequest.limits(parsed)
-        request.sourceDateEpoch = Process.environment("SOURCE_DATE_EPOCH").flatMap(Int64.init)
+        request.sourceDateEpoch = Process.environment("SOURCE_DATE_EPOCH")
         return request
     }
 
@@ -139,31 +149,41 @@ enum BuildCommand {
     }
 }
 
-/// A build's display on stderr, kept moving by a ticker while a step is silent.
-private final class BuildDisplay: @unchecked Sendable {
-    private let lock = Lock()
-    private var progress: BuildProgress
-    private var ticker: Ticker?
+/// What a build tells in files: the image's id, and more about it as JSON.
+private struct BuildResultFiles {
+    private let id: ResultFile?
+    private let metadata: ResultFile?
 
-    init(_ mode: ProgressMode) throws {
-        let size: @Sendable () -> (columns: Int, rows: Int) = { Terminal.size(2) ?? (80, 24) }
-        progress = try BuildProgress(
-            mode,
-            write: { Console.draw($0, on: .error) },
-            terminalSize: Terminal.isTerminal(2) ? size : nil,
-            colors: Process.environment("NO_COLOR") == nil
-        )
-        if progress.wantsTicks {
-            ticker = try Ticker(every: 150) { [weak self] in
-                self?.lock.locked { self?.progress.tick(now: Clock.monotonic) }
-            }
+    init(_ parsed: ParsedArguments) throws {
+        func open(_ option: String) throws -> ResultFile? {
+            guard let path = parsed.value(option), !path.isEmpty else { return nil }
+            return try ResultFile(path)
+        }
+        id = try open("iidfile")
+        do { metadata = try open("metadata-file") } catch {
+            id?.remove()
+            throw error
         }
     }
 
-    func handle(_ event: BuildEvent) { lock.locked { progress.handle(event) } }
+    func write(_ result: BuildResult, tags: [ImageReference]) throws {
+        try id?.write(result.id.description)
+        try metadata?.write(BuildResultFiles.json(result, tags).text(pretty: true) + "\n")
+    }
 
-    func finish() {
-        ticker?.stop()
-        lock.locked { progress.finish(now: Clock.monotonic) }
+    /// In buildx's words.
+    private static func json(_ result: BuildResult, _ tags: [ImageReference]) -> JSON {
+        let target = result.image.target
+        var all: [(String, JSON)] = [
+            ("containerimage.config.digest", .string(result.id.description)),
+            ("containerimage.descriptor", target.json), ("containerimage.digest", .string(target.digest.description)),
+        ]
+        if !tags.isEmpty { all.append(("image.name", .string(tags.map(\.description).joined(separator: ",")))) }
+        return .object(all)
+    }
+
+    func remove() {
+        id?.remove()
+        metadata?.remove()
     }
 }

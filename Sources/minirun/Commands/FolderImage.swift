@@ -23,7 +23,12 @@ enum FolderImage {
         var request = BuildRequest(context: Files.absolute(text))
         request.platform = try parsed.platform()
         let began = Clock.realtime
-        let result = try BuildCommand.build(request, engine, parsed.flag("quiet") ? .quiet : .auto)
+        let result: BuildResult
+        do { result = try BuildCommand.build(request, engine, parsed.flag("quiet") ? .quiet : .auto) } catch {
+            // The display has said so; stderr may have nobody who reads it.
+            if let error = error as? BuildInterrupted { SignalDescriptor.die(of: error.signal) }
+            throw error
+        }
         try Installation.keepLimits(engine, since: began)
         return result.id.description
     }

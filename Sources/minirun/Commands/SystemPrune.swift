@@ -28,12 +28,12 @@ enum SystemPruneCommand {
                 filter.allows(created: record.created, labels: record.labels)
             }
             let events = try ImagePruneCommand.prune(engine, all: all, filter)
-            let steps = try pruneCache(engine, all: all, filter)
-            var freed = containers.bytes + (try engine.images.removePartial())
+            let cache = try pruneCache(engine, all: all, filter)
+            var freed = containers.bytes + cache.bytes + (try engine.images.removePartial())
             freed += try engine.collect(keeping: BuildCache(engine.images).roots)?.bytes ?? 0
             Console.print(
                 list("Deleted Containers", containers.ids) + ImagePruneCommand.text(events)
-                    + list("Deleted build cache objects", steps)
+                    + BuilderPruneCommand.text(cache.removed)
                     + "Total reclaimed space: \(HumanReadable.size(freed))\n"
             )
         }
@@ -55,16 +55,14 @@ enum SystemPruneCommand {
         return text
     }
 
-    /// Forgets build steps: all of them, or those whose layers no image has. `until` is about their last use.
-    private static func pruneCache(_ engine: Engine, all: Bool, _ filter: PruneFilter) throws -> [String] {
-        let cache = BuildCache(engine.images)
-        let kept = all ? [] : Set(try engine.images.images().flatMap { $0.manifest.layers.map(\.digest) })
-        return try cache.entries().filter { entry in
-            !kept.contains(entry.layer) && filter.allows(created: entry.lastUse)
-        }.map { entry in
-            try cache.remove(entry)
-            return entry.id
-        }
+    /// All of the build cache, or of its steps those whose layers no image has. `until` is about the last use.
+    private static func pruneCache(_ engine: Engine, all: Bool, _ filter: PruneFilter) throws -> (
+        removed: [CachePrune.Removed], bytes: Int64
+    ) {
+        var prune = CachePrune()
+        prune.all = all
+        prune.isWanted = { _, _, lastUse in filter.allows(created: lastUse) }
+        return try prune.carryOut(engine)
     }
 
     private static func list(_ title: String, _ ids: [String]) -> String {

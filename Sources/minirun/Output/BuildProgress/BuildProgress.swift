@@ -5,6 +5,11 @@ enum ProgressMode: String, Sendable {
     case auto, tty, plain, quiet
 
     init(parsing text: String) throws(ValueError) {
+        // Without the id at the end, which is an option of its own.
+        if text == "none" {
+            self = .quiet
+            return
+        }
         guard let mode = ProgressMode(rawValue: text) else { throw ValueError("invalid progress mode \(text)") }
         self = mode
     }
@@ -17,19 +22,29 @@ enum BuildProgress: Sendable {
     case plain(PlainProgress)
     case quiet
 
-    /// `terminalSize` is nil where the sink is no terminal; `auto` then means plain, and `tty` is an error.
-    init(
-        _ mode: ProgressMode,
-        write: @escaping @Sendable (String) -> Void,
-        terminalSize: (@Sendable () -> (columns: Int, rows: Int))?,
-        colors: Bool
-    ) throws(ValueError) {
-        switch (mode, terminalSize) {
+    /// Where the display goes.
+    struct Output: Sendable {
+        /// Takes a text and does not wait.
+        var write: @Sendable (String) -> Void
+        /// Whether what was written before has been read, more or less: what can be left out is left out until then.
+        var isReady: @Sendable () -> Bool = { true }
+        /// Nil where it is no terminal.
+        var terminalSize: (@Sendable () -> (columns: Int, rows: Int))?
+    }
+
+    /// Where the output is no terminal `auto` means plain, and `tty` is an error.
+    init(_ mode: ProgressMode, output: Output, colors: Bool) throws(ValueError) {
+        let write = output.write
+        switch (mode, output.terminalSize) {
         case (.quiet, _): self = .quiet
         case (.auto, .some(let size)), (.tty, .some(let size)):
-            self = .terminal(TerminalProgress(write: write, size: size, colors: colors))
+            self = .terminal(TerminalProgress(write: write, isReady: output.isReady, size: size, colors: colors))
         case (.tty, nil): throw ValueError("failed to get console: the output is not a terminal")
-        case (.auto, nil), (.plain, _): self = .plain(PlainProgress(write: write))
+        case (.auto, nil): self = .plain(PlainProgress(write: write, isReady: output.isReady))
+        case (.plain, let size):
+            // What a program says may not carry out anything on a terminal.
+            let shown: @Sendable (String) -> Void = { write(size == nil ? $0 : Console.visible($0)) }
+            self = .plain(PlainProgress(write: shown, isReady: output.isReady))
         }
     }
 

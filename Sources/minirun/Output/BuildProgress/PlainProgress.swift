@@ -7,6 +7,7 @@ import Build
 struct PlainProgress: Sendable {
     private var trace = BuildTrace()
     private let write: @Sendable (String) -> Void
+    private let isReady: @Sendable () -> Bool
     private var current: Int?
     /// The numbers that steps are shown under.
     private var numbers: [Int: Int] = [:]
@@ -27,7 +28,11 @@ struct PlainProgress: Sendable {
     private static let patience: UInt64 = 5_000_000_000
     private static let logLines = 10
 
-    init(write: @escaping @Sendable (String) -> Void) { self.write = write }
+    /// `isReady` says whether what was written before has been read.
+    init(write: @escaping @Sendable (String) -> Void, isReady: @escaping @Sendable () -> Bool = { true }) {
+        self.write = write
+        self.isReady = isReady
+    }
 
     mutating func handle(_ event: BuildEvent) {
         trace.apply(event)
@@ -43,7 +48,9 @@ struct PlainProgress: Sendable {
     }
 
     /// For progress that was held back.
-    mutating func tick(now: UInt64) { flushIfDue(now) }
+    mutating func tick(now: UInt64) {
+        if isReady() { flushIfDue(now) }
+    }
 
     mutating func finish(now: UInt64) {
         flush(now)

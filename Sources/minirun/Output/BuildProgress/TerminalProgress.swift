@@ -5,6 +5,7 @@ import Build
 struct TerminalProgress: Sendable {
     private var trace = BuildTrace()
     private let write: @Sendable (String) -> Void
+    private let isReady: @Sendable () -> Bool
     private let size: @Sendable () -> (columns: Int, rows: Int)
     private let colors: Bool
     /// How wide each line of the last drawing is.
@@ -17,19 +18,23 @@ struct TerminalProgress: Sendable {
     private static let tailLines = 6
     private static let logLines = 200
 
-    /// `size` is asked before every drawing; `colors` is false where NO_COLOR is set.
+    /// `isReady` says whether the drawings before have been read: until then none is made but the last. `size` is asked before every drawing; `colors` is false where NO_COLOR is set.
     init(
         write: @escaping @Sendable (String) -> Void,
+        isReady: @escaping @Sendable () -> Bool = { true },
         size: @escaping @Sendable () -> (columns: Int, rows: Int),
         colors: Bool = true
     ) {
         self.write = write
+        self.isReady = isReady
         self.size = size
         self.colors = colors
     }
 
     mutating func handle(_ event: BuildEvent) {
         trace.apply(event)
+        // Only the last lines are shown, and those are kept apart.
+        _ = trace.takeLog(of: event.step)
         if let lastDrawing, event.time < lastDrawing + TerminalProgress.interval { return }
         draw(now: event.time, isLast: false)
     }
@@ -59,6 +64,7 @@ struct TerminalProgress: Sendable {
     }
 
     private mutating func draw(now: UInt64, isLast: Bool) {
+        if !isLast, !isReady() { return }
         lastDrawing = now
         let (columns, rows) = size()
         var lines = trace.order.flatMap { number in

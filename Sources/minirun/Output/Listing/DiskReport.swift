@@ -10,6 +10,7 @@ struct DiskReport {
     private let images: [StoredImage]
     private let containers: [ContainerRecord]
     private let steps: [BuildCache.Entry]
+    private let mounts: [CacheMounts.Entry]
     private let engine: Engine
     private let used: Set<Digest>
     private let now = Clock.realtime
@@ -19,6 +20,7 @@ struct DiskReport {
         images = try engine.images.images()
         containers = try engine.containers.all()
         steps = try BuildCache(engine.images).entries()
+        mounts = try CacheMounts(engine.images).entries()
         let roots = try engine.containerRoots()
         used = roots.images
         usage = try engine.images.usage(
@@ -46,7 +48,13 @@ struct DiskReport {
             row("Images", images.count, images.count { used.contains($0.id) }, imageBytes, reclaimableImages),
             row("Containers", containers.count, running.count, containerBytes, resting.reduce(0) { $0 + size(of: $1) }),
             row("Local Volumes", 0, 0, usage.volumes, usage.volumes),
-            row("Build Cache", steps.count, 0, cache + usage.cacheRecords, cache),
+            row(
+                "Build Cache",
+                steps.count + mounts.count,
+                mounts.count(where: \.isInUse),
+                cache + usage.cacheRecords,
+                cache + mounts.reduce(0) { $0 + ($1.isInUse ? 0 : $1.bytes) }
+            ),
         ]
         if usage.loose > 0 { rows.append(row("Leftovers", 0, 0, usage.loose, usage.loose)) }
         return rows
@@ -161,7 +169,20 @@ struct DiskReport {
         }
     }
 
-    private var cacheRows: [JSON] {
+    private var cacheRows: [JSON] { stepRows + mountRows }
+
+    private var mountRows: [JSON] {
+        mounts.map { mount in
+            [
+                "CacheType": .string(CachePrune.Kind.mount.rawValue), "CreatedSince": "N/A",
+                "ID": .string(HumanReadable.shortID(mount.id)), "InUse": .string("\(mount.isInUse)"),
+                "LastUsedSince": .string(HumanReadable.ago(mount.lastUse, now: now)), "Shared": "false",
+                "Size": .string(HumanReadable.size(mount.bytes)), "UsageCount": "N/A",
+            ]
+        }
+    }
+
+    private var stepRows: [JSON] {
         steps.map { step in
             let content = StoreUsage.Content(blobs: [step.layer], layers: [step.chainID])
             let isShared = usage.ofImages.layers.contains(step.chainID) || usage.ofImages.blobs.contains(step.layer)

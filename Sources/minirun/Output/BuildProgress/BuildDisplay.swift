@@ -1,0 +1,73 @@
+import Build
+import CLinux
+import LinuxSystem
+
+/// A build's display on stderr, kept moving by a ticker while a step is silent.
+///
+/// Whatever becomes of what it writes, the build hears signals: nothing here waits for a reader of stderr without listening for
+/// SIGINT, SIGTERM and SIGHUP as well.
+final class BuildDisplay: @unchecked Sendable {
+    /// How much may wait for its reader before the step that says more has to wait, in bytes.
+    private static let room = 256 << 10
+
+    private let lock = Lock()
+    private let writer: QueuedWriter
+    private let signals: SignalDescriptor
+    private var progress: BuildProgress
+    private var ticker: Ticker?
+
+    /// Holds the signals back until `finish`.
+    init(_ mode: ProgressMode) throws {
+        signals = try SignalDescriptor(Builder.signals)
+        let writer = try QueuedWriter(StandardStream.error.rawValue)
+        self.writer = writer
+        let isTerminal = Terminal.isTerminal(StandardStream.error.rawValue)
+        let size: @Sendable () -> (columns: Int, rows: Int) = {
+            Terminal.size(StandardStream.error.rawValue) ?? (80, 24)
+        }
+        progress = try BuildProgress(
+            mode,
+            output: BuildProgress.Output(
+                write: { writer.write(Array($0.utf8)) },
+                isReady: { writer.left < BuildDisplay.room },
+                terminalSize: isTerminal ? size : nil
+            ),
+            colors: Process.environment("NO_COLOR") == nil
+        )
+        if progress.wantsTicks {
+            ticker = try Ticker(every: 150) { [weak self] in
+                self?.lock.locked { self?.progress.tick(now: Clock.monotonic) }
+            }
+        }
+    }
+
+    func handle(_ event: BuildEvent) {
+        lock.locked { progress.handle(event) }
+        // Only what a program says is without end. After a signal nobody waits any more: the build is about to hear of it.
+        if case .log = event.kind {
+            _ = try? writer.wait(untilLeft: BuildDisplay.room, orInput: signals.descriptor.raw)
+        }
+    }
+
+    /// Shows the last state and waits until all of it has been read, or a signal comes, which then has its usual effect.
+    ///
+    /// - Parameter interruption: what a build that a signal has ended says last. Then nobody is waited for: who wants the end
+    ///   of a build whose output is stuck gets it.
+    /// - Throws: where stderr cannot be written, as on a full disk. A reader that went away is no error.
+    func finish(interruption: String? = nil) throws {
+        ticker?.stop()
+        lock.locked { progress.finish(now: Clock.monotonic) }
+        let isOut: Bool
+        if let interruption {
+            writer.write(Array(interruption.utf8))
+            isOut = try writer.wait(untilLeft: 0, milliseconds: 200)
+        } else {
+            isOut = try writer.wait(untilLeft: 0, orInput: signals.descriptor.raw)
+        }
+        if isOut { writer.close() }
+        try signals.letGo(Builder.signals)
+        if let failure = writer.failure, failure.code != EPIPE, failure.code != EIO {
+            throw SystemError("writing the build's progress", code: failure.code)
+        }
+    }
+}
