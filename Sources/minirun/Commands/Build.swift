@@ -145,9 +145,11 @@ private final class BuildDisplay: @unchecked Sendable {
 
     init(_ mode: ProgressMode) throws {
         let size: @Sendable () -> (columns: Int, rows: Int) = { Terminal.size(2) ?? (80, 24) }
+        // The drawing in place answers for what its lines show; the plain one passes on what steps write.
+        let draws = Terminal.isTerminal(2) && (mode == .auto || mode == .tty)
         progress = try BuildProgress(
             mode,
-            write: { Console.draw($0, on: .error) },
+            write: { text in if draws { Console.draw(text, on: .error) } else { Console.complain(text) } },
             terminalSize: Terminal.isTerminal(2) ? size : nil,
             colors: Process.environment("NO_COLOR") == nil
         )

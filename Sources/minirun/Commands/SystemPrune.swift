@@ -67,7 +67,7 @@ enum SystemPruneCommand {
         }
     }
 
-    private static func list(_ title: String, _ ids: [String]) -> String {
+    static func list(_ title: String, _ ids: [String]) -> String {
         ids.isEmpty ? "" : "\(title):\n" + ids.map { "\($0)\n" }.joined() + "\n"
     }
 }
