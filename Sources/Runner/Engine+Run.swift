@@ -47,6 +47,10 @@ extension Engine {
             mountHold.release()
             missing(reference)
         }
+        debug(
+            "image \(request.image): \(image.id), \(image.content.configuration.diffIDs.count) layers, "
+                + "platform \(image.content.configuration.platform)"
+        )
         let ready = mountHold.isHeld ? try images.readyLayers(of: image.content) : nil
         mountHold.release()
         let layers = try ready ?? images.unpackedLayers(of: image.content, events: events)
@@ -55,6 +59,7 @@ extension Engine {
             outdated.abandon()
             streams = try StandardStreams(interactive: request.options.interactive, null: null.raw)
         }
+        for layer in layers.directories { debug("layer \(layer)") }
         let prepared = try prepare(request, image, layers, id: id, hierarchy: hierarchy)
 
         // Where the shim has not begun yet nothing holds signals back, and one would leave the claim to the next command.
@@ -62,6 +67,11 @@ extension Engine {
         let options = request.options
         let claim = try containers.claim(id: id, name: options.name, removedAtEnd: options.removeAtEnd)
         let record = record(of: request, image, prepared, id: id, name: claim.name)
+        debug("container \(id), name \(claim.name)")
+        debug(
+            "cgroup \(prepared.cgroup.roots.isEmpty ? "none" : prepared.cgroup.roots.map { "\($0)" }.joined(separator: " "))"
+        )
+        debug("launch plan of \(prepared.plan.steps.count) steps for \(shim)")
         var run = ForegroundRun(engine: self, request: request, prepared: prepared, record: record, report: report)
         do {
             try created(id)
@@ -71,12 +81,15 @@ extension Engine {
                 lease.release()
             } started: {
                 if !options.terminal { streams.letGo(null.raw) }
+                debug("the program runs: \(prepared.spec.process.args.joined(separator: " "))")
                 started()
             }
             try run.settle()
             if options.removeAtEnd { try containers.remove(claim) } else { try containers.release(claim) }
             execution.finish()
+            debug("the program ended: \(run.report.reason)")
         } catch {
+            debug("the run failed, its container is undone: \(error)")
             if try run.abandon(error) { try containers.release(claim) } else { try containers.remove(claim) }
             throw (error as? LaunchFailure)?.error ?? error
         }
@@ -92,7 +105,8 @@ extension Engine {
             shimPath: shim,
             streams: streams,
             terminal: options.terminal ? (options.interactive ? 0 : nil, 1) : nil,
-            forwardsSignals: request.forwardsSignals
+            forwardsSignals: request.forwardsSignals,
+            measures: request.reports
         )
     }
 

@@ -17,6 +17,8 @@ package struct Engine: Sendable {
     package let shim: String
     /// Told what did not work and did not keep a command from its work.
     package var warn: @Sendable (String) -> Void = { _ in }
+    /// Told what is being done, step by step.
+    package var debug: @Sendable (String) -> Void = { _ in }
 
     /// Where images come from that are not here; nil where none may be asked for.
     package var source: ImageSource?
@@ -47,6 +49,7 @@ package struct Engine: Sendable {
             let found = try hierarchy ?? CgroupHierarchy.current()
             hierarchy = found
             // A second is enough for processes that die; one in an uninterruptible sleep is for a later command.
+            debug("container \(id.prefix(12)) has lost its engine: removing what it left")
             try Cgroup(CgroupName(container: id), in: found).remove(timeout: 1000)
             // Its engine may have been a build, which leaves more than its container.
             try images.sweep()

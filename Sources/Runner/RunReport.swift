@@ -27,24 +27,28 @@ package struct RunReport: Sendable {
         }
     }
 
-    /// Durations in nanoseconds, sizes in bytes.
+    /// Every key that counts something ends with its unit.
     package var json: JSON {
         let memory = statistics?.memory
         return [
-            "exitCode": .number(exitCode), "reason": .string(reason), "wall": .number(ending.ended &- ending.started),
-            "cpu": ["user": .number(ending.usage.userTime * 1000), "system": .number(ending.usage.systemTime * 1000)],
+            "exitCode": .number(exitCode), "reason": .string(reason),
+            "wallNanoseconds": .number(ending.ended &- ending.started),
+            "cpu": [
+                "userNanoseconds": .number(ending.usage.userTime &* 1000),
+                "systemNanoseconds": .number(ending.usage.systemTime &* 1000),
+            ],
             "memory": [
-                "peak": .number(memory?.peak ?? ending.usage.peakMemory),
-                "limit": memory?.limit.map { .number($0) } ?? .null,
+                "peakBytes": .number(memory?.peak ?? ending.usage.peakMemory),
+                "limitBytes": memory?.limit.map { .number($0) } ?? .null,
                 "outOfMemoryKills": .number(memory?.outOfMemoryKills ?? 0),
             ],
             "io": [
-                "read": .number(sum(\.readBytes)), "written": .number(sum(\.writtenBytes)),
+                "readBytes": .number(sum(\.readBytes)), "writtenBytes": .number(sum(\.writtenBytes)),
                 "reads": .number(sum(\.reads)),
                 "writes": .number(sum(\.writes)),
             ],
             "pids": ["peak": statistics?.pids?.peak.map { .number($0) } ?? .null],
-            "phases": .object(phases.map { (key: $0.name, value: .number($0.duration)) }),
+            "phasesNanoseconds": .object(phases.map { (key: $0.name, value: .number($0.duration)) }),
         ]
     }
 
@@ -74,7 +78,7 @@ package struct RunReport: Sendable {
             + (kills == 0 ? "" : ", \(kills) \(kills == 1 ? "process" : "processes") killed for want of it")
     }
 
-    /// As a person reads it. `cpu` counts what the container took to be set up as well.
+    /// As a person reads it. `wall` and `cpu` are the program's, from its execution to its end.
     package var text: String {
         func milliseconds(_ nanoseconds: UInt64) -> String {
             let micro = nanoseconds / 1000

@@ -18,14 +18,22 @@ struct Main {
         FileModes.useOwnMask()
         let words = CommandLine.arguments
         let arguments = Array(words.dropFirst())
-        if let called = words.first, let program = OCIProgram(called: called) { exit(program.run(arguments)) }
-        if arguments.first == "oci" { exit(OCIProgram.verb.run(Array(arguments.dropFirst()))) }
+        // A caller may leave the name out: then the file's own counts.
+        var called = words.first ?? ""
+        if called.isEmpty { called = (try? Link.target("/proc/self/exe")) ?? "" }
+        if let program = OCIProgram(called: called) { exit(Console.settled(program.run(arguments))) }
+        if arguments.first == "oci" { exit(Console.settled(OCIProgram.verb.run(Array(arguments.dropFirst())))) }
         exit(run(arguments))
     }
 
     /// Carries one command line out; the result is the exit code.
     static func run(_ arguments: [String]) -> Int32 {
         var helpPath: String?
+        let code = perform(arguments, &helpPath)
+        return Console.settled(code, failed: helpPath == nil ? 1 : 125)
+    }
+
+    private static func perform(_ arguments: [String], _ helpPath: inout String?) -> Int32 {
         do {
             switch try Commands.table.parse(arguments, width: { Terminal.size(1)?.columns ?? 80 }) {
             case .version:
@@ -36,6 +44,12 @@ struct Main {
                 return toStandardError ? 1 : 0
             case .verb(let verb, let parsed):
                 if verb.forms.contains("run") { helpPath = parsed.path }
+                let globals = parsed.globals
+                Console.level = globals.debug ? .debug : Console.Level(globals.logLevel) ?? .info
+                Console.debug(
+                    "minirun \(Version.number): \(parsed.path), root \(Installation.root(globals)), "
+                        + "state \(Installation.state(globals))"
+                )
                 return try verb.run(parsed)
             }
         } catch {
@@ -51,32 +65,4 @@ enum Version {
     static let number = "0.1.0"
     /// What it was made from.
     static let commit = "v\(number)"
-}
-
-/// Where the program writes. Results go to 1, everything else to 2.
-///
-/// What an image, a registry or a path brought may stand in any of it: on a terminal control characters are shown as what
-/// they are, and carried out nowhere. Into files and pipes everything goes as it is.
-enum Console {
-    static func print(_ text: String) { draw(Terminal.isTerminal(1) ? visible(text) : text, on: .output) }
-
-    static func complain(_ text: String) { draw(Terminal.isTerminal(2) ? visible(text) : text, on: .error) }
-
-    /// For displays that move the cursor, and answer themselves for what else they show.
-    static func draw(_ text: String, on stream: StandardStream) { try? stream.write(text) }
-
-    /// Control characters but the line feed and the tab as `\x1b`.
-    static func visible(_ text: String) -> String {
-        func isControl(_ scalar: Unicode.Scalar) -> Bool {
-            scalar.value < 0x20 && scalar != "\n" && scalar != "\t" || (0x7F..<0xA0).contains(scalar.value)
-        }
-        guard text.unicodeScalars.contains(where: isControl) else { return text }
-        return text.unicodeScalars.reduce(into: "") { result, scalar in
-            if isControl(scalar) {
-                result += "\\x" + String.hexadecimal(scalar.value, width: 2)
-            } else {
-                result.unicodeScalars.append(scalar)
-            }
-        }
-    }
 }

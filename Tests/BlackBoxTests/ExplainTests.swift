@@ -105,4 +105,51 @@ import Testing
         let destinations = plan["spec"]?["mounts"]?.array?.compactMap { $0["destination"]?.string } ?? []
         for destination in destinations { #expect(report.mount(destination) != nil, "\(destination)") }
     }
+
+    @Test func namesWhatTheHostGets() throws {
+        let (missing, there) = (minirun.path("not/yet"), try minirun.makeFolder("there"))
+        let words = ["-v", "\(missing):/a", "-v", "\(there):/b", "--mount", "type=bind,src=\(there),dst=/c"]
+        let outcome = try minirun.invoke(["run", "--explain"] + words + [Fixtures.busybox])
+        #expect(outcome.out.hasPrefix("host:\n  mkdir \(missing)\ncgroup:\n"), "\(outcome)")
+        #expect(!FileStatus.exists(missing))
+        let data = try JSON.parse(
+            Array(minirun.invoke(["run", "--explain=json"] + words + [Fixtures.busybox]).out.utf8)
+        )
+        #expect(data["hostFolders"]?.strings == [missing])
+        #expect(try !minirun("run", "--explain", Fixtures.busybox).out.contains("host:"))
+    }
+
+    /// Of a container that is removed the bundle lies in STATE, of one that stays in ROOT.
+    @Test func namesTheRightFolders() throws {
+        let removed = try minirun("run", "--explain", "--rm", Fixtures.busybox)
+        #expect(
+            removed.out.contains("binding \(minirun.state)/") && !removed.out.contains("/run/minirun/"),
+            "\(removed)"
+        )
+        let kept = try minirun("run", "--explain", Fixtures.busybox)
+        #expect(kept.out.contains("binding \(minirun.root)/containers/") && !kept.out.contains("/var/lib/"), "\(kept)")
+    }
+
+    static let programs: [([String], String?)] = [
+        (["nosuch"], "exec: \"nosuch\": executable file not found in $PATH"),
+        (["/bin/nosuch"], "exec: \"/bin/nosuch\": stat /bin/nosuch: no such file or directory"),
+        (["./nosuch"], "exec: \"./nosuch\": stat ./nosuch: no such file or directory"),
+        (["sh"], nil), (["/bin/sh"], nil), (["bin/sh"], nil),
+        // A mount may bring it.
+        (["/mnt/nosuch"], nil),
+    ]
+
+    @Test(arguments: programs) func namesAProgramThatIsNotThere(_ words: [String], _ message: String?) throws {
+        let arguments = ["run", "--explain", "-v", "\(minirun.folder):/mnt", "-w", "/", Fixtures.busybox] + words
+        let outcome = try minirun.invoke(arguments)
+        #expect(outcome.code == 0)
+        #expect(outcome.lines.last == (message.map { "this would fail: \($0)" } ?? outcome.lines.last), "\(outcome)")
+        #expect(outcome.out.contains("this would fail") == (message != nil), "\(outcome)")
+        // The run says the same.
+        guard let message else { return }
+        #expect(try minirun.invoke(["run", "--rm", "-w", "/", Fixtures.busybox] + words).err.contains(message))
+        // And so does the store's image, whose layers are unpacked.
+        #expect(try minirun("load", "-i", "\(Fixtures.folder)/busybox.docker.tar").code == 0)
+        #expect(try minirun.invoke(["run", "--explain", "-w", "/", "busybox"] + words).out.contains(message))
+    }
 }

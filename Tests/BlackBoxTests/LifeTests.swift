@@ -112,14 +112,14 @@ import Testing
         let report = try JSON.parse(Array(outcome.err.utf8))
         #expect(report["exitCode"]?.int == 9)
         #expect(report["reason"]?.string == "exited with code 9")
-        #expect(try #require(report["wall"]?.int) > 0)
-        #expect(try #require(report["memory"]?["peak"]?.int) > 0)
-        let phases = report["phases"]?.object?.map(\.key)
+        #expect(try #require(report["wallNanoseconds"]?.int) > 0)
+        #expect(try #require(report["memory"]?["peakBytes"]?.int) > 0)
+        let phases = report["phasesNanoseconds"]?.object?.map(\.key)
         // On a pure cgroup v2 the shim is cloned into a folder that has to be known first.
         let isUnified = FileStatus.exists("/sys/fs/cgroup/cgroup.controllers")
         let first = isUnified ? ["prepare", "shim"] : ["shim", "prepare"]
         #expect(phases == first + ["mounts", "execute", "program", "cleanup"])
-        for phase in report["phases"]?.object ?? [] {
+        for phase in report["phasesNanoseconds"]?.object ?? [] {
             #expect(try #require(phase.value.int) < 60_000_000_000, "\(phase.key)")
         }
 

@@ -25,7 +25,7 @@ import Testing
         #expect(outcome.code == 137)
         let report = try JSON.parse(Array(outcome.err.utf8))
         #expect(report["reason"]?.string == "killed for want of memory (limit reached)", "\(outcome.err)")
-        #expect(report["memory"]?["limit"]?.int == 32 << 20)
+        #expect(report["memory"]?["limitBytes"]?.int == 32 << 20)
         let state = try JSON.parse(
             try Files.read("\(minirun.root)/containers/\(#require(minirun.containers.first))/state.json")
         )

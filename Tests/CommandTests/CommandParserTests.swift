@@ -148,7 +148,7 @@ import Testing
                 + "Run 'minirun images --help' for more information"
         ),
         ("help nothing", 1, "unknown help topic: nothing"),
-        ("-l foo ps", 1, "unable to parse logging level: foo"),
+        ("-l foo ps", 1, "Unable to parse logging level: foo"),
     ]
 
     @Test(arguments: others) func refuses(_ line: String, _ code: Int32, _ text: String) {

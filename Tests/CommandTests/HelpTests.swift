@@ -134,10 +134,11 @@ import Testing
                   -l, --log-level string        Set the logging level ("debug", "info",
                                                 "warn", "error", "fatal") (default "info")
                       --root string             Where images and containers live (default
-                                                "/var/lib/minirun")
+                                                MINIRUN_ROOT, or "/var/lib/minirun")
                       --state string            Where running containers' state lives
-                                                (default "/run/minirun")
-                      --storage-driver string   What new layers become (default "dir")
+                                                (default MINIRUN_STATE, or "/run/minirun")
+                      --storage-driver string   What new layers become (default
+                                                MINIRUN_STORAGE_DRIVER, or "dir")
                   -v, --version                 Print version information and quit
 
                 Run 'minirun COMMAND --help' for more information on a command.

@@ -35,6 +35,16 @@ package struct Launch: ~Copyable {
         package var peakMemory: UInt64 = 0
 
         package init() {}
+
+        /// Without what was used before, in nanoseconds. The way to the program is almost all the kernel's work.
+        package func since(_ before: UInt64) -> Usage {
+            var usage = self
+            let microseconds = before / 1000
+            let system = min(systemTime, microseconds)
+            usage.systemTime -= system
+            usage.userTime -= min(userTime, microseconds - system)
+            return usage
+        }
     }
 
     /// Nil until it was sent.

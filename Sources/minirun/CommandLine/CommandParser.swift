@@ -10,9 +10,21 @@ enum Invocation: Sendable {
 extension CommandTable {
     /// The options before the verb, and those of every verb.
     static let globalOptions: [Option] = [
-        .value("root", .directory, "Where images and containers live (default \"/var/lib/minirun\")"),
-        .value("state", .directory, "Where running containers' state lives (default \"/run/minirun\")"),
-        .value("storage-driver", .choice(["dir", "erofs", "auto"]), "What new layers become (default \"dir\")"),
+        .value(
+            "root",
+            .directory,
+            "Where images and containers live (default MINIRUN_ROOT, or \"/var/lib/minirun\")"
+        ),
+        .value(
+            "state",
+            .directory,
+            "Where running containers' state lives (default MINIRUN_STATE, or \"/run/minirun\")"
+        ),
+        .value(
+            "storage-driver",
+            .choice(["dir", "erofs", "auto"]),
+            "What new layers become (default MINIRUN_STORAGE_DRIVER, or \"dir\")"
+        ),
         .flag("debug", short: "D", "Enable debug mode"),
         .value(
             "log-level",
@@ -43,8 +55,8 @@ extension CommandTable {
         globals.storageDriver = before.arguments.value("storage-driver")
         globals.debug = before.arguments.flag("debug")
         globals.logLevel = before.arguments.value("log-level") ?? "info"
-        guard CommandTable.logLevels.contains(globals.logLevel) else {
-            throw CommandLineError(text: "unable to parse logging level: \(globals.logLevel)", exitCode: 1)
+        guard Console.Level(globals.logLevel) != nil else {
+            throw CommandLineError(text: "Unable to parse logging level: \(globals.logLevel)", exitCode: 1)
         }
 
         let words = before.arguments.positional[...]

@@ -9,7 +9,7 @@ enum Installation {
     static func engine(_ globals: GlobalOptions) throws -> Engine {
         do {
             var engine = try engine(globals, shim: shim())
-            engine.warn = { Console.complain("WARNING: \($0)\n") }
+            engine.warn = { Console.warn($0) }
             return engine
         } catch let error as SystemError where error.code == SystemError.denied {
             throw EngineError(.failed, "\(error)", hint: "minirun needs root for this: try again with sudo")
@@ -20,17 +20,25 @@ enum Installation {
     static func engine(_ globals: GlobalOptions, shim: String) throws -> Engine {
         var engine = try Engine(root: root(globals), state: state(globals), shim: shim, driver: driver(globals))
         engine.images.unpackLimits = try unpackLimits()
+        if Console.level == .debug { engine.debug = { Console.debug($0) } }
         return engine
     }
 
-    static func state(_ globals: GlobalOptions) -> String { globals.state ?? Engine.standardState }
+    static func state(_ globals: GlobalOptions) -> String {
+        place(globals.state, "MINIRUN_STATE", Engine.standardState)
+    }
 
     static func driver(_ globals: GlobalOptions) throws -> StorageDriver {
         let said = globals.storageDriver ?? Process.environment("MINIRUN_STORAGE_DRIVER") ?? ""
         return said.isEmpty ? .dir : try StorageDriver(parsing: said)
     }
 
-    static func root(_ globals: GlobalOptions) -> String { globals.root ?? Engine.standardRoot }
+    static func root(_ globals: GlobalOptions) -> String { place(globals.root, "MINIRUN_ROOT", Engine.standardRoot) }
+
+    /// An option, else the variable; an empty text is none.
+    private static func place(_ option: String?, _ variable: String, _ standard: String) -> String {
+        [option, Process.environment(variable)].compactMap(\.self).first { !$0.isEmpty } ?? standard
+    }
 
     /// The shim beside this program, in PREFIX/libexec, or where MINIRUN_SHIM says.
     static func shim() throws -> String {

@@ -1,4 +1,5 @@
 import Build
+import CLinux
 import Images
 import LinuxSystem
 import OCI
@@ -37,13 +38,9 @@ enum RunCommand {
         var engine = try Installation.pullingEngine(parsed)
         let isQuiet = parsed.flag("quiet")
         engine.source = RegistryAccess.source(showing: isQuiet ? nil : 2)
-        let cidfile = parsed.value("cidfile")
-        if let cidfile, FileStatus.exists(cidfile) {
-            throw EngineError(
-                .conflict,
-                "container ID file found, make sure the other container isn't running or delete \(cidfile)"
-            )
-        }
+        // What cannot be written at the end is refused before the program has done its work.
+        let identification = try parsed.value("cidfile").flatMap { $0.isEmpty ? nil : try IdentificationFile($0) }
+        let report = try parsed.value("report").map(ReportOutput.init)
         request.image = try FolderImage.built(request.image, engine, parsed) ?? request.image
         // Whoever removed an image while this run held its lease left the rest to it.
         defer { try? engine.settle() }
@@ -56,55 +53,105 @@ enum RunCommand {
                 if !isQuiet { Console.complain("Unable to find image '\(name.familiar)' locally\n") }
             },
             created: { id in
-                if let cidfile { try Files.create(cidfile, Array(id.utf8), mode: FileModes.forCaller(0o644)) }
+                try identification?.write(id)
             },
             started: {
                 if !pulls { return }
                 do { try Installation.keepLimits(engine, since: began) } catch { engine.warn("\(error)") }
             }
         )
-        if let destination = parsed.value("report") { try write(outcome.report, to: destination) }
+        try report?.write(outcome.report)
         return outcome.exitCode
     }
 
     /// `--explain`: the plan, and nothing done.
     private static func explain(_ request: RunRequest, _ format: String, _ globals: GlobalOptions) throws -> Int32 {
-        let prepared: PreparedRun
+        let explanation: Explanation
+        let state = Installation.state(globals)
         guard !FolderImage.isPath(request.image) else {
             throw EngineError(.invalid, "--explain needs an image: build \(request.image) first")
         }
         if let location = ImageLocation.parse(request.image) {
-            prepared = try Engine.explain(
+            explanation = try Engine.explain(
                 request,
                 image: .outside(location.open(platform: request.platform)),
-                store: nil
+                root: Installation.root(globals),
+                state: state
             )
         } else {
-            let store = try ImageStore(
-                root: Installation.root(globals),
-                mounts: "\(Installation.state(globals))/layers"
-            )
+            let store = try ImageStore(root: Installation.root(globals), mounts: "\(state)/layers")
             let image = try store.resolve(request.image, platform: request.platform)
-            prepared = try Engine.explain(request, image: .stored(image), store: store)
+            explanation = try Engine.explain(
+                request,
+                image: .stored(image),
+                root: store.root,
+                state: state,
+                store: store
+            )
         }
         if format == "json" {
-            Console.print(prepared.json.text(pretty: true) + "\n")
+            Console.print(explanation.json.text(pretty: true) + "\n")
         } else {
-            Console.print(prepared.text)
+            Console.print(explanation.text)
         }
         return 0
     }
+}
 
-    private static func write(_ report: RunReport, to destination: String) throws {
-        switch destination {
-        case "text": Console.complain(report.text)
-        case "json": Console.complain(report.json.text() + "\n")
-        default:
-            try Files.writeUnlinked(
-                destination,
-                report.json.bytes(pretty: true) + [0x0A],
-                mode: FileModes.forCaller(0o644)
+/// `--cidfile`: made before the container, so that none exists whose id could not be told.
+private final class IdentificationFile {
+    private let path: String
+    private let file: FileDescriptor
+    private var isWritten = false
+
+    init(_ path: String) throws {
+        guard !FileStatus.exists(path) else {
+            throw EngineError(
+                .conflict,
+                "container ID file found, make sure the other container isn't running or delete \(path)"
             )
+        }
+        self.path = path
+        do throws(SystemError) {
+            file = try FileDescriptor.open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: FileModes.forCaller(0o644))
+        } catch {
+            let reason = error.reason.lowercasedFirst
+            throw EngineError(.failed, "failed to create the container ID file: open \(path): \(reason)")
+        }
+    }
+
+    deinit {
+        if !isWritten { unlink(path) }
+    }
+
+    func write(_ id: String) throws {
+        try file.write(Array(id.utf8))
+        isWritten = true
+    }
+}
+
+/// `--report`: to standard error in words or as JSON, or into a file, which is opened before the run.
+private enum ReportOutput {
+    case words
+    case json
+    case file(OutputFile)
+
+    init(_ destination: String) throws {
+        switch destination {
+        case "text": self = .words
+        case "json": self = .json
+        case "": throw EngineError(.invalid, "--report: json, or a file's path, is to follow the =")
+        case let path: self = .file(try OutputFile(path, mode: FileModes.forCaller(0o644), purpose: "failed to write the report"))
+        }
+    }
+
+    func write(_ report: RunReport) throws {
+        switch self {
+        case .words: Console.complain(report.text)
+        case .json: Console.complain(report.json.text() + "\n")
+        case .file(let file):
+            try (report.json.bytes(pretty: true) + [0x0A]).withUnsafeBytes { try file.sink.write($0) }
+            try file.commit()
         }
     }
 }

@@ -65,7 +65,7 @@ enum SystemPruneCommand {
         return try prune.carryOut(engine)
     }
 
-    private static func list(_ title: String, _ ids: [String]) -> String {
+    static func list(_ title: String, _ ids: [String]) -> String {
         ids.isEmpty ? "" : "\(title):\n" + ids.map { "\($0)\n" }.joined() + "\n"
     }
 }

@@ -79,10 +79,11 @@ final class OCILog: Sendable {
         switch file {
         case .some(let file): try? file.write(OCILog.line(level, message, format, at: now) + "\n")
         case .none:
-            let isTerminal = format == .text && Terminal.isTerminal(2)
-            let line =
-                isTerminal ? OCILog.terminalLine(level, message) : OCILog.line(level, message, format, at: now)
-            Console.complain(line + "\n")
+            if format == .text, Terminal.isTerminal(2) {
+                Console.draw(OCILog.terminalLine(level, Console.visible(message)) + "\n", on: .error)
+            } else {
+                Console.complain(OCILog.line(level, message, format, at: now) + "\n")
+            }
         }
     }
 

@@ -13,11 +13,12 @@ struct OCIProgram: Sendable {
     /// `minirun oci`.
     static let verb = OCIProgram(name: "minirun-oci", path: "minirun oci")
 
-    /// The program that a link of this name stands for; nil for minirun itself. Callers know runc and crun by their names.
+    /// The program that a link of this name stands for; nil for minirun itself, and for docker, whose command line that is.
+    /// Engines install a runtime under any name, so every other one is the runtime's.
     init?(called path: String) {
         let start = path.utf8.lastIndex(of: UInt8(ascii: "/")).map(path.utf8.index(after:)) ?? path.startIndex
         let name = String(path[start...])
-        guard ["minirun-oci", "runc", "crun"].contains(name) else { return nil }
+        guard !["", "minirun", "docker"].contains(name) else { return nil }
         self.init(name: name, path: name)
     }
 

@@ -27,4 +27,11 @@ enum ContainerListOptions {
             .flag("size", short: "s", "Display total file sizes"),
         ]
     }
+
+    static func prune() -> [Option] {
+        [
+            .list("filter", .filter, "Provide filter values (e.g. \"until=<timestamp>\")"),
+            .flag("force", short: "f", "Do not prompt for confirmation"),
+        ]
+    }
 }

@@ -25,10 +25,12 @@ final class BuildDisplay: @unchecked Sendable {
         let size: @Sendable () -> (columns: Int, rows: Int) = {
             Terminal.size(StandardStream.error.rawValue) ?? (80, 24)
         }
+        // The drawing in place answers for what its lines show; the plain one passes on what steps write.
+        let draws = isTerminal && (mode == .auto || mode == .tty)
         progress = try BuildProgress(
             mode,
             output: BuildProgress.Output(
-                write: { writer.write(Array($0.utf8)) },
+                write: { writer.write(Array((isTerminal && !draws ? Console.visible($0) : $0).utf8)) },
                 isReady: { writer.left < BuildDisplay.room },
                 terminalSize: isTerminal ? size : nil
             ),

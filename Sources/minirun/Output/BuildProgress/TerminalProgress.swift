@@ -230,7 +230,8 @@ extension HumanReadable {
                 result.append(scalar)
             }
         }
-        return String(result)
+        // What turns the direction of a text.
+        return Console.visible(String(result))
     }
 
     /// Skips what follows ESC: a control sequence (`[` … letter), a system command (`]` … BEL or ESC \), or one
