@@ -1,8 +1,8 @@
-// tmpcopyup: a new tmpfs begins with what the image has in the folder that it covers.
+// tmpcopyup: a new tmpfs begins with what the image has in the folder that it covers; an empty volume, too.
 //
-// The folder may be one of a volume whose other users change it meanwhile. So everything is opened once, by a path descriptor, and
+// Either folder may be one of a volume whose other users change it meanwhile. So everything is opened once, by a path descriptor, and
 // judged by that; nothing but a regular file or a folder is ever opened for reading, as a FIFO would wait and a device would act
-// (CVE-2026-133553). What is written goes to the new mount's own descriptors alone. The walk holds one folder of either side and a
+// (CVE-2026-133553). What is written goes to the copy's own descriptors alone. The walk holds one folder of either side and a
 // few numbers for each level above it, however deep the tree is.
 
 #include "shim.h"
@@ -20,10 +20,15 @@
 // Deeper than any path can name; a tree that somebody else makes deeper while we look at it must end.
 enum { deepest = 4096 };
 
-// A folder above the present one, and where its list of entries goes on.
-static struct level {
+// Which folder it was.
+struct identity {
     dev_t device;
     ino_t inode;
+};
+
+// The folders above the present ones, and where the source's list of entries goes on.
+static struct level {
+    struct identity source, target;
     off_t next;
 } levels[deepest];
 
@@ -97,36 +102,50 @@ static int copy_link(const struct copy *copy, const char *name, int descriptor) 
     return symlinkat(target, copy->target, name);
 }
 
+static int identify(int folder, struct identity *identity) {
+    struct stat status;
+    if (fstat(folder, &status) != 0) return -1;
+    *identity = (struct identity){.device = status.st_dev, .inode = status.st_ino};
+    return 0;
+}
+
+// Opens the folder above one, which is still the one that the walk came from: a folder that was moved meanwhile would lead
+// elsewhere.
+static int open_above(int folder, const struct identity *known) {
+    struct identity found;
+    int above = openat(folder, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (above < 0) return -1;
+    if (identify(above, &found) != 0) return close_keeping_errno(above, -1);
+    if (found.device == known->device && found.inode == known->inode) return above;
+    close(above);
+    return fail_with(ESTALE, "a folder was moved while it was copied");
+}
+
 // Goes into a folder, which is made in the copy. What is to be done in the one above is noted; its descriptors are closed.
 static int descend(struct copy *copy, const char *name, int descriptor, off_t next) {
-    struct stat above;
+    struct level above = {.next = next};
     if (copy->depth == deepest) return fail_with(ELOOP, "too deep to copy");
-    if (fstat(copy->source, &above) != 0 || (mkdirat(copy->target, name, 0700) != 0 && errno != EEXIST)) return -1;
+    if (identify(copy->source, &above.source) != 0 || identify(copy->target, &above.target) != 0) return -1;
+    if (mkdirat(copy->target, name, 0700) != 0 && errno != EEXIST) return -1;
     int source = open_again(descriptor, O_RDONLY | O_DIRECTORY);
     if (source < 0) return -1;
     int target = openat(copy->target, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (target < 0) return close_keeping_errno(source, -1);
-    levels[copy->depth++] = (struct level){.device = above.st_dev, .inode = above.st_ino, .next = next};
+    levels[copy->depth++] = above;
     close(copy->source), close(copy->target);
     copy->source = source, copy->target = target;
     return 0;
 }
 
-// Finishes a folder and goes back to the one above, which is still the one that we came from: a folder that was moved meanwhile
-// would lead elsewhere.
+// Finishes a folder and goes back to the one above.
 static int ascend(struct copy *copy) {
-    struct stat own, above;
+    struct stat own;
     if (fstat(copy->source, &own) != 0 || copy_metadata(copy->source, copy->target, &own) != 0) return -1;
     const struct level *level = &levels[--copy->depth];
-    int source = openat(copy->source, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int source = open_above(copy->source, &level->source);
     if (source < 0) return -1;
-    if (fstat(source, &above) != 0 || lseek(source, level->next, SEEK_SET) < 0) return close_keeping_errno(source, -1);
-    if (above.st_dev != level->device || above.st_ino != level->inode) {
-        close(source);
-        return fail_with(ESTALE, "a folder was moved while it was copied");
-    }
-    // Nobody else has the copy yet.
-    int target = openat(copy->target, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (lseek(source, level->next, SEEK_SET) < 0) return close_keeping_errno(source, -1);
+    int target = open_above(copy->target, &level->target);
     if (target < 0) return close_keeping_errno(source, -1);
     close(copy->source), close(copy->target);
     copy->source = source, copy->target = target;

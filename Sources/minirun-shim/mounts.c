@@ -296,7 +296,7 @@ static int attach_tree(struct shim *shim, int tree, const char *path, uint64_t f
 
 // Whether an open folder has nothing in it, or -1.
 static int is_empty(int folder) {
-    char buffer[256] __attribute__((aligned(8)));
+    char buffer[4096] __attribute__((aligned(8)));
     int names = 0;
     long size;
     while ((size = syscall(SYS_getdents64, folder, buffer, sizeof buffer)) > 0)
