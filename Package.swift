@@ -20,11 +20,9 @@ let c: [CSetting] = [
 
 // The shim is linked without the Swift runtime and without shared libraries: it runs between the host and the
 // container, where neither a loader nor a search path may be trusted. SwiftPM links every executable with the Swift
-// driver, hence -nostartfiles (the driver would add Swift's own start object). Position-independent, so that no address in it is
-// known beforehand; that costs 0.01 ms of a start. gold knows no static program of that kind, the linker of Swift's own does.
-let staticShim: [LinkerSetting] = [
-    .unsafeFlags(["-nostartfiles", "-static-executable", "-use-ld=lld", "-Xclang-linker", "-static-pie"])
-]
+// driver, hence -nostartfiles (the driver would add Swift's own start object). Not position-independent: SwiftPM gives every
+// executable a run path, and a static program of that kind ends in glibc's start by SIGSEGV where it has one.
+let staticShim: [LinkerSetting] = [.unsafeFlags(["-nostartfiles", "-static-executable"])]
 
 let package = Package(
     name: "minirun",
@@ -48,7 +46,7 @@ let package = Package(
         .executableTarget(
             name: "minirun-shim",
             dependencies: ["CDescriptors", "LaunchPlan"],
-            cSettings: c + [.unsafeFlags(["-fPIE"])],
+            cSettings: c,
             linkerSettings: staticShim
         ),
         .target(name: "LinuxSystem", dependencies: ["CDescriptors", "CLinux"], swiftSettings: swift),
