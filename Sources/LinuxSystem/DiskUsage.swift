@@ -71,10 +71,13 @@ package struct FileSystemRoom: Sendable {
     package static func at(_ path: String) throws(SystemError) -> FileSystemRoom {
         var status = statvfs()
         try retrying("reading the size of the file system of", path) { statvfs(path, &status) }
-        let unit = Int64(status.f_frsize)
-        return FileSystemRoom(
-            size: Int64(clamping: status.f_blocks) * unit,
-            free: Int64(clamping: status.f_bavail) * unit
-        )
+        // A file system of FUSE says what it likes.
+        func bytes(_ blocks: UInt) -> Int64 {
+            let (product, tooBig) = Int64(clamping: blocks).multipliedReportingOverflow(
+                by: Int64(clamping: status.f_frsize)
+            )
+            return tooBig ? .max : product
+        }
+        return FileSystemRoom(size: bytes(UInt(status.f_blocks)), free: bytes(UInt(status.f_bavail)))
     }
 }

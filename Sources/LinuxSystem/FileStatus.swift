@@ -45,10 +45,13 @@ package struct FileStatus: Sendable {
         changed = status.st_ctim
     }
 
-    /// `modified` in nanoseconds since 1970; 0 for times before.
+    /// `modified` in nanoseconds since 1970; 0 for times before, the number's last for those after 2554, which any file
+    /// may have.
     package var modifiedNanoseconds: UInt64 {
         guard modified.tv_sec >= 0 else { return 0 }
-        return UInt64(modified.tv_sec) * 1_000_000_000 + UInt64(max(0, modified.tv_nsec))
+        let (product, tooBig) = UInt64(modified.tv_sec).multipliedReportingOverflow(by: 1_000_000_000)
+        let (sum, stillTooBig) = product.addingReportingOverflow(UInt64(max(0, modified.tv_nsec)))
+        return tooBig || stillTooBig ? .max : sum
     }
 
     package var major: UInt32 { UInt32(linux_major(represents)) }

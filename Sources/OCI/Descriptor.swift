@@ -10,6 +10,9 @@ package struct Descriptor: Hashable, Sendable {
     /// Where else the content can be had (foreign layers).
     package var urls: [String] = []
 
+    /// 1 PiB: nobody has more in one piece.
+    static let largest = 1 << 50
+
     package init(
         mediaType: MediaType,
         digest: Digest,
@@ -26,8 +29,13 @@ package struct Descriptor: Hashable, Sendable {
     }
 
     package init(_ json: JSON) throws(EngineError) {
+        try json.requireOneMeaning(of: ["mediaType", "digest", "size", "platform", "urls"], in: "descriptor")
         guard let digest = json["digest"]?.string, let size = json["size"]?.int, size >= 0 else {
             throw EngineError(.invalid, "invalid descriptor: digest and size are required")
+        }
+        // So that sums of what an image has are numbers, too.
+        guard size <= Descriptor.largest else {
+            throw EngineError(.invalid, "invalid descriptor: a size of \(size) bytes")
         }
         mediaType = MediaType(rawValue: json["mediaType"]?.string ?? "")
         self.digest = try Digest(digest)

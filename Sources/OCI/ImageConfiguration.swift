@@ -40,6 +40,12 @@ package struct ImageConfiguration: Equatable, Sendable {
     }
 
     package init(_ json: JSON) throws(EngineError) {
+        try json.requireOneMeaning(
+            of: ["config", "rootfs", "history", "created", "author", "os", "architecture", "variant"],
+            in: "image configuration"
+        )
+        try json["rootfs"]?.requireOneMeaning(of: ["type", "diff_ids"], in: "image configuration")
+        try json["config"]?.requireOneMeaning(of: ContainerConfiguration.keys, in: "image configuration")
         guard json.object != nil, let rootfs = json["rootfs"],
             let diffIDs = rootfs["diff_ids"].map({ $0.strings ?? [] })
         else {
@@ -121,6 +127,12 @@ package struct ContainerConfiguration: Equatable, Sendable {
     }
 
     package init() {}
+
+    /// The keys of the object that are read.
+    fileprivate static let keys = [
+        "User", "ExposedPorts", "Env", "Entrypoint", "Cmd", "Volumes", "WorkingDir", "Labels", "StopSignal", "Shell",
+        "OnBuild", "Healthcheck",
+    ]
 
     init(_ json: JSON) {
         user = json["User"]?.string ?? ""

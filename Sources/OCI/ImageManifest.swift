@@ -14,6 +14,10 @@ package struct ImageManifest: Equatable, Sendable {
 
     /// Reads a manifest. One that could be taken for an index as well is refused (CVE-2021-41190), and so is schema 1.
     package init(_ json: JSON) throws(EngineError) {
+        try json.requireOneMeaning(
+            of: ["schemaVersion", "mediaType", "config", "layers", "manifests", "fsLayers", "annotations"],
+            in: "image manifest"
+        )
         if json["manifests"] != nil { throw EngineError(.invalid, "a manifest with \"manifests\" is ambiguous") }
         if json["schemaVersion"]?.int == 1 || json["fsLayers"] != nil {
             throw EngineError(.unsupported, "image manifest schema 1 is not supported")
@@ -52,6 +56,10 @@ package struct ImageIndex: Equatable, Sendable {
     }
 
     package init(_ json: JSON) throws(EngineError) {
+        try json.requireOneMeaning(
+            of: ["schemaVersion", "mediaType", "config", "layers", "manifests", "annotations"],
+            in: "image index"
+        )
         if json["layers"] != nil || json["config"] != nil {
             throw EngineError(.invalid, "an index with \"layers\" or \"config\" is ambiguous")
         }

@@ -47,6 +47,43 @@ extension JSON {
     }
 }
 
+extension JSON {
+    /// Fails where an object has one of the keys twice, or in another case. Programs read such a document in different ways
+    /// (CVE-2026-111361): Go's match keys without their case and take the last one, others take the first. Nobody writes
+    /// one that means well.
+    func requireOneMeaning(of keys: [String], in document: String) throws(EngineError) {
+        guard case .object(let members) = self else { return }
+        for key in keys {
+            var isSeen = false
+            for member in members where JSON.isSameWithoutCase(member.key, key) {
+                guard !isSeen, member.key == key else {
+                    throw EngineError(
+                        .invalid,
+                        "invalid \(document): \"\(key)\" twice, or in another case, is ambiguous"
+                    )
+                }
+                isSeen = true
+            }
+        }
+    }
+
+    /// As Go's encoding/json folds names: ASCII, and the two letters outside of it whose small forms are k and s.
+    private static func isSameWithoutCase(_ a: String, _ b: String) -> Bool {
+        if a == b { return true }
+        if a.utf8.count < b.utf8.count { return false }
+        return a.unicodeScalars.elementsEqual(b.unicodeScalars) { folded($0) == folded($1) }
+    }
+
+    private static func folded(_ scalar: Unicode.Scalar) -> UInt32 {
+        switch scalar.value {
+        case 0x41...0x5A: scalar.value + 0x20
+        case 0x212A: 0x6B  // the Kelvin sign
+        case 0x17F: 0x73  // the long s
+        default: scalar.value
+        }
+    }
+}
+
 extension JSON: Equatable {
     /// Equal as JSON: the order of keys does not matter.
     package static func == (a: JSON, b: JSON) -> Bool {

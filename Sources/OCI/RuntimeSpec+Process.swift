@@ -32,6 +32,10 @@ extension RuntimeSpec {
         /// Nil leaves it as it is.
         package var umask: UInt32?
 
+        /// setresuid(2) takes -1 for "as it is", and some of the kernel's interfaces take the numbers from 2^31 on for
+        /// negative.
+        package static let largestID = UInt32(Int32.max)
+
         package init(uid: UInt32 = 0, gid: UInt32 = 0, additionalGids: [UInt32] = []) {
             self.uid = uid
             self.gid = gid

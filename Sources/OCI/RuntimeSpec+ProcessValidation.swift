@@ -10,6 +10,10 @@ extension RuntimeSpec.Process {
         if let oomScoreAdj, !(-1000...1000).contains(oomScoreAdj) {
             throw EngineError(.invalid, "oomScoreAdj is \(oomScoreAdj), not within -1000 and 1000")
         }
+        for (id, name) in [(user.uid, "uid"), (user.gid, "gid")] + user.additionalGids.map({ ($0, "additionalGids") })
+        where id > RuntimeSpec.User.largestID {
+            throw EngineError(.invalid, "user.\(name) is \(id), not within 0 and \(RuntimeSpec.User.largestID)")
+        }
         try scheduler?.validate()
         if let priority = ioPriority?.priority, !(0...7).contains(priority) {
             throw EngineError(.invalid, "invalid ioPriority.priority: \(priority)")

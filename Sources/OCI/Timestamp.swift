@@ -2,24 +2,38 @@
 package enum Timestamp {
     /// `2024-02-29T12:00:00.5Z` for nanoseconds since 1970; trailing zeros of the fraction are left out, as Go does.
     package static func rfc3339(nanoseconds: UInt64) -> String {
-        let seconds = nanoseconds / 1_000_000_000
+        rfc3339(seconds: nanoseconds / 1_000_000_000, nanoseconds: nanoseconds % 1_000_000_000)
+    }
+
+    /// The last second of the year 9999, in seconds since 1970: RFC 3339 has no later one.
+    package static let lastSecond: Int64 = 253_402_300_799
+
+    /// The time that so many seconds after 1970 is; what lies outside of RFC 3339's years becomes 1970 or the last second.
+    package static func rfc3339(seconds: Int64) -> String {
+        rfc3339(seconds: UInt64(min(max(0, seconds), lastSecond)), nanoseconds: 0)
+    }
+
+    private static func rfc3339(seconds: UInt64, nanoseconds: UInt64) -> String {
         let (year, month, day) = civil(days: Int(seconds / 86400))
         let rest = Int(seconds % 86400)
         func pad(_ value: Int, _ width: Int = 2) -> String {
             let text = String(value)
             return String(repeating: "0", count: max(0, width - text.count)) + text
         }
-        var fraction = pad(Int(nanoseconds % 1_000_000_000), 9)
+        var fraction = pad(Int(nanoseconds), 9)
         while fraction.hasSuffix("0") { fraction.removeLast() }
         return "\(pad(year, 4))-\(pad(month))-\(pad(day))T\(pad(rest / 3600)):\(pad(rest / 60 % 60)):\(pad(rest % 60))"
             + (fraction.isEmpty ? "" : ".\(fraction)") + "Z"
     }
 
-    /// Nanoseconds since 1970 of an RFC 3339 time with any offset; nil where it is none or lies before 1970.
+    /// Nanoseconds since 1970 of an RFC 3339 time with any offset; nil where it is none or lies before 1970. A time after
+    /// 2554, where the number ends, is the number's last.
     package static func nanoseconds(rfc3339 text: String) -> UInt64? {
         let bytes = Array(text.utf8)
         func number(_ range: Range<Int>) -> Int? {
-            guard range.upperBound <= bytes.count else { return nil }
+            guard range.upperBound <= bytes.count, bytes[range].allSatisfy({ (0x30...0x39).contains($0) }) else {
+                return nil
+            }
             return Int(String(decoding: bytes[range], as: UTF8.self))
         }
         guard let year = number(0..<4), let month = number(5..<7), let day = number(8..<10), let hour = number(11..<13),
@@ -43,7 +57,15 @@ package enum Timestamp {
             offset = (hours * 3600 + minutes * 60) * (bytes[at] == UInt8(ascii: "-") ? -1 : 1)
         }
         let seconds = days(year, month, day) * 86400 + hour * 3600 + minute * 60 + second - offset
-        return seconds < 0 ? nil : UInt64(seconds) * 1_000_000_000 + UInt64(nanoseconds)
+        return seconds < 0 ? nil : self.nanoseconds(seconds: Int64(seconds), nanoseconds: Int64(nanoseconds))
+    }
+
+    /// A time of a file or a clock in nanoseconds since 1970: 0 for earlier times, the number's last for those after 2554.
+    package static func nanoseconds(seconds: Int64, nanoseconds: Int64) -> UInt64 {
+        guard seconds >= 0 else { return 0 }
+        let (product, tooBig) = UInt64(seconds).multipliedReportingOverflow(by: 1_000_000_000)
+        let (sum, stillTooBig) = product.addingReportingOverflow(UInt64(max(0, nanoseconds)))
+        return tooBig || stillTooBig ? .max : sum
     }
 
     // Howard Hinnant's calendar arithmetic over 400-year eras that begin on 1 March.

@@ -60,7 +60,7 @@ extension Engine {
             expansion: store?.unpackLimits.expansion ?? .default
         )
         let run = try PreparedRun(content.configuration.config, options, in: surroundings) { path in
-            try files.read(path, limit: 1 << 20)
+            try files.read(path, limit: UserDatabase.fileLimit)
         }
         return Explanation(
             run: run,

@@ -134,7 +134,7 @@ extension Engine {
             surroundings.consoleSize = (UInt16(clamping: size.columns), UInt16(clamping: size.rows))
         }
         return try PreparedRun(image.content.configuration.config, options, in: surroundings) { path in
-            try layers.read(path, limit: 1 << 20)
+            try layers.read(path, limit: UserDatabase.fileLimit)
         }
     }
 

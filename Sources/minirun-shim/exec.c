@@ -48,14 +48,18 @@ static bool is_home_of(const char *line, uid_t uid, char *home, size_t size) {
     return true;
 }
 
+// Longer files are not looked at: one of holes takes as long as its size says (CVE-2026-61801).
+enum { home_file_limit = 1 << 20 };
+
 // Looks for our user's home in a passwd(5) file, whose last line may have no end.
 static void find_home(int file, uid_t uid, char *home, size_t size) {
     char line[1024], block[4096];
-    size_t used = 0;
+    size_t used = 0, total = 0;
     bool skipping = false;
     ssize_t count;
     do {
-        count = read(file, block, sizeof block);
+        count = total < home_file_limit ? read(file, block, sizeof block) : 0;
+        if (count > 0) total += (size_t)count;
         if (count <= 0) block[0] = '\n';
         for (ssize_t i = 0; i < (count > 0 ? count : 1); i++) {
             if (block[i] != '\n') {
@@ -71,13 +75,17 @@ static void find_home(int file, uid_t uid, char *home, size_t size) {
     } while (count > 0);
 }
 
-// Looked up in the container, whose /etc/passwd may come with a volume; a FIFO there must not hold us up.
+// Looked up in the container, whose /etc/passwd may come with a volume; a FIFO there must not hold us up, and a device is not
+// opened. Where the file cannot be used the home is "/", as with runc.
 int step_home(struct shim *shim, const struct lp_step *step) {
     (void)step;
     char home[sizeof shim->home - 5] = "/";
-    int file = open("/etc/passwd", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     struct stat status;
-    if (file >= 0 && fstat(file, &status) == 0 && S_ISREG(status.st_mode)) find_home(file, getuid(), home, sizeof home);
+    int file = stat("/etc/passwd", &status) == 0 && S_ISREG(status.st_mode)
+                   ? open("/etc/passwd", O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
+                   : -1;
+    if (file >= 0 && fstat(file, &status) == 0 && S_ISREG(status.st_mode) && status.st_size <= home_file_limit)
+        find_home(file, getuid(), home, sizeof home);
     if (file >= 0) close(file);
     struct text entry = TEXT_IN(shim->home);
     add(&entry, "HOME=");

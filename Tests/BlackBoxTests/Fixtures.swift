@@ -14,26 +14,31 @@ enum Fixtures {
     static let guestProgram = GuestProgram.path
 
     /// Makes an image of one layer from a folder's content and returns its location.
-    /// - Parameter above: the content of so many more layers, which are the same but for their places.
-    static func image(
+    ///
+    /// - Parameters:
+    ///   - above: the content of so many more layers, which are the same but for their places.
+    ///   - document: members of the image's configuration beside the container's.
+    @discardableResult static func image(
         from tree: String,
         configuration: JSON = [:],
         at layout: String,
-        above: (tree: String, count: Int)? = nil
+        above: (tree: String, count: Int)? = nil,
+        document: [(key: String, value: JSON)] = []
     ) throws -> String {
         try Files.makeDirectories("\(layout)/blobs/sha256")
         var layers: [(diffID: JSON, descriptor: JSON)] = []
         for (tree, count) in [(tree, 1)] + (above.map { [($0.tree, $0.count)] } ?? []) {
             let tar = "\(layout)/layer.tar"
-            try tool("tar", "-C", tree, "--numeric-owner", "--sort=name", "-cf", tar, ".")
+            try tool("tar", "-C", tree, "--numeric-owner", "--sort=name", "--sparse", "-cf", tar, ".")
             let diffID = JSON.string(try sha256(tar))
             let layer = try adopt(tar, in: layout, mediaType: "application/vnd.oci.image.layer.v1.tar")
             layers += Array(repeating: (diffID, layer), count: count)
         }
-        let config: JSON = [
+        let usual: JSON = [
             "architecture": .string(Platform.host.architecture), "os": "linux", "config": configuration,
             "rootfs": ["type": "layers", "diff_ids": .array(layers.map(\.diffID))],
         ]
+        let config = JSON.object((usual.object ?? []) + document)
         let manifest: JSON = [
             "schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
             "config": try store(config, in: layout, mediaType: "application/vnd.oci.image.config.v1+json"),

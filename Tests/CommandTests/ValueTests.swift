@@ -25,7 +25,10 @@ func message<T>(_ body: () throws(ValueError) -> T) -> String? {
         ("", "invalid size: ''"), ("-1", "invalid size: '-1'"), ("k", "invalid size: 'k'"),
         ("1x", "invalid suffix: 'x'"), ("1kk", "invalid suffix: 'kk'"), ("1bb", "invalid suffix: 'bb'"),
         ("1KIBB", "invalid suffix: 'KIBB'"), ("1.2.3", "strconv.ParseFloat: parsing \"1.2.3\": invalid syntax"),
-        ("99999999999999999999", "invalid size: '99999999999999999999'"),
+        ("99999999999999999999", "invalid size: '99999999999999999999'"), ("nan ", "invalid size: 'nan '"),
+        ("NaN k", "invalid size: 'NaN k'"), ("inf ", "invalid size: 'inf '"), ("-nan ", "invalid size: '-nan '"),
+        ("1e400", "invalid size: '1e400'"), ("9223372036854775808", "invalid size: '9223372036854775808'"),
+        ("8192p", "invalid size: '8192p'"),
     ]) func badSizes(_ text: String, _ error: String) {
         #expect(message { () throws(ValueError) in try Sizes.bytes(text) } == error)
     }

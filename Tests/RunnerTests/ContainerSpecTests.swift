@@ -140,6 +140,53 @@ import Testing
         #expect(identity.user.additionalGids == [10, 2000, 33])
     }
 
+    /// CVE-2026-30892, CVE-2026-46680: an account that is named as a number.
+    @Test(
+        arguments: [
+            ("1000", 1000, 0, "/"), ("1000:1000", 1000, 1000, "/"), ("0", 0, 0, "/"),
+            ("2147483647", 2_147_483_647, 0, "/"),
+            ("77", 77, 78, "/seventy"), ("odd", 77, 78, "/seventy"),
+        ] as [(String, UInt32, UInt32, String)]
+    )
+    func aNumberIsNeverAName(text: String, uid: UInt32, gid: UInt32, home: String) throws {
+        let users = UserDatabase(
+            passwd: Array(
+                "1000:x:0:0::/root:/bin/sh\n0:x:5:5::/five:\n2147483647:x:0:0::/:\nodd:x:77:78::/seventy:\n".utf8
+            ),
+            group: Array("1000:x:0:1000\n77:x:0:\n".utf8)
+        )
+        let identity = try users.identity(text, addedGroups: ["77"])
+        #expect(identity.user.uid == uid && identity.user.gid == gid && identity.home == home)
+        #expect(identity.user.additionalGids == [gid, 77])
+        #expect(try users.user("1000") == 1000 && users.group("1000") == 1000)
+    }
+
+    /// CVE-2024-40635: 4294967295 is "as it is" to setresuid(2), and that is root.
+    @Test(arguments: ["4294967295", "4294967294", "2147483648", "4294967296", "18446744073709551616"])
+    func idsBeyondTheRangeAreRefused(number: String) throws {
+        let users = UserDatabase(
+            passwd: Array("uid:x:\(number):7::/:\ngid:x:7:\(number)::/:\nin:x:8:8::/:\n\(number):x:0:0::/:\n".utf8),
+            group: Array("group:x:\(number):in\n\(number):x:0:\n".utf8)
+        )
+        for text in ["uid", "uid:7", "gid", "in", "7", number, "\(number):0", "0:\(number)", "8:group"] {
+            #expect(throws: EngineError.self, "\(text)") { try users.identity(text, addedGroups: []) }
+        }
+        for group in ["group", number, "-1", "+1"] {
+            #expect(throws: EngineError.self, "\(group)") { try users.identity("0", addedGroups: [group]) }
+            #expect(throws: EngineError.self, "\(group)") { try users.group(group) }
+        }
+        for user in ["uid", number, "-1", "+0", "-0"] {
+            #expect(throws: EngineError.self, "\(user)") { try users.user(user) }
+        }
+    }
+
+    @Test("lines whose ids are no numbers are nobody's", arguments: ["+0", "-1", "", " 0", "0x0", "٠", "1e3"])
+    func linesWithoutIDs(text: String) {
+        let users = UserDatabase(passwd: Array("a:x:\(text):0::/:\n".utf8), group: Array("g:x:\(text):\n".utf8))
+        #expect(throws: EngineError.self) { try users.identity("a", addedGroups: []) }
+        #expect(throws: EngineError.self) { try users.group("g") }
+    }
+
     @Test(arguments: ["nobody", "app:nogroup", "-1", "4294967295", "2147483648", "+1", "0x10"])
     func refuses(text: String) {
         #expect(throws: EngineError.self) { try Given().users.identity(text, addedGroups: []) }

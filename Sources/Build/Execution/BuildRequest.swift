@@ -50,7 +50,9 @@ package struct BuildRequest: Sendable {
     func epoch() throws -> Int64? {
         let given = [arguments["SOURCE_DATE_EPOCH"], sourceDateEpoch].compactMap(\.self).first { !$0.isEmpty }
         guard let given else { return nil }
-        guard let seconds = Int64(given), (0...BuildRequest.lastSecond).contains(seconds) else {
+        guard given.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let seconds = Int64(given),
+            (0...BuildRequest.lastSecond).contains(seconds)
+        else {
             throw EngineError(.invalid, "invalid SOURCE_DATE_EPOCH: \(given)")
         }
         return seconds

@@ -60,8 +60,12 @@ final class FileDigestCache {
 
     /// - Parameter readAt: when reading began, in nanoseconds since 1970.
     func remember(_ digest: Digest, of status: FileStatus, readAt time: UInt64) {
-        let changed = UInt64(max(0, status.changed.tv_sec)) * 1_000_000_000 + UInt64(max(0, status.changed.tv_nsec))
-        guard changed + FileDigestCache.unsettled < time else { return }
+        let changed = Timestamp.nanoseconds(
+            seconds: Int64(status.changed.tv_sec),
+            nanoseconds: Int64(status.changed.tv_nsec)
+        )
+        let (settled, tooBig) = changed.addingReportingOverflow(FileDigestCache.unsettled)
+        guard !tooBig, settled < time else { return }
         let entry = FileDigestCache.identity(status) + Array(digest.hex.utf8)
         let inode = Inode(device: UInt64(status.device), number: status.inode)
         if let place = places[inode] {

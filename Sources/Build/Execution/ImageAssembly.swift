@@ -50,7 +50,7 @@ struct ImageAssembly {
     }
 
     private static func text(_ seconds: Int64) -> String {
-        Timestamp.rfc3339(nanoseconds: UInt64(max(0, seconds)) * 1_000_000_000)
+        Timestamp.rfc3339(seconds: seconds)
     }
 
     /// Stores configuration and manifest; `named` is called before the image gets its names.

@@ -112,12 +112,12 @@ extension StageExecution {
         if text.isEmpty { return .root }
         let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
         let users = UserDatabase(
-            passwd: try stack.read("/etc/passwd", limit: 1 << 20),
-            group: try stack.read("/etc/group", limit: 1 << 20)
+            passwd: try stack.read("/etc/passwd", limit: UserDatabase.fileLimit),
+            group: try stack.read("/etc/group", limit: UserDatabase.fileLimit)
         )
         let uid = parts[0].isEmpty ? 0 : try users.user(parts[0])
         if parts.count == 2, !parts[1].isEmpty { return Owner(uid: uid, gid: try users.group(parts[1])) }
-        if UInt32(parts[0]) != nil { return Owner(uid: uid, gid: uid) }
+        if try UserDatabase.number(parts[0]) != nil { return Owner(uid: uid, gid: uid) }
         return Owner(uid: uid, gid: try users.identity(parts[0], addedGroups: []).user.gid)
     }
 }

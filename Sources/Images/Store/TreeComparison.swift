@@ -200,8 +200,11 @@ extension FileStatus.Kind {
 
 extension timespec {
     fileprivate var text: String {
-        if tv_sec < 0 { return "\(tv_sec) s" }
-        return Timestamp.rfc3339(nanoseconds: UInt64(tv_sec) * 1_000_000_000 + UInt64(max(0, tv_nsec)))
+        // Before 1970, and after what a number of nanoseconds holds.
+        guard tv_sec >= 0, tv_sec < 1 << 34 else { return "\(tv_sec) s" }
+        return Timestamp.rfc3339(
+            nanoseconds: Timestamp.nanoseconds(seconds: Int64(tv_sec), nanoseconds: Int64(tv_nsec))
+        )
     }
 }
 

@@ -99,7 +99,7 @@ struct CertificateDiagnosis: Sendable {
     }
 
     private static func day(_ seconds: some FixedWidthInteger) -> String {
-        String(Timestamp.rfc3339(nanoseconds: UInt64(max(0, seconds)) * 1_000_000_000).prefix(10))
+        String(Timestamp.rfc3339(seconds: Int64(clamping: seconds)).prefix(10))
     }
 
     private final class Found: @unchecked Sendable {

@@ -86,7 +86,10 @@ extension SystemdProperties {
         let period = period ?? 0 == 0 ? 100_000 : period ?? 100_000
         let product = UInt64(quota).multipliedReportingOverflow(by: 1_000_000)
         guard !product.overflow else { return infinity }
-        return (product.partialValue / period + 9999) / 10_000 * 10_000
+        let exact = product.partialValue / period
+        let rest = exact % 10_000
+        let rounded = (exact - rest).addingReportingOverflow(rest == 0 ? 0 : 10_000)
+        return rounded.overflow ? infinity : rounded.partialValue
     }
 
     private mutating func addWeights(_ io: LinuxResources.BlockIO, _ isUnified: Bool) {
@@ -113,7 +116,7 @@ extension SystemdProperties {
 
     /// io.weight (1 to 10,000) of which systemd makes this io.bfq.weight (1 to 1,000) again.
     static func ioWeight(bfq weight: UInt64) -> UInt64 {
-        weight <= 100 ? max(weight, 1) : 100 + (weight - 100) * 9900 / 900
+        weight <= 100 ? max(weight, 1) : 100 + (min(weight, 1 << 32) - 100) * 9900 / 900
     }
 
     // MARK: - unified

@@ -31,8 +31,11 @@ enum ContainerRequest {
         options.interactive = parsed.flag("interactive")
         options.removeAtEnd = parsed.flag("rm")
         options.initProcess = parsed.flag("init")
-        options.stopSignal = parsed.value("stop-signal")
+        options.stopSignal = try parsed.value("stop-signal").map(stopSignal)
         options.stopTimeout = try parsed.integer("stop-timeout").map { Int(clamping: $0) }
+        if let timeout = options.stopTimeout, timeout < -1 {
+            throw EngineError(.invalid, "invalid stop timeout: \(timeout); -1 waits for ever")
+        }
         for text in try parsed.values("label-file").flatMap(labels) + parsed.values("label") {
             let label = try KeyValue.label(text)
             options.labels[label.key] = label.value
@@ -46,6 +49,15 @@ enum ContainerRequest {
         try addNetwork(parsed, to: &options)
         try addLimits(parsed, to: &options)
         return options
+    }
+
+    /// As the daemon says it; an empty one is none.
+    private static func stopSignal(_ text: String) throws(EngineError) -> String {
+        if text.isEmpty { return text }
+        do {
+            guard try SignalName.number(text) > 0 else { throw EngineError(.invalid, "") }
+        } catch { throw EngineError(.invalid, "invalid signal: \(text)") }
+        return text
     }
 
     /// The labels of a `--label-file`; a key alone is none, as with docker.
@@ -93,7 +105,7 @@ enum ContainerRequest {
 
     private static func addFiles(_ parsed: ParsedArguments, to options: inout ContainerOptions) throws {
         options.readOnlyRoot = parsed.flag("read-only")
-        if let size = try parsed.bytes("shm-size") { options.sharedMemorySize = UInt64(clamping: size) }
+        if let size = try parsed.bytes("shm-size"), size > 0 { options.sharedMemorySize = UInt64(clamping: size) }
         for text in parsed.values("volume") { options.mounts.append(try bind(VolumeOption(parsing: text), text)) }
         for text in parsed.values("mount") { options.mounts.append(try mount(MountOption(parsing: text), text)) }
         for text in parsed.values("tmpfs") {
@@ -178,16 +190,12 @@ enum ContainerRequest {
         resources.memory.reservation = try parsed.bytes("memory-reservation")
         resources.memory.swap = try parsed.bytes("memory-swap")
         try check(&resources.memory)
-        resources.cpu.shares = try parsed.integer("cpu-shares").map { UInt64(clamping: $0) }
-        resources.cpu.period = try parsed.integer("cpu-period").map { UInt64(clamping: $0) }
-        resources.cpu.quota = try parsed.integer("cpu-quota")
-        resources.cpu.cpus = parsed.value("cpuset-cpus")
-        resources.cpu.mems = parsed.value("cpuset-mems")
-        if let cpus = try parsed.nanoCPUs("cpus"), cpus > 0 {
+        try addCPU(parsed, to: &resources.cpu)
+        if let cpus = try parsed.nanoCPUs("cpus"), cpus != 0 {
             guard resources.cpu.period == nil, resources.cpu.quota == nil else {
                 throw EngineError(.invalid, "Conflicting options: Nano CPUs and CPU Period cannot both be set.")
             }
-            guard cpus <= Int64(Processors.configured) * 1_000_000_000 else {
+            guard cpus > 0, cpus <= Int64(Processors.configured) * 1_000_000_000 else {
                 throw EngineError(
                     .invalid,
                     "range of CPUs is from 0.01 to \(Processors.configured).00, as there are only \(Processors.configured) CPUs available"
@@ -199,22 +207,65 @@ enum ContainerRequest {
             resources.cpu.period = 100_000
             resources.cpu.quota = cpus / 10_000
         }
-        if let pids = try parsed.integer("pids-limit"), pids != 0 { resources.pidsLimit = pids }
+        if let pids = try parsed.integer("pids-limit"), pids != 0 { resources.pidsLimit = max(pids, -1) }
         options.resources = resources
         options.oomScoreAdj = try parsed.integer("oom-score-adj").map { Int(clamping: $0) }
+        if let score = options.oomScoreAdj, !(-1000...1000).contains(score) {
+            throw EngineError(.invalid, "Invalid value \(score), range for oom score adj is [-1000, 1000]")
+        }
         options.limits = try limits(parsed)
+    }
+
+    /// The daemon's rules, whose 0 is "as usual".
+    private static func addCPU(_ parsed: ParsedArguments, to cpu: inout LinuxResources.CPU) throws {
+        if let shares = try parsed.integer("cpu-shares"), shares != 0 {
+            guard shares > 0 else {
+                throw EngineError(.invalid, "invalid CPU shares (\(shares)): value must be a positive integer")
+            }
+            cpu.shares = UInt64(shares)
+        }
+        if let period = try parsed.integer("cpu-period"), period != 0 {
+            guard (1000...1_000_000).contains(period) else {
+                throw EngineError(
+                    .invalid,
+                    "CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)"
+                )
+            }
+            cpu.period = UInt64(period)
+        }
+        if let quota = try parsed.integer("cpu-quota"), quota != 0 {
+            guard quota < 0 || quota >= 1000 else {
+                throw EngineError(.invalid, "CPU cfs quota can not be less than 1ms (i.e. 1000)")
+            }
+            cpu.quota = max(quota, -1)
+        }
+        cpu.cpus = try parsed.value("cpuset-cpus").map { text throws(EngineError) in try list(text, "cpus") }
+        cpu.mems = try parsed.value("cpuset-mems").map { text throws(EngineError) in try list(text, "mems") }
+    }
+
+    /// An empty list is none: the machine's.
+    private static func list(_ text: String, _ kind: String) throws(EngineError) -> String {
+        if (try? NumberRanges(text)) == nil { throw EngineError(.invalid, "Invalid value \(text) for cpuset \(kind)") }
+        return text
     }
 
     /// `--ulimit`
     static func limits(_ parsed: ParsedArguments) throws -> [RuntimeSpec.ResourceLimit] {
-        try parsed.values("ulimit").map { text throws(ValueError) in
+        var limits: [RuntimeSpec.ResourceLimit] = []
+        for text in parsed.values("ulimit") {
             let limit = try Ulimit(parsing: text)
-            return RuntimeSpec.ResourceLimit(
-                type: "RLIMIT_" + limit.name.uppercased(),
-                soft: UInt64(bitPattern: limit.soft),
-                hard: UInt64(bitPattern: limit.hard)
+            let type = "RLIMIT_" + limit.name.uppercased()
+            // The last one of a kind counts.
+            limits.removeAll { $0.type == type }
+            limits.append(
+                RuntimeSpec.ResourceLimit(
+                    type: type,
+                    soft: UInt64(bitPattern: limit.soft),
+                    hard: UInt64(bitPattern: limit.hard)
+                )
             )
         }
+        return limits
     }
 
     /// docker's rules for the memory options, and its default: twice the limit with swap.
@@ -237,6 +288,6 @@ enum ContainerRequest {
         if let reservation = memory.reservation, reservation > limit {
             throw EngineError(.invalid, "Minimum memory limit can not be less than memory reservation limit, see usage")
         }
-        if memory.swap == nil { memory.swap = 2 * limit }
+        if memory.swap == nil { memory.swap = limit > .max / 2 ? .max : 2 * limit }
     }
 }

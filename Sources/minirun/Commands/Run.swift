@@ -66,6 +66,12 @@ enum RunCommand {
 
     /// `--explain`: the plan, and nothing done.
     private static func explain(_ request: RunRequest, _ format: String, _ globals: GlobalOptions) throws -> Int32 {
+        guard ["text", "json"].contains(format) else {
+            throw EngineError(
+                .invalid,
+                "invalid argument \(format.goQuoted) for \"--explain\" flag: it is text or json"
+            )
+        }
         let explanation: Explanation
         let state = Installation.state(globals)
         guard !FolderImage.isPath(request.image) else {

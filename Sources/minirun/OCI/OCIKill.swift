@@ -44,10 +44,10 @@ enum SignalName {
         let number: Int32?
         if name.hasPrefix("RTMIN") {
             let rest = name.dropFirst(5)
-            number = rest.isEmpty ? 34 : rest.hasPrefix("+") ? Int32(rest.dropFirst()).map { 34 + $0 } : nil
+            number = rest.isEmpty ? 34 : rest.hasPrefix("+") ? Int32(rest.dropFirst()).map { 34 &+ $0 } : nil
         } else if name.hasPrefix("RTMAX") {
             let rest = name.dropFirst(5)
-            number = rest.isEmpty ? 64 : rest.hasPrefix("-") ? Int32(rest.dropFirst()).map { 64 - $0 } : nil
+            number = rest.isEmpty ? 64 : rest.hasPrefix("-") ? Int32(rest.dropFirst()).map { 64 &- $0 } : nil
         } else {
             number = nil
         }

@@ -39,7 +39,7 @@ enum CPUCount {
             var mantissa = parts[0]
             exponent = 0
             if parts.count == 2 {
-                guard let value = Int(parts[1]), abs(value) < 64 else { return nil }
+                guard let value = Int(parts[1]), value.magnitude < 64 else { return nil }
                 exponent = value
             }
             if let point = mantissa.firstIndex(of: ".") {

@@ -95,7 +95,9 @@ struct MountOption: Sendable, Equatable {
             guard let size = try? Sizes.bytes(text) else { throw ValueError("invalid value for \(key): \(text)") }
             tmpfsSize = size
         case "tmpfs-mode":
-            guard let mode = UInt32(text, radix: 8) else { throw ValueError("invalid value for \(key): \(text)") }
+            guard !text.hasPrefix("+"), let mode = UInt32(text, radix: 8) else {
+                throw ValueError("invalid value for \(key): \(text)")
+            }
             tmpfsMode = mode
         default: throw ValueError("unknown option '\(key)' in '\(field)'")
         }

@@ -11,8 +11,8 @@ enum Sizes {
             throw ValueError("invalid suffix: '\(unit.utf8.count > 3 ? unit : unit.lowercased())'")
         }
         let product = value * factor
-        // Stricter than docker, where this wraps to a negative number.
-        if product >= 9_223_372_036_854_775_808 { throw ValueError("invalid size: '\(text)'") }
+        // Stricter than docker, where this wraps to a negative number; what is no number is never less.
+        guard product < 9_223_372_036_854_775_808 else { throw ValueError("invalid size: '\(text)'") }
         return Int64(product)
     }
 

@@ -43,9 +43,10 @@ struct VolumeOption: Sendable, Equatable {
         if parts.count == 3 { try setOptions(parts[2]) }
     }
 
-    /// A path begins with "/", "." or "~"; everything else names a volume.
+    /// A path begins with "/" or "."; everything else names a volume. What the shell did not expand, `~/`, is neither: here
+    /// it would be a folder of that name below the working folder.
     private static func source(_ text: String) throws(ValueError) -> Source {
-        if text.isAbsolutePath || text.hasPrefix(".") || text.hasPrefix("~") { return .path(Files.absolute(text)) }
+        if text.isAbsolutePath || text.hasPrefix(".") { return .path(Files.absolute(text)) }
         guard ContainerName.isValid(text) else {
             throw ValueError(
                 "create \(text): \(text.goQuoted) includes invalid characters for a local volume name, only "
