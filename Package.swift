@@ -102,7 +102,11 @@ let package = Package(
             dependencies: ["Runtime", "LaunchPlan", "LinuxSystem", "OCI"],
             swiftSettings: swift
         ),
-        .testTarget(name: "RunnerTests", dependencies: ["Runner", "Runtime", "OCI"], swiftSettings: swift),
+        .testTarget(
+            name: "RunnerTests",
+            dependencies: ["CLinux", "LinuxSystem", "Runner", "Runtime", "OCI"],
+            swiftSettings: swift
+        ),
         // Layers that come from bytes, and an EROFS reader that shares nothing with the writer: for tests and for the fuzzer.
         .target(
             name: "LayerSamples",

@@ -17,7 +17,7 @@ package struct DiskUsage: Sendable {
 
     /// The bytes of `path` and all below it that were not counted before; 0 where there is nothing. The tree may change
     /// meanwhile: what goes is not counted.
-    package mutating func measure(_ path: String) throws(SystemError) -> Int64 {
+    package mutating func measure(_ path: String) throws -> Int64 {
         let status: FileStatus
         do throws(SystemError) { status = try FileStatus.of(path) } catch {
             if error.code == ENOENT { return 0 }
@@ -26,10 +26,10 @@ package struct DiskUsage: Sendable {
         var sum = count(status)
         guard measured.insert(Inode(device: status.device, number: status.inode)).inserted else { return 0 }
         guard status.kind == .directory else { return sum }
-        do throws(SystemError) {
+        do {
             let folder = try FileDescriptor.open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
             sum += try measureContents(folder, device: status.device)
-        } catch {
+        } catch let error as SystemError {
             if error.code != ENOENT { throw error }
         }
         return sum
@@ -41,21 +41,13 @@ package struct DiskUsage: Sendable {
         return linked.insert(inode).inserted ? status.allocated : 0
     }
 
-    private mutating func measureContents(_ folder: borrowing FileDescriptor, device: dev_t) throws(SystemError)
-        -> Int64
-    {
+    private mutating func measureContents(_ folder: borrowing FileDescriptor, device: dev_t) throws -> Int64 {
         var sum: Int64 = 0
-        for entry in try Directory.entries(folder.raw) {
-            guard let status = try? FileStatus.of(entry.name, in: folder.raw), status.device == device else { continue }
-            if !measured.isEmpty, measured.contains(Inode(device: device, number: status.inode)) { continue }
+        try FolderWalk(isChanging: true)(folder) { entry, folder in
+            guard let status = try? FileStatus.of(entry.name, in: folder), status.device == device else { return false }
+            if !measured.isEmpty, measured.contains(Inode(device: device, number: status.inode)) { return false }
             sum += count(status)
-            guard status.kind == .directory else { continue }
-            do throws(SystemError) {
-                let child = try FileDescriptor.openAt(folder.raw, entry.name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
-                sum += try measureContents(child, device: device)
-            } catch {
-                if error.code != ENOENT { throw error }
-            }
+            return status.kind == .directory
         }
         return sum
     }

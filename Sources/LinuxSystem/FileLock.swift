@@ -14,6 +14,16 @@ package struct FileLock: ~Copyable, Sendable {
         do { return try FileDescriptor.open(path, flags) } catch {
             if error.code != ENOENT { throw error }
         }
+        do { return try FileDescriptor.open(path, flags | O_CREAT | O_NOFOLLOW, mode: 0o600) } catch {
+            if error.code != ELOOP { throw error }
+        }
+        // A link that leads nowhere: nobody can have locked anything through it. Alone, so that of two who find it the second
+        // does not remove what the first has put there.
+        let folder = try FileLock(folder: Files.parent(of: path), .exclusive)
+        if (try? FileStatus.of(path))?.kind == .symbolicLink, !FileStatus.leadsSomewhere(path) {
+            try Files.remove(path)
+        }
+        _ = consume folder
         return try FileDescriptor.open(path, flags | O_CREAT | O_NOFOLLOW, mode: 0o600)
     }
 
@@ -56,6 +66,6 @@ package struct FileLock: ~Copyable, Sendable {
     /// lock files are removed at all.
     package func isStill(at path: String) -> Bool {
         guard let own = try? file.status(), let named = try? FileStatus.of(path) else { return false }
-        return own.device == named.device && own.inode == named.inode
+        return own.isSame(as: named)
     }
 }

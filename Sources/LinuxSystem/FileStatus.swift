@@ -47,12 +47,20 @@ package struct FileStatus: Sendable {
 
     /// `modified` in nanoseconds since 1970; 0 for times before, the number's last for those after 2554, which any file
     /// may have.
-    package var modifiedNanoseconds: UInt64 {
-        guard modified.tv_sec >= 0 else { return 0 }
-        let (product, tooBig) = UInt64(modified.tv_sec).multipliedReportingOverflow(by: 1_000_000_000)
-        let (sum, stillTooBig) = product.addingReportingOverflow(UInt64(max(0, modified.tv_nsec)))
+    package var modifiedNanoseconds: UInt64 { FileStatus.nanoseconds(modified) }
+
+    /// `changed` in the same way.
+    package var changedNanoseconds: UInt64 { FileStatus.nanoseconds(changed) }
+
+    private static func nanoseconds(_ time: timespec) -> UInt64 {
+        guard time.tv_sec >= 0 else { return 0 }
+        let (product, tooBig) = UInt64(time.tv_sec).multipliedReportingOverflow(by: 1_000_000_000)
+        let (sum, stillTooBig) = product.addingReportingOverflow(UInt64(max(0, time.tv_nsec)))
         return tooBig || stillTooBig ? .max : sum
     }
+
+    /// Whether both are of one file.
+    package func isSame(as other: FileStatus) -> Bool { device == other.device && inode == other.inode }
 
     package var major: UInt32 { UInt32(linux_major(represents)) }
     package var minor: UInt32 { UInt32(linux_minor(represents)) }
@@ -68,6 +76,13 @@ package struct FileStatus: Sendable {
         return FileStatus(status)
     }
 
+    /// fstat(2) of a descriptor that somebody else owns.
+    package static func of(_ descriptor: CInt) throws(SystemError) -> FileStatus {
+        var status = stat()
+        try retrying("reading the status of a descriptor") { fstat(descriptor, &status) }
+        return FileStatus(status)
+    }
+
     /// stat(2): follows links. For paths that the engine's caller gave.
     package static func following(_ path: UnsafePointer<CChar>) throws(SystemError) -> FileStatus {
         var status = stat()
@@ -77,4 +92,7 @@ package struct FileStatus: Sendable {
 
     /// Whether something stands at `path` (a dangling link does).
     package static func exists(_ path: String) -> Bool { (try? of(path)) != nil }
+
+    /// Whether something stands where the links of `path` lead.
+    package static func leadsSomewhere(_ path: String) -> Bool { (try? following(path)) != nil }
 }

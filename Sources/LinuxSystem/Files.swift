@@ -3,8 +3,10 @@ import CLinux
 /// Whole-file and folder operations on paths of the engine's own: the store, the state folder, the caller's files.
 package enum Files {
     /// The whole file, at most `limit` bytes.
-    /// - Parameter waiting: false for a file of the store's own: a pipe in its place is read as empty.
-    package static func read(_ path: String, limit: Int = 64 << 20, waiting: Bool = true) throws(SystemError) -> [UInt8]
+    /// - Parameter waiting: true for a file that a person named, and who may mean a pipe. In any other's place a pipe is read as
+    ///   empty.
+    package static func read(_ path: String, limit: Int = 64 << 20, waiting: Bool = false) throws(SystemError)
+        -> [UInt8]
     {
         do {
             return try FileDescriptor.open(path, O_RDONLY | (waiting ? 0 : O_NONBLOCK)).readAll(limit: limit)
@@ -14,7 +16,7 @@ package enum Files {
     }
 
     /// The whole file as text; bytes that are not UTF-8 are replaced.
-    package static func readText(_ path: String, limit: Int = 64 << 20, waiting: Bool = true) throws(SystemError)
+    package static func readText(_ path: String, limit: Int = 64 << 20, waiting: Bool = false) throws(SystemError)
         -> String
     {
         String(decoding: try read(path, limit: limit, waiting: waiting), as: UTF8.self)
@@ -22,7 +24,26 @@ package enum Files {
 
     /// Replaces a file by new content in one step: a reader sees the old or the new, never a part. With `durable`, a power
     /// cut after the return leaves the new content.
+    ///
+    /// A collection takes the file that is to replace the other for one that a killed command left, where it finds it in the
+    /// moment between its making and its renaming. Then another is made.
     package static func replace(_ path: String, with bytes: [UInt8], mode: mode_t = 0o644, durable: Bool = false)
+        throws(SystemError)
+    {
+        for attempt in 1... {
+            do {
+                try replaceOnce(path, with: bytes, mode: mode, durable: durable)
+                break
+            } catch {
+                guard error.code == ENOENT, error.operation == renaming, attempt < 100 else { throw error }
+            }
+        }
+        if durable { try syncDirectory(of: path) }
+    }
+
+    private static let renaming = "renaming"
+
+    private static func replaceOnce(_ path: String, with bytes: [UInt8], mode: mode_t, durable: Bool)
         throws(SystemError)
     {
         // Not the process's id: two of its threads may replace one file.
@@ -32,16 +53,15 @@ package enum Files {
             try file.write(bytes)
             try retrying("changing the mode of", temporary) { fchmod(file.raw, mode) }
             if durable { try file.sync() }
-            try retrying("renaming", path) { rename(temporary, path) }
+            try retrying(renaming, path) { rename(temporary, path) }
         } catch {
             unlink(temporary)
             throw error
         }
-        if durable { try syncDirectory(of: path) }
     }
 
     /// The same, durable, where the disk is full: in the blocks of another file on the same file system, which has at least as
-    /// many bytes and is gone afterwards.
+    /// many bytes and is gone afterwards. Whoever else makes or removes that file is kept out by the caller.
     package static func replace(_ path: String, with bytes: [UInt8], mode: mode_t = 0o644, takingRoomOf spare: String)
         throws(SystemError)
     {
@@ -50,6 +70,10 @@ package enum Files {
         try retrying("shortening", spare) { ftruncate(file.raw, bytes.count) }
         try retrying("changing the mode of", spare) { fchmod(file.raw, mode) }
         try file.sync()
+        // What stands there now must be what was written, not zeros of somebody else's.
+        guard try file.status().isSame(as: FileStatus.of(spare)) else {
+            throw SystemError("renaming", spare, code: ESTALE)
+        }
         try retrying("renaming", path) { rename(spare, path) }
         try syncDirectory(of: path)
     }

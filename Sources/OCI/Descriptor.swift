@@ -59,6 +59,29 @@ package struct Descriptor: Hashable, Sendable {
     }
 }
 
+extension Descriptor {
+    /// The same with the media type of the manifest or index that it leads to: what a digest is, its content decides, and not
+    /// who points at it.
+    ///
+    /// - Throws: where it calls an index a manifest, or the other way round (CVE-2021-41190).
+    package func typed(by content: JSON) throws(EngineError) -> Descriptor {
+        let isIndex = content["manifests"] != nil
+        let own = MediaType(rawValue: content["mediaType"]?.string ?? "")
+        for type in [mediaType, own] where type.isIndex || type.isManifest {
+            guard type.isIndex == isIndex else {
+                throw EngineError(.corrupt, "\(digest) is called \"\(type.rawValue)\", and is not: refused")
+            }
+        }
+        var typed = self
+        if own.isIndex || own.isManifest {
+            typed.mediaType = own
+        } else if !mediaType.isIndex, !mediaType.isManifest {
+            typed.mediaType = isIndex ? .imageIndex : .imageManifest
+        }
+        return typed
+    }
+}
+
 extension JSON {
     /// An object's members that are strings.
     package var stringMap: [String: String]? {

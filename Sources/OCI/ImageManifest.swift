@@ -45,6 +45,21 @@ package struct ImageManifest: Equatable, Sendable {
     }
 }
 
+extension ImageIndex {
+    /// How many manifests an image's index may have. (A layout's own index.json may have more.)
+    private static let platformLimit = 1000
+
+    /// Throws where an image's index has more manifests than any would: each is read, and those of many indexes may be the same.
+    package func checkSize() throws(EngineError) {
+        guard manifests.count <= ImageIndex.platformLimit else {
+            throw EngineError(
+                .invalid,
+                "an index of \(manifests.count) manifests: at most \(ImageIndex.platformLimit) are allowed"
+            )
+        }
+    }
+}
+
 /// A list of manifests: an image for several platforms, or a whole layout (image-spec, image-index.md).
 package struct ImageIndex: Equatable, Sendable {
     package var manifests: [Descriptor]

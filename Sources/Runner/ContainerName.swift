@@ -10,6 +10,11 @@ package enum ContainerName {
         return String(decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
     }
 
+    /// Whether a text is an id: of a folder's name, a link's target or a file's content, before it becomes a part of a path.
+    package static func isID(_ text: String) -> Bool {
+        text.utf8.count == 64 && text.utf8.allSatisfy { (0x30...0x39).contains($0) || (0x61...0x66).contains($0) }
+    }
+
     /// Checks a name that somebody chose.
     package static func check(_ name: String) throws(EngineError) {
         guard isValid(name) else {

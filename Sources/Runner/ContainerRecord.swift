@@ -5,6 +5,8 @@ import OCI
 package struct ContainerRecord: Sendable {
     /// The format; another one is refused.
     static let version = 1
+    /// In bytes: what is larger is neither read nor written.
+    static let limit = 64 << 20
 
     package enum Status: String, Sendable { case created, running, exited }
 
@@ -57,14 +59,17 @@ package struct ContainerRecord: Sendable {
     }
 
     package init(_ json: JSON) throws(EngineError) {
-        guard json["version"]?.int == ContainerRecord.version, let id = json["id"]?.string,
-            let status = json["status"]?.string.flatMap(Status.init(rawValue:))
-        else {
+        guard json["version"]?.int == ContainerRecord.version else {
             throw EngineError(.unsupported, "a container's state is of a version that this minirun does not know")
         }
+        // Both become parts of paths.
+        guard let id = json["id"]?.string, ContainerName.isID(id),
+            let status = json["status"]?.string.flatMap(Status.init(rawValue:)),
+            let name = json["name"]?.string, name.isEmpty || ContainerName.isValid(name)
+        else { throw EngineError(.corrupt, "a container's state without an id, a name or a status") }
         self.id = id
         self.status = status
-        name = json["name"]?.string ?? ""
+        self.name = name
         created = json["created"]?.uint64 ?? 0
         started = json["started"]?.uint64
         finished = json["finished"]?.uint64

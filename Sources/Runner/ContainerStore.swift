@@ -1,3 +1,4 @@
+import CLinux
 import LinuxSystem
 import OCI
 
@@ -13,6 +14,7 @@ import OCI
 /// STATE/names/NAME           a link to the id of a container that an engine runs; making one takes the name, unless a
 ///                            container that stays has it
 /// STATE/boot                 there since the first command after a boot
+/// ROOT/state                 which STATE the containers are of, locked (shared) by every engine that runs one (StateClaim)
 /// ```
 ///
 /// A container whose `active` file nobody has locked has lost its engine, and so its processes: the next command cleans it up.
@@ -41,6 +43,8 @@ package struct ContainerStore: Sendable {
     /// A container that is this process's own until it lets go of this value.
     package struct Claim: ~Copyable {
         let lock: FileLock
+        /// Keeps another STATE from this ROOT.
+        let state: FileLock
         package let id: String
         package let name: String
     }
@@ -64,6 +68,7 @@ package struct ContainerStore: Sendable {
 
     private func claim(id: String, exactly name: String, removedAtEnd: Bool) throws -> Claim {
         try Files.makeDirectories("\(state)/active", mode: 0o700)
+        let owner = try StateClaim(root: root, state: state).hold()
         let path = activePath(id)
         let lock = try lockNew(path, holding: name)
         do {
@@ -73,7 +78,7 @@ package struct ContainerStore: Sendable {
             try? Files.remove(path)
             throw error
         }
-        return Claim(lock: lock, id: id, name: name)
+        return Claim(lock: lock, state: owner, id: id, name: name)
     }
 
     /// Makes the name's links, or leaves nothing. The one in STATE comes first, and with every container: of two that want one
@@ -124,9 +129,23 @@ package struct ContainerStore: Sendable {
     }
 
     /// Writes the state file in one step.
-    package func write(_ record: ContainerRecord) throws {
+    /// - Parameter durable: whether it is to survive a power cut when this returns. `sync` does that later.
+    package func write(_ record: ContainerRecord, durable: Bool = false) throws {
         let folder = bundle(record.id, removedAtEnd: record.removeAtEnd)
-        try Files.replace("\(folder)/state.json", with: record.json.bytes(), mode: 0o600)
+        let bytes = record.json.bytes()
+        guard bytes.count <= ContainerRecord.limit else {
+            throw EngineError(.invalid, "the container's record would have \(bytes.count) bytes: that is too much")
+        }
+        try Files.replace("\(folder)/state.json", with: bytes, mode: 0o600, durable: durable)
+    }
+
+    /// Sees to it that a container that stays, its name and its record survive a power cut.
+    package func sync(_ record: ContainerRecord) throws {
+        if record.removeAtEnd { return }
+        try FileDescriptor.open("\(folder(record.id))/state.json").sync()
+        for path in ["\(folder(record.id))/state.json", folder(record.id), namePath(record.name)] {
+            try Files.syncDirectory(of: path)
+        }
     }
 
     /// The container stays, as `ps -a` shows it; this process is done with it.
@@ -134,7 +153,7 @@ package struct ContainerStore: Sendable {
 
     /// No engine is at work on the container any more.
     private func end(_ id: String, name: String) throws {
-        try remove(activeNamePath(name), of: id)
+        if !name.isEmpty { try remove(activeNamePath(name), of: id) }
         try Files.remove(activePath(id))
     }
 
@@ -156,12 +175,20 @@ package struct ContainerStore: Sendable {
     // MARK: All containers
 
     /// All containers, the newest first.
-    package func all() throws -> [ContainerRecord] {
+    /// - Parameter unreadable: called for a container whose record cannot be read; nil makes that an error, as it must be for
+    ///   whoever removes what no container needs.
+    package func all(unreadable: ((_ id: String, _ error: any Error) -> Void)? = nil) throws -> [ContainerRecord] {
         var records: [ContainerRecord] = []
-        for id in try ids() { if let record = try record(id) { records.append(record) } }
+        for id in try ids() {
+            do { if let record = try record(id) { records.append(record) } } catch {
+                guard let unreadable else { throw error }
+                unreadable(id, error)
+            }
+        }
         return records.sorted { $0.created > $1.created }
     }
 
+    /// The names of the containers' folders, which should be ids, and are not where somebody else made them.
     func ids() throws -> [String] {
         do {
             return try Files.list("\(root)/containers", followingLink: false).filter { $0 != "names" }
@@ -172,17 +199,35 @@ package struct ContainerStore: Sendable {
     }
 
     /// The state of one container; nil where it has gone, or has not come so far.
+    /// - Throws: where there is a record that says nothing, or is another container's.
     package func record(_ id: String) throws -> ContainerRecord? {
+        guard ContainerName.isID(id) else { return nil }
         for isRemoved in [true, false] {
-            do {
-                let file = bundle(id, removedAtEnd: isRemoved) + "/state.json"
-                return try ContainerRecord(JSON.parse(try Files.read(file, waiting: false)))
-            } catch let error as SystemError {
+            let file = bundle(id, removedAtEnd: isRemoved) + "/state.json"
+            let bytes: [UInt8]
+            do throws(SystemError) { bytes = try Files.read(file, limit: ContainerRecord.limit) } catch {
                 // A file where a container's folder should be has no record either.
-                guard error.code == SystemError.notFound || error.code == SystemError.notFolder else { throw error }
+                if error.code == SystemError.notFound || error.code == SystemError.notFolder { continue }
+                throw unreadable(id, "\(error)")
             }
+            let record: ContainerRecord
+            do throws(EngineError) { record = try ContainerRecord(try JSON.parse(bytes)) } catch {
+                throw unreadable(id, error.message)
+            }
+            guard record.id == id, record.removeAtEnd == isRemoved else {
+                throw unreadable(id, "it is another container's")
+            }
+            return record
         }
         return nil
+    }
+
+    private func unreadable(_ id: String, _ why: String) -> EngineError {
+        EngineError(
+            .corrupt,
+            "the record of container \(id.prefix(12)) cannot be read: \(why)",
+            hint: "\"minirun system check --repair\" moves the container to \(root)/quarantine"
+        )
     }
 
     /// Finds a container by its name, its id, or the beginning of its id.
@@ -192,7 +237,7 @@ package struct ContainerStore: Sendable {
         for link in [activeNamePath(text), namePath(text)] {
             if let id = try? Link.target(link), let record = try record(id) { return record }
         }
-        let matches = try ids().filter { $0.hasPrefix(text) }
+        let matches = try ids().filter { $0.hasPrefix(text) && ContainerName.isID($0) }
         if matches.count > 1 {
             throw EngineError(.invalid, "Multiple IDs found with provided prefix: \(text)")
         }
@@ -202,23 +247,51 @@ package struct ContainerStore: Sendable {
 
     /// Removes a container that no engine runs.
     package func remove(_ record: ContainerRecord) throws {
-        let path = activePath(record.id)
-        try Files.makeDirectories("\(state)/active", mode: 0o700)
-        guard let lock = try FileLock.attempt(path, .exclusive) else {
+        let deadline = Clock.monotonic + 10_000_000_000
+        while true {
+            if let lock = try claimToRemove(record.id) {
+                try lock.holding { try erase(id: record.id, name: record.name) }
+                return
+            }
+            // Whoever has the lock of a container that has ended is cleaning it up, and soon done; one that is being made soon runs.
+            let now = try self.record(record.id)
+            if let now, now.status != .running, Clock.monotonic < deadline {
+                usleep(1000)
+                continue
+            }
+            if now == nil { return }
             throw EngineError(
                 .conflict,
                 "cannot remove container \"/\(record.name)\": container is running: stop the container before removing or force remove"
             )
         }
-        try erase(id: record.id, name: record.name)
-        _ = consume lock
+    }
+
+    /// The lock of a container that no engine runs; nil where one does, or another command is at work on it.
+    private func claimToRemove(_ id: String) throws -> FileLock? {
+        try Files.makeDirectories("\(state)/active", mode: 0o700)
+        let path = activePath(id)
+        for _ in 0..<1000 {
+            if let lock = try FileLock.attempt(path, .exclusive) {
+                // Another command may have taken the file for an orphan's, and removed it, before it was locked.
+                if lock.isStill(at: path) { return lock }
+                continue
+            }
+            // An engine's is exclusive. Where a shared one can be had, somebody only looks.
+            guard let look = try FileLock.attempt(path, .shared) else { return nil }
+            _ = consume look
+            usleep(100)
+        }
+        return nil
     }
 
     /// Whether an engine is at work on the container.
     package func isActive(_ id: String) -> Bool {
-        guard FileStatus.exists(activePath(id)) else { return false }
         do {
-            guard let lock = try FileLock.attempt(activePath(id), .exclusive) else { return true }
+            // Shared: who looks keeps nobody else who looks from seeing the same, nor a removal from its work.
+            guard let lock = try FileLock.attempt(activePath(id), .shared, creating: false) else {
+                return FileStatus.leadsSomewhere(activePath(id))
+            }
             _ = consume lock
             return false
         } catch {
@@ -234,13 +307,14 @@ package struct ContainerStore: Sendable {
     /// - Parameter failed: called for a container that cannot be cleaned up now. It stays for the next command: it must not
     ///   keep this one from its work.
     package func recover(forget: (String) throws -> Void, failed: (String, any Error) -> Void) throws {
-        if !FileStatus.exists("\(state)/boot") { try recoverAfterBoot(failed) }
+        let isNew = try StateClaim(root: root, state: state).take()
+        if isNew || !FileStatus.exists("\(state)/boot") { try recoverAfterBoot(forget: forget, failed: failed) }
         let active: [String]
         do { active = try Files.list("\(state)/active") } catch {
             if error.code == SystemError.notFound { return }
             throw error
         }
-        for id in active where id.utf8.count == 64 {
+        for id in active where ContainerName.isID(id) {
             // One that has gone since it was listed has ended well, and must not be taken for an orphan.
             guard let lock = try FileLock.attempt(activePath(id), .exclusive, creating: false),
                 lock.isStill(at: activePath(id))
@@ -257,15 +331,19 @@ package struct ContainerStore: Sendable {
         }
     }
 
-    /// STATE lies on a tmpfs: after a boot nothing runs, whatever the state files say.
-    private func recoverAfterBoot(_ failed: (String, any Error) -> Void) throws {
+    /// STATE lies on a tmpfs: after a boot nothing runs, whatever the state files say. Nor does anything where another STATE
+    /// had this ROOT until now.
+    private func recoverAfterBoot(forget: (String) throws -> Void, failed: (String, any Error) -> Void) throws {
         try Files.makeDirectories("\(state)/active", mode: 0o700)
-        for id in try ids() where id.utf8.count == 64 {
+        // What has an `active` file here is seen to afterwards.
+        for id in try ids() where ContainerName.isID(id) && !FileStatus.exists(activePath(id)) {
             guard let lock = try FileLock.attempt(activePath(id), .exclusive) else { continue }
             do {
-                let hasEnded = (try? record(id))?.status == .exited
-                if hasEnded { try Files.remove(activePath(id)) } else { try settle(id) }
+                if try record(id)?.status != .exited { try forget(id) }
+                try settle(id)
             } catch {
+                // It stays as it is, and nothing is at work on it.
+                try? Files.remove(activePath(id))
                 failed(id, error)
             }
             _ = consume lock
@@ -274,31 +352,38 @@ package struct ContainerStore: Sendable {
         try Files.createEmpty("\(state)/boot")
     }
 
+    /// Throws where the containers that are at work on ROOT are another STATE's, and so unknown here.
+    package func checkState() throws { try StateClaim(root: root, state: state).check() }
+
     /// Names whose containers never came so far as to have a folder: with STATE went what said so.
     private func removeLooseNames() throws {
         guard FileStatus.exists("\(root)/containers/names") else { return }
         for name in try Files.list("\(root)/containers/names") {
             // One that is being made at this moment has its `active` file before its name.
-            guard let id = try? Link.target(namePath(name)), !FileStatus.exists(folder(id)) else { continue }
+            guard let id = try? Link.target(namePath(name)), ContainerName.isID(id), !FileStatus.exists(folder(id))
+            else {
+                continue
+            }
             if !FileStatus.exists(activePath(id)) { try Files.remove(namePath(name)) }
         }
     }
 
     /// What a container is whose engine is gone: removed if it was to be removed or never came into being, else ended by
-    /// SIGKILL.
+    /// SIGKILL. One whose record is there and says nothing stays with all its files.
     private func settle(_ id: String) throws {
-        let found = try? record(id)
         // After a boot the `active` file is gone; the record has the name, too.
-        let noted = (try? Files.readText(activePath(id), waiting: false)) ?? ""
-        let name = noted.isEmpty ? found?.name ?? "" : noted
-        guard var record = found, !record.removeAtEnd else { return try erase(id: id, name: name) }
+        let text = (try? Files.readText(activePath(id), limit: 4096)) ?? ""
+        let noted = ContainerName.isValid(text) ? text : ""
+        // What has a folder in STATE was to be removed at its end, whatever its record says.
+        if FileStatus.exists(bundle(id, removedAtEnd: true)) { return try erase(id: id, name: noted) }
+        guard var record = try record(id) else { return try erase(id: id, name: noted) }
         if record.status != .exited {
             record.status = .exited
             record.exitCode = 137
             record.error = "the engine was killed"
             record.finished = Clock.realtime
-            try write(record)
+            try write(record, durable: true)
         }
-        try end(id, name: name)
+        try end(id, name: noted.isEmpty ? record.name : noted)
     }
 }

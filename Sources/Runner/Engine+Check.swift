@@ -11,6 +11,11 @@ extension Engine {
         try containers.problems { try recover() } + missingLayers() + mountsLeft()
     }
 
+    /// Chain ids of the layers that containers stand on which run.
+    package func runningLayers() throws -> Set<Digest> {
+        Set(try containers.all().filter { containers.isActive($0.id) }.flatMap(\.layers).compactMap { try? Digest($0) })
+    }
+
     /// Containers whose unpacked layers have gone.
     private func missingLayers() throws -> [StoreProblem] {
         try containers.all().flatMap { record in

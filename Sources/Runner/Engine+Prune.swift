@@ -10,7 +10,7 @@ extension Engine {
     package func pruneContainers(isWanted: (ContainerRecord) -> Bool) throws -> (ids: [String], bytes: Int64) {
         var ids: [String] = []
         var bytes: Int64 = 0
-        for record in try containers.all() where record.status != .running && isWanted(record) {
+        for record in try readableContainers() where record.status != .running && isWanted(record) {
             var disk = DiskUsage()
             let size = try disk.measure(containers.folder(record.id))
             do { try containers.remove(record) } catch let error as EngineError {

@@ -237,7 +237,8 @@ private struct ForegroundRun {
             // A container that stays is known before anything of its image is executed.
             if !record.removeAtEnd { try writeRecord(recorded) }
         } meanwhile: {
-            if record.removeAtEnd { try writeRecord(recorded) }
+            // What is to survive a power cut does from here on; the program does not wait for the disk.
+            if record.removeAtEnd { try writeRecord(recorded) } else { try engine.containers.sync(record) }
             try Files.write("\(bundle)/config.json", prepared.spec.json.bytes(), mode: 0o600)
         } started: {
             started()
@@ -287,7 +288,7 @@ private struct ForegroundRun {
         if record.removeAtEnd { return }
         record.status = .exited
         record.finished = Clock.realtime
-        try engine.containers.write(record)
+        try engine.containers.write(record, durable: true)
     }
 
     /// After a failure; true where the container stays. As with docker it stays after a launch that failed, unless it was to be
@@ -300,7 +301,7 @@ private struct ForegroundRun {
             failure.error.kind == .commandNotFound ? 127 : failure.error.kind == .commandNotExecutable ? 126 : 128
         record.error = failure.error.message
         record.started = nil
-        try engine.containers.write(record)
+        try engine.containers.write(record, durable: true)
         return true
     }
 }

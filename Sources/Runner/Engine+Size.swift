@@ -16,38 +16,19 @@ extension Engine {
 
 /// Adds up the sizes of files. The tree may change meanwhile: what goes is not counted.
 private enum FolderSize {
+    /// Hard links count once.
     static func bytes(below folder: String) throws -> Int64 {
-        var seen: Set<UInt64> = []
-        do throws(SystemError) {
-            return try bytes(in: try FileDescriptor.open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW), &seen)
-        } catch {
+        let root: FileDescriptor
+        do throws(SystemError) { root = try FileDescriptor.open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW) } catch {
             if error.code == SystemError.notFound { return 0 }
             throw error
         }
-    }
-
-    /// Hard links count once.
-    private static func bytes(in directory: borrowing FileDescriptor, _ seen: inout Set<UInt64>) throws(SystemError)
-        -> Int64
-    {
+        var seen: Set<UInt64> = []
         var sum: Int64 = 0
-        for entry in try Directory.entries(directory.raw) {
-            guard let status = try? FileStatus.of(entry.name, in: directory.raw) else { continue }
-            switch status.kind {
-            case .directory:
-                do throws(SystemError) {
-                    let child = try FileDescriptor.openAt(
-                        directory.raw,
-                        entry.name,
-                        O_RDONLY | O_DIRECTORY | O_NOFOLLOW
-                    )
-                    sum += try bytes(in: child, &seen)
-                } catch {
-                    if error.code != SystemError.notFound { throw error }
-                }
-            case .file where status.links == 1 || seen.insert(status.inode).inserted: sum += status.size
-            default: break
-            }
+        try FolderWalk(isChanging: true)(root) { entry, folder in
+            guard let status = try? FileStatus.of(entry.name, in: folder) else { return false }
+            if status.kind == .file, status.links == 1 || seen.insert(status.inode).inserted { sum += status.size }
+            return status.kind == .directory
         }
         return sum
     }

@@ -68,11 +68,23 @@ package struct Engine: Sendable {
         return try Cgroup(CgroupName(container: container.id), in: .current()).firstProcess() ?? 0
     }
 
+    /// All containers whose records can be read, for lists; of the others a warning tells.
+    package func readableContainers() throws -> [ContainerRecord] {
+        try containers.all { _, error in warn("\(error)") }
+    }
+
     /// The chain ids and image ids that containers need: a collection keeps them.
     package func containerRoots() throws -> (layers: Set<Digest>, images: Set<Digest>) {
+        // Containers that are not known here need theirs, too.
+        try containers.checkState()
+        return try containerRoots(of: containers.all())
+    }
+
+    /// The same for some containers; not for removing what is not among them.
+    package func containerRoots(of records: [ContainerRecord]) throws -> (layers: Set<Digest>, images: Set<Digest>) {
         var layers: Set<Digest> = []
         var images: Set<Digest> = []
-        for record in try containers.all() {
+        for record in records {
             for text in record.layers { layers.insert(try Digest(text)) }
             if let id = try? Digest(record.imageID) { images.insert(id) }
         }

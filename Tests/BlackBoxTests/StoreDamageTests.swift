@@ -72,7 +72,83 @@ import Testing
         )
         #expect(outcome.err.hasPrefix("minirun: 1 faults in "))
         #expect(try minirun("image", "verify", "--all").code == 1)
+        // The check says the same, of the image, and the repair makes it of the blob.
+        let check = try minirun("system", "check")
+        #expect(check.code == 1 && check.out.hasPrefix("one:latest: its unpacked layer sha256:"), "\(check)")
+        #expect(check.out.contains(change.line), "\(check)")
+        let repair = try minirun("system", "check", "--repair")
+        #expect(repair.code == 0 && repair.out.hasSuffix(": unpacked anew\n"), "\(repair)")
+        try minirun.expectSound(change.script)
+        #expect(try minirun("run", "--rm", "one").out == "ok\n")
+        #expect(try Files.list("\(minirun.root)/quarantine").isEmpty)
     }
+
+    /// Whoever brings an image brings a whole one.
+    @Test(arguments: changes) func aLoadMendsAnUnpackedFile(change: (script: String, line: String)) throws {
+        try tool("sh", "-ec", change.script, directory: top)
+        #expect(try minirun("image", "verify", "one").code == 1)
+        #expect(try minirun("load", "-i", minirun.archive("one", number: 1)).code == 0)
+        try minirun.expectSound(change.script)
+    }
+
+    /// A byte of a layer's blob, with the unpacked layer whole: the image stays, runs, and is mended by what brings it.
+    @Test(arguments: [true, false]) func aFlippedByteOfALayerCostsNoImage(isBuilt: Bool) throws {
+        // A compressed layer cannot be packed anew to the byte.
+        let archive = minirun.path("saved.tar")
+        if !isBuilt {
+            try minirun.write("compress.py", Self.compress)
+            try tool("python3", minirun.path("compress.py"), minirun.archive("one", number: 1), archive)
+            #expect(try minirun("rmi", "one").code == 0)
+            #expect(try minirun("load", "-i", archive).code == 0)
+        }
+        let folder = "\(minirun.root)/images/blobs/sha256"
+        let before = minirun.blobs
+        let sizes = try before.map { (name: $0, size: try FileStatus.of("\(folder)/\($0)").size) }
+        let blob = try #require(sizes.max { $0.size < $1.size }).name
+        let bytes = try Files.read("\(folder)/\(blob)")
+        let flipped = bytes.prefix(1500) + [bytes[1500] ^ 1] + bytes.dropFirst(1501)
+        try Files.write("\(folder)/\(blob)", Array(flipped))
+        let check = try minirun("system", "check")
+        #expect(check.code == 1 && check.out.contains(blob) && check.out.contains("one:latest"), "\(check)")
+        let repair = try minirun("system", "check", "--repair")
+        // A layer that was a plain tar of ours is packed anew; the other is lost, which is said, and by the exit code.
+        #expect(try minirun.imageNames() == ["one:latest"], "\(repair)")
+        #expect(repair.out.contains("one:latest"), "\(repair)")
+        #expect(try minirun("run", "--rm", "one").out == "ok\n")
+        let isWhole = minirun.blobs == before
+        #expect(repair.code == (isWhole ? 0 : 1), "\(repair)")
+        if !isWhole {
+            #expect(Set(before).subtracting(minirun.blobs) == [blob], "\(repair)")
+            let again = try minirun("system", "check")
+            #expect(again.code == 1 && again.out.contains("one:latest: its layer sha256:\(blob)"), "\(again)")
+            // After a boot, too.
+            minirun.unmountLayers()
+            try tool(
+                "sh",
+                "-ec",
+                #"sed -i -E 's/"bootID":"[^"]*"/"bootID":"another"/' layers/dir/*/layer.json"#,
+                directory: minirun.root
+            )
+            #expect(try minirun("run", "--rm", "one").out == "ok\n")
+        }
+        #expect(try minirun("load", "-i", isBuilt ? minirun.archive("one", number: 1) : archive).code == 0)
+        try minirun.expectSound()
+        // And without a repair before.
+        try Files.write("\(folder)/\(blob)", Array(flipped))
+        #expect(try minirun("load", "-i", isBuilt ? minirun.archive("one", number: 1) : archive).code == 0)
+        #expect(try Files.read("\(folder)/\(blob)") == bytes)
+        try minirun.expectSound()
+    }
+
+    /// A docker archive with its layers compressed.
+    private static let compress = """
+        import sys, tarfile, io, gzip
+        with tarfile.open(sys.argv[1]) as a, tarfile.open(sys.argv[2], 'w') as b:
+            for m in a:
+                data = a.extractfile(m).read()
+                if m.name.endswith('.tar'): data = gzip.compress(data, 5, mtime=1)
+                i = tarfile.TarInfo(m.name); i.size = len(data); b.addfile(i, io.BytesIO(data))
+        """
 
     @Test func aBlob() throws {
         for blob in minirun.blobs {

@@ -146,10 +146,10 @@ struct ImageParts {
 extension ImageStore {
     /// `load` of an archive in memory.
     @discardableResult
-    func load(_ archive: [UInt8]) throws -> [LoadedImage] {
+    func load(_ archive: [UInt8], unpacking: Bool = false) throws -> [LoadedImage] {
         let file = try FileDescriptor.inMemory("archive")
         try file.write(archive)
-        return try load(file)
+        return try load(file, unpacking: unpacking)
     }
 }
 

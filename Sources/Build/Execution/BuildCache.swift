@@ -27,7 +27,7 @@ package struct BuildCache: Sendable {
 
     /// The result for a key, if its blob is there.
     func record(for key: CacheKey) -> Record? {
-        guard let bytes = try? Files.read("\(folder)/\(key.digest.hex)", limit: 64 << 20, waiting: false),
+        guard let bytes = try? Files.read("\(folder)/\(key.digest.hex)", limit: 64 << 20),
             let record = (try? JSON.parse(bytes)).flatMap(BuildCache.read)
         else { return nil }
         guard images.hasBlob(record.layer.digest, size: record.layer.size) else { return nil }
@@ -93,7 +93,7 @@ package struct BuildCache: Sendable {
     private func entry(_ name: String) -> Entry? {
         let path = "\(folder)/\(name)"
         guard Digest(hex: name) != nil, let status = try? FileStatus.of(path),
-            let json = (try? Files.read(path, limit: 64 << 20, waiting: false)).flatMap({ try? JSON.parse($0) }),
+            let json = (try? Files.read(path, limit: 64 << 20)).flatMap({ try? JSON.parse($0) }),
             let record = BuildCache.read(json)
         else { return nil }
         let kind = json["inputs"]?.array?.first?.array?.last?.string ?? ""

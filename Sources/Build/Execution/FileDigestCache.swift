@@ -34,7 +34,7 @@ final class FileDigestCache {
     /// - Parameter path: the file that keeps them; missing or unreadable it counts as empty.
     init(path: String) {
         self.path = path
-        bytes = (try? Files.read(path, limit: FileDigestCache.limit, waiting: false)) ?? []
+        bytes = (try? Files.read(path, limit: FileDigestCache.limit)) ?? []
         let isWhole = (bytes.count - FileDigestCache.magic.count) % FileDigestCache.entrySize == 0
         guard bytes.starts(with: FileDigestCache.magic), isWhole else {
             bytes = FileDigestCache.magic

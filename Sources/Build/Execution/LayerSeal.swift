@@ -36,23 +36,18 @@ struct LayerSeal {
 enum LayerTimes {
     /// Cuts every time to seconds, as the layer's tar has it, and makes those after `epoch` that one.
     static func settle(_ folder: String, epoch: Int64?) throws {
-        try settle(try FileDescriptor.open(folder, O_RDONLY | O_DIRECTORY), epoch)
-    }
-
-    private static func settle(_ folder: borrowing FileDescriptor, _ epoch: Int64?) throws {
-        for entry in try Directory.entries(folder.raw) {
-            let status = try FileStatus.of(entry.name, in: folder.raw)
-            if status.kind == .directory {
-                let flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW
-                try settle(try FileDescriptor.openAt(folder.raw, entry.name, flags), epoch)
-            }
+        let root = try FileDescriptor.open(folder, O_RDONLY | O_DIRECTORY)
+        try FolderWalk()(root) { entry, folder in
+            let status = try FileStatus.of(entry.name, in: folder)
             var seconds = status.modified.tv_sec
             if let epoch { seconds = min(seconds, Int(epoch)) }
-            if status.modified.tv_nsec == 0, seconds == status.modified.tv_sec { continue }
-            let times = [timespec(tv_sec: seconds, tv_nsec: 0), timespec(tv_sec: seconds, tv_nsec: 0)]
-            try retrying("changing the time of", entry.text) {
-                utimensat(folder.raw, entry.name, times, AT_SYMLINK_NOFOLLOW)
+            if status.modified.tv_nsec != 0 || seconds != status.modified.tv_sec {
+                let times = [timespec(tv_sec: seconds, tv_nsec: 0), timespec(tv_sec: seconds, tv_nsec: 0)]
+                try retrying("changing the time of", entry.text) {
+                    utimensat(folder, entry.name, times, AT_SYMLINK_NOFOLLOW)
+                }
             }
+            return status.kind == .directory
         }
     }
 }

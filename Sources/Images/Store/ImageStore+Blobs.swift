@@ -17,6 +17,13 @@ extension ImageStore {
         return size == nil || status.size == size
     }
 
+    /// Whether the blob is there and is what its digest says: reads all of it.
+    package func hasSoundBlob(_ digest: Digest, size: Int64) -> Bool {
+        guard hasBlob(digest, size: size), let file = try? openBlobFile(digest) else { return false }
+        let source = HashingSource(FileSource(owning: file))
+        return (try? source.drain()) != nil && source.digest == digest
+    }
+
     /// The blob from its start; verified at its end (`VerifiedSource`).
     package func openBlob(_ descriptor: Descriptor) throws -> any ByteSource {
         let file: FileDescriptor
@@ -43,7 +50,7 @@ extension ImageStore {
 
     /// A manifest, index or configuration of which only the digest is known; nil where it is damaged.
     package func document(_ digest: Digest) throws(SystemError) -> [UInt8]? {
-        let bytes = try Files.read(blobPath(digest), limit: ImageStore.documentLimit, waiting: false)
+        let bytes = try Files.read(blobPath(digest), limit: ImageStore.documentLimit)
         return SHA256Digest.of(bytes) == digest ? bytes : nil
     }
 
@@ -64,7 +71,7 @@ extension ImageStore {
     /// already. The name's own durability comes with `commit`.
     @discardableResult
     package func ingest(_ source: any ByteSource, expected: Descriptor? = nil) throws -> (digest: Digest, size: Int64) {
-        if let expected, hasBlob(expected.digest, size: expected.size) { return (expected.digest, expected.size) }
+        if let expected, hasSoundBlob(expected.digest, size: expected.size) { return (expected.digest, expected.size) }
         let writer = try blobWriter()
         if let expected {
             try VerifiedSource(source, digest: expected.digest, size: expected.size).copy(to: writer)
@@ -132,16 +139,16 @@ package final class BlobWriter: ByteSink {
     /// How many bytes were written so far.
     package var count: Int64 { hashing.count }
 
-    /// Syncs the blob and gives it its name. One that is there already is kept: it holds the same bytes.
+    /// Syncs the blob and gives it its name. One that is there already is kept if it holds the same bytes.
     package func commit() throws -> (digest: Digest, size: Int64) {
         let digest = hashing.digest
-        if store.hasBlob(digest, size: count) { return (digest, count) }
+        if store.hasSoundBlob(digest, size: count) { return (digest, count) }
         try file.sync()
         do throws(SystemError) { try name(store.blobPath(digest)) } catch {
             guard error.code == EEXIST else { throw error }
             // Somebody else stored the same content meanwhile; or else what stands there is damaged, and gives way in
             // one step so that no reader ever misses it.
-            if !store.hasBlob(digest, size: count) {
+            if !store.hasSoundBlob(digest, size: count) {
                 let other = "\(store.temporaryFolder)/mend.\(getpid()).\(UInt64.random(in: 0 ... .max))"
                 try name(other)
                 try retrying("renaming", other) { rename(other, store.blobPath(digest)) }

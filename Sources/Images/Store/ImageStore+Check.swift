@@ -9,17 +9,29 @@ extension ImageStore {
     ///   - isAlone: whether nobody else is at work with the store (a CollectionLease is held). Otherwise what is being made
     ///     cannot be told from what was left, and is not looked at.
     ///   - roots: what the build cache and the containers keep.
-    ///   - readsBlobs: whether every blob is read and compared with its digest.
-    package func problems(isAlone: Bool, keeping roots: CollectionRoots, readsBlobs: Bool) throws -> [StoreProblem] {
+    ///   - running: chain ids of layers that containers which run stand on.
+    ///   - readsBlobs: whether every blob is read and compared with its digest, and every unpacked layer with its blob, as
+    ///     `StoreVerification` does it.
+    package func problems(
+        isAlone: Bool,
+        keeping roots: CollectionRoots,
+        running: Set<Digest> = [],
+        readsBlobs: Bool
+    ) throws -> [StoreProblem] {
         var problems = try frameProblems()
         guard let index = try? index() else {
             problems.append(unreadableIndex())
             return problems
         }
         problems += try accessProblems()
-        problems += try blobProblems(readsBlobs: readsBlobs)
+        let users = BlobUsers(self, index)
+        let verification = StoreVerification(self)
+        if readsBlobs { for entry in index.manifests { verification.verify(entry: entry) } }
+        problems += try blobProblems(users, verification, readsBlobs: readsBlobs)
         problems += index.manifests.flatMap(entryProblems)
-        problems += try layerProblems()
+        problems += missingLayers(of: index, users)
+        problems += try layerProblems(users)
+        problems += try changedLayers(verification, users, running)
         problems += try partialProblems()
         if isAlone {
             problems += try temporaryProblems()
@@ -40,7 +52,7 @@ extension ImageStore {
             )
         }
         let layout = path("images/oci-layout")
-        if (try? JSON.parse(Files.read(layout, limit: 4096, waiting: false)))?["imageLayoutVersion"]?.string == nil {
+        if (try? JSON.parse(Files.read(layout, limit: 4096)))?["imageLayoutVersion"]?.string == nil {
             problems.append(
                 StoreProblem(layout, "is missing or cannot be read", remedy: "written anew") { try writeLayoutFile() }
             )
@@ -74,7 +86,8 @@ extension ImageStore {
             if isFolder, mayBeLinks.contains(name), (try? FileStatus.following(path(name)))?.kind == .directory {
                 return nil
             }
-            if !isFolder, status.kind != .directory { return nil }
+            // What is written in place: neither a pipe nor what a link leads to.
+            if !isFolder, status.kind == .file || status.kind != .directory && name != "state" { return nil }
             return StoreProblem(
                 path(name),
                 "is a \(status.kind.word) where a \(isFolder ? "folder" : "file") should be",
@@ -82,7 +95,7 @@ extension ImageStore {
             ) { try quarantine(path(name)) }
         }
         return folders.compactMap { misplaced($0, isFolder: true) }
-            + ["uncollected", "spare", "index.lock"].compactMap { misplaced($0, isFolder: false) }
+            + ["uncollected", "spare", "index.lock", "state"].compactMap { misplaced($0, isFolder: false) }
     }
 
     /// Folders and content that belong to somebody else than the store, or that others may change. (The owners of a layer's
@@ -118,7 +131,7 @@ extension ImageStore {
 
     /// Without index.json no image has a name; their manifests are among the blobs.
     private func unreadableIndex() -> StoreProblem {
-        StoreProblem(
+        var problem = StoreProblem(
             indexPath,
             "is missing or cannot be read",
             remedy: "moved to quarantine and made of the manifests that are here: their names are lost"
@@ -130,13 +143,15 @@ extension ImageStore {
                 try Files.replace(indexPath, with: index.json.bytes(), durable: true)
             }
         }
+        problem.isLoss = true
+        return problem
     }
 
     /// The manifests of whole images among the blobs.
     private func storedManifests() throws -> [Descriptor] {
         try names(in: blobFolder).compactMap { name in
             guard let digest = Digest(hex: name), let status = try? FileStatus.of(blobPath(digest)),
-                status.size <= 1 << 20, let bytes = try? Files.read(blobPath(digest), limit: 1 << 20, waiting: false),
+                status.size <= 1 << 20, let bytes = try? Files.read(blobPath(digest), limit: 1 << 20),
                 SHA256Digest.of(bytes) == digest, let json = try? JSON.parse(bytes),
                 json["config"] != nil, json["layers"] != nil, let manifest = try? ImageManifest(json)
             else { return nil }
@@ -148,7 +163,9 @@ extension ImageStore {
 
     // MARK: Blobs and images
 
-    private func blobProblems(readsBlobs: Bool) throws -> [StoreProblem] {
+    private func blobProblems(_ users: BlobUsers, _ verification: StoreVerification, readsBlobs: Bool) throws
+        -> [StoreProblem]
+    {
         var problems: [StoreProblem] = []
         for name in try names(in: blobFolder) {
             let file = "\(blobFolder)/\(name)"
@@ -158,18 +175,24 @@ extension ImageStore {
                 )
                 continue
             }
+            var wrong: String?
             if let kind = (try? FileStatus.of(file))?.kind, kind != .file {
-                problems.append(
-                    StoreProblem(file, "is a \(kind.word) where a blob should be", remedy: "moved to quarantine") {
-                        try quarantine(file)
-                        _ = try rederive(digest)
-                    }
-                )
-                continue
+                wrong = "is a \(kind.word) where a blob should be"
+            } else if let known = verification.judgement(of: digest) {
+                wrong = known.map { _ in "the blob is damaged" }
+            } else if readsBlobs, let actual = digestOfBlob(digest), actual != digest {
+                wrong = "the blob is damaged: its digest is \(actual)"
             }
-            guard readsBlobs, let actual = digestOfBlob(digest), actual != digest else { continue }
+            guard let wrong else { continue }
+            let needed = users.names(of: digest).map { ", which \($0) needs" } ?? ""
+            let isLayer = users.chains[digest] != nil
             problems.append(
-                StoreProblem(file, "the blob is damaged: its digest is \(actual)", remedy: "moved to quarantine") {
+                // What cannot be made anew shows as missing in the next round.
+                StoreProblem(
+                    file,
+                    wrong + needed,
+                    remedy: "moved to quarantine\(isLayer ? ", and made anew where it can be" : "")"
+                ) {
                     try quarantine(file)
                     _ = try rederive(digest)
                 }
@@ -180,53 +203,89 @@ extension ImageStore {
 
     /// nil where it has gone meanwhile.
     private func digestOfBlob(_ digest: Digest) -> Digest? {
-        guard let file = try? FileDescriptor.open(blobPath(digest)) else { return nil }
+        guard let file = try? FileDescriptor.open(blobPath(digest), O_RDONLY | O_NONBLOCK) else { return nil }
         let source = HashingSource(FileSource(owning: file))
         guard (try? source.drain()) != nil else { return SHA256Digest.of([UInt8]()) }
         return source.digest
     }
 
-    /// An entry of index.json whose image is not whole.
+    /// An entry of index.json of whose image nobody knows what it is: its manifest, or every manifest of its index, or a
+    /// configuration is missing. Only that makes an image go; layers can come again.
     private func entryProblems(_ entry: Descriptor) -> [StoreProblem] {
-        let missing = missingBlobs(of: entry)
-        guard let first = missing.first else { return [] }
-        return [
-            StoreProblem(
-                entry.reference?.familiar ?? entry.digest.short,
-                "blob \(first) is not in the store, or is damaged"
-                    + (missing.count > 1 ? ", and so are \(missing.count - 1) others" : ""),
-                remedy: "made anew of the unpacked layer, or the image's entry moved to quarantine"
-            ) {
-                // A layer's blob that is a plain tar may be packed anew.
-                for blob in missing { guard try rederive(blob) else { break } }
-                if missingBlobs(of: entry).isEmpty { return }
-                let name = "entry-\(entry.digest.hex.prefix(12))"
-                try Quarantine(of: root).write(entry.json.bytes(), as: name, suffix: ".json")
-                try updateIndex { $0.manifests.removeAll { $0 == entry } }
-            }
-        ]
+        guard let missing = missingDocument(of: entry) else { return [] }
+        var problem = StoreProblem(
+            entry.reference?.familiar ?? entry.digest.short,
+            "\(missing) is not in the store, or is damaged",
+            remedy: "lost: the image's entry moved to quarantine"
+        ) {
+            let name = "entry-\(entry.digest.hex.prefix(12))"
+            try Quarantine(of: root).write(entry.json.bytes(), as: name, suffix: ".json")
+            try updateIndex { $0.manifests.removeAll { $0 == entry } }
+        }
+        problem.isLoss = true
+        return [problem]
     }
 
-    private func missingBlobs(of entry: Descriptor) -> [Digest] {
-        guard hasBlob(entry.digest, size: entry.size) else { return [entry.digest] }
+    private func missingDocument(of entry: Descriptor) -> String? {
+        guard hasBlob(entry.digest, size: entry.size) else { return "\(entry.digest)" }
         // Something else that another tool put into index.json.
-        guard entry.mediaType.isManifest || entry.mediaType.isIndex else { return [] }
-        guard (try? readBlob(entry)) != nil else { return [entry.digest] }
+        guard entry.mediaType.isManifest || entry.mediaType.isIndex else { return nil }
+        guard (try? readBlob(entry)) != nil else { return "its manifest \(entry.digest)" }
         let manifests = manifests(of: entry)
-        if manifests.isEmpty, entry.mediaType.isIndex { return [entry.digest] }
-        return manifests.flatMap { [$0.manifest.configuration] + $0.manifest.layers }
-            .filter { !hasBlob($0.digest, size: $0.size) }.map(\.digest)
+        if manifests.isEmpty, entry.mediaType.isIndex { return "every manifest of \(entry.digest)" }
+        return manifests.map(\.manifest.configuration).first { (try? readBlob($0)) == nil }
+            .map { "its configuration \($0.digest)" }
     }
 
-    /// Packs an unpacked layer whose diff id is the wanted blob's digest: a plain tar is the same again.
+    /// Layers of images whose blobs are not there. Each is named once, with the first image that needs it.
+    private func missingLayers(of index: ImageIndex, _ users: BlobUsers) -> [StoreProblem] {
+        var seen: Set<Digest> = []
+        return index.distinctTargets.flatMap { target in
+            manifests(of: target).flatMap { $0.manifest.layers }.compactMap { blob -> StoreProblem? in
+                guard !hasBlob(blob.digest, size: blob.size), seen.insert(blob.digest).inserted else { return nil }
+                let subject = users.names(of: blob.digest) ?? target.digest.short
+                let chains = users.chains[blob.digest] ?? []
+                let runs = chains.contains { (try? usableLayer($0)) != nil }
+                let message = "its layer \(blob.digest) is not in the store"
+                let state =
+                    runs
+                    ? "it still runs from the unpacked layer, and cannot be saved or pushed"
+                    : "nor is it unpacked"
+                let canBePacked = chains.contains { canPack($0, as: blob.digest) }
+                var problem = StoreProblem(
+                    subject,
+                    canBePacked ? message : "\(message), \(state): load or pull it again",
+                    remedy: "packed anew of the unpacked layer"
+                ) {
+                    if try canBePacked && rederive(blob.digest) { return }
+                    // Beyond the next boot, too: there is nothing that it could be unpacked of again.
+                    if runs { try syncLayers() }
+                    throw EngineError(
+                        .notFound,
+                        canBePacked
+                            ? "the unpacked layer gives another; \(state): load or pull it again"
+                            : "only where the image came from has it"
+                    )
+                }
+                problem.makes = true
+                return problem
+            }
+        }
+    }
+
+    /// Whether packing an unpacked layer may give a blob: a plain tar is the same again.
+    private func canPack(_ chainID: Digest, as blob: Digest) -> Bool {
+        guard let record = try? usableLayer(chainID) else { return false }
+        return record.diffID == blob && record.image == nil
+    }
+
+    /// Packs an unpacked layer whose diff id is the wanted blob's digest.
     private func rederive(_ digest: Digest) throws -> Bool {
         for entry in try layerEntries() {
-            guard entry.driver == .dir, let record = try? LayerRecord.read(in: entry.path), record.isTrusted,
-                record.diffID == digest
-            else { continue }
+            guard entry.driver == .dir, let chainID = entry.chainID, canPack(chainID, as: digest) else { continue }
             let writer = try blobWriter()
             guard (try? LayerPacker.pack(entry.path + "/fs", to: writer)) != nil, writer.digest == digest else {
-                return false
+                continue
             }
             _ = try writer.commit()
             return true
@@ -236,11 +295,46 @@ extension ImageStore {
 
     // MARK: Derived data
 
-    private func layerProblems() throws -> [StoreProblem] {
+    private func layerProblems(_ users: BlobUsers) throws -> [StoreProblem] {
         try layerEntries().compactMap { entry in
             // An image without layers has its mount points here (`InitLayer`).
             guard let wrong = try fault(of: entry) else { return nil }
-            return StoreProblem(entry.path, wrong, remedy: "removed") { try discard(entry) }
+            guard users.isLost(entry.chainID, self) else {
+                return StoreProblem(entry.path, wrong, remedy: "removed") { try discard(entry) }
+            }
+            // Perhaps a person can make something of it.
+            return StoreProblem(entry.path, "\(wrong), nor has the store its blob", remedy: "moved to quarantine") {
+                try quarantine(entry.path)
+            }
+        }
+    }
+
+    /// Unpacked layers that are not what their blobs say.
+    private func changedLayers(_ verification: StoreVerification, _ users: BlobUsers, _ running: Set<Digest>) throws
+        -> [StoreProblem]
+    {
+        let broken = Set(try layerEntries().filter { try fault(of: $0) != nil }.compactMap(\.chainID))
+        // Others are named already.
+        return verification.changedLayers.filter { !broken.contains($0.chainID) }.map { layer in
+            let more = layer.count > 1 ? ", and \(layer.count - 1) more" : ""
+            let message = "its unpacked layer \(layer.blob) is not what it should be: \(layer.first)\(more)"
+            let subject = users.names(of: layer.blob) ?? layer.subject
+            var problem = StoreProblem(subject, message, remedy: "unpacked anew") {
+                if running.contains(layer.chainID) {
+                    throw EngineError(.conflict, "a container that runs stands on it: stop it first")
+                }
+                guard let image = users.images.first(where: { $0.chainIDs.contains(layer.chainID) }) else {
+                    throw EngineError(.notFound, "no image has it")
+                }
+                try lease().during {
+                    try setAside(layer.chainID)
+                    _ = try unpackedLayers(of: image)
+                }
+                // Right what is there now, wrong what was set aside: nothing is lost with that.
+                try Quarantine(of: root).removeLayer(layer.chainID)
+            }
+            problem.makes = true
+            return problem
         }
     }
 
@@ -290,4 +384,39 @@ extension ImageStore {
 
     /// Takes something out of the store without destroying it.
     private func quarantine(_ file: String) throws { try Quarantine(of: root).take(file) }
+}
+
+/// Which images need what.
+private struct BlobUsers {
+    let images: [StoredImage]
+    /// The chain ids that a layer's blob has in all images.
+    private(set) var chains: [Digest: Set<Digest>] = [:]
+    private var blobs: [Digest: Set<Digest>] = [:]
+    private var users: [Digest: Set<String>] = [:]
+
+    init(_ store: ImageStore, _ index: ImageIndex) {
+        images = store.images(in: index)
+        for image in images {
+            let name = image.references.first?.familiar ?? image.id.short
+            for blob in [image.target.digest, image.manifestDigest, image.id] + image.manifest.layers.map(\.digest) {
+                users[blob, default: []].insert(name)
+            }
+            for (blob, chainID) in zip(image.manifest.layers, image.chainIDs) {
+                chains[blob.digest, default: []].insert(chainID)
+                blobs[chainID, default: []].insert(blob.digest)
+            }
+        }
+    }
+
+    /// Names of images that need a blob, as a person reads them; nil where none does.
+    func names(of blob: Digest) -> String? {
+        guard let names = users[blob]?.sorted(), let first = names.first else { return nil }
+        return names.count > 1 ? "\(first) and \(names.count - 1) more" : first
+    }
+
+    /// Whether an image has this layer, and no blob of it is in the store.
+    func isLost(_ chainID: Digest?, _ store: ImageStore) -> Bool {
+        guard let chainID, let blobs = blobs[chainID] else { return false }
+        return !blobs.contains { store.hasBlob($0) }
+    }
 }

@@ -56,7 +56,7 @@ extension ImageStore {
         try sweepTemporary()
         // What a pull left that was cut off is the beginning of the next one, but not for ever.
         try removePartial(olderThan: 24 * 3600)
-        keepSpare()
+        try renewSpare()
         return summary
     }
 
@@ -64,6 +64,7 @@ extension ImageStore {
     struct Marked {
         var blobs: Set<Digest> = []
         var layers: Set<Digest> = []
+        /// Manifests, indexes and configurations that were read.
         fileprivate var documents: Set<Digest> = []
         /// What cannot be understood, where that is no error; nil where it is.
         fileprivate(set) var damaged: Set<Digest>?
@@ -75,57 +76,68 @@ extension ImageStore {
     /// What entries of an index lead to.
     func marked(from targets: [Descriptor], countingDamage: Bool = false) throws -> Marked {
         var marked = Marked(countsDamage: countingDamage)
-        for target in targets { try mark(target.digest, target.mediaType, &marked) }
+        try mark(targets.map(\.digest), &marked)
         return marked
     }
 
     func mark(_ roots: CollectionRoots, _ marked: inout Marked) throws {
         marked.blobs.formUnion(roots.blobs)
-        for manifest in roots.manifests { try mark(manifest, .imageManifest, &marked) }
+        try mark(Array(roots.manifests), &marked)
         for layer in roots.layers { try mark(layer: layer, &marked) }
     }
 
-    /// Marks a manifest or an index and what it needs. What is not there needs nothing: other platforms of an index.
-    /// One that is damaged ends the collection, because nobody knows what it needs.
-    private func mark(_ digest: Digest, _ type: MediaType, depth: Int = 0, _ marked: inout Marked) throws {
-        guard depth < 4, marked.documents.insert(digest).inserted, hasBlob(digest) else { return }
-        marked.blobs.insert(digest)
-        // Something else that another tool put into index.json.
-        guard type.isManifest || type.isIndex else { return }
-        do { try markContent(of: digest, depth: depth, &marked) } catch let error as EngineError {
-            guard marked.damaged != nil else { throw error }
-            marked.damaged?.insert(digest)
+    /// Marks manifests and indexes and whatever they need. What is not there needs nothing: other platforms of an index.
+    ///
+    /// What a blob is, its content says, whatever those call it that lead to it: of two images one must not be able to call
+    /// the other's manifest something else. Each is read once, however many lead to it and over how many others.
+    private func mark(_ documents: [Digest], _ marked: inout Marked) throws {
+        var waiting = documents
+        while let digest = waiting.popLast() {
+            guard hasBlob(digest) else { continue }
+            marked.blobs.insert(digest)
+            guard marked.documents.insert(digest).inserted else { continue }
+            guard let document = try understand(digest, &marked) else { continue }
+            for entry in document["manifests"]?.array ?? [] {
+                if let child = entry["digest"]?.string.flatMap({ try? Digest($0) }) { waiting.append(child) }
+            }
+            try markImage(document, &marked)
         }
     }
 
-    private func markContent(of digest: Digest, depth: Int, _ marked: inout Marked) throws {
-        let document = try readDocument(digest)
-        for entry in document["manifests"]?.array ?? [] {
-            let entry = try Descriptor(entry)
-            try mark(entry.digest, entry.mediaType, depth: depth + 1, &marked)
+    /// A manifest's configuration and layers. Not by `ImageManifest`, which refuses some: what is to be kept is more than what
+    /// can be run.
+    private func markImage(_ manifest: JSON, _ marked: inout Marked) throws {
+        guard let configuration = manifest["config"], let layers = manifest["layers"]?.array else { return }
+        for blob in [configuration] + layers {
+            if let digest = blob["digest"]?.string.flatMap({ try? Digest($0) }) { marked.blobs.insert(digest) }
         }
-        guard document["config"] != nil, document["layers"] != nil else { return }
-        let manifest = try ImageManifest(document)
-        for blob in [manifest.configuration] + manifest.layers { marked.blobs.insert(blob.digest) }
-        guard manifest.configuration.mediaType.isImageConfiguration, hasBlob(manifest.configuration.digest) else {
-            return
-        }
+        guard let descriptor = try? Descriptor(configuration), descriptor.mediaType.isImageConfiguration,
+            hasBlob(descriptor.digest), marked.documents.insert(descriptor.digest).inserted,
+            let document = try understand(descriptor.digest, &marked)
+        else { return }
         // An attestation's may lack what an image's has.
-        let json = try readDocument(manifest.configuration.digest)
-        if let configuration = try? ImageConfiguration(json) {
-            marked.layers.formUnion(ImageStore.chainID(configuration.diffIDs))
-        }
+        let diffIDs = document["rootfs"]?["diff_ids"]?.strings ?? []
+        marked.layers.formUnion(
+            ImageStore.chainID(diffIDs.prefix { (try? Digest($0)) != nil }.compactMap { try? Digest($0) })
+        )
     }
 
-    private func readDocument(_ digest: Digest) throws -> JSON {
-        guard let json = try document(digest).flatMap({ try? JSON.parse($0) }) else {
+    /// The JSON in a blob; nil for what is something else: another tool's artifact. One that is damaged ends the collection,
+    /// because nobody knows what it needs.
+    private func understand(_ digest: Digest, _ marked: inout Marked) throws -> JSON? {
+        guard let status = try? FileStatus.of(blobPath(digest)), status.size <= ImageStore.documentLimit else {
+            return nil
+        }
+        if let bytes = try document(digest) { return try? JSON.parse(bytes) }
+        guard marked.damaged != nil else {
             throw EngineError(
                 .corrupt,
                 "blob \(digest) is damaged, so nothing was collected",
                 hint: "remove the image that it belongs to"
             )
         }
-        return json
+        marked.damaged?.insert(digest)
+        return nil
     }
 
     /// Marks an unpacked layer and those below it.

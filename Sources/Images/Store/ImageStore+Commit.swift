@@ -24,6 +24,7 @@ extension ImageStore {
             throw EngineError(.notFound, "no matching manifest for \(platform ?? .host) in the manifest list entries")
         }
         try checkComplete(image)
+        try ImageStore.checkAnnotations(target)
         try Files.syncDirectory(of: blobPath(target.digest))
         let plain = Descriptor(
             mediaType: target.mediaType,

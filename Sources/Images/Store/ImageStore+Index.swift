@@ -21,7 +21,7 @@ extension ImageStore {
 
     func index() throws -> ImageIndex {
         do {
-            return try ImageIndex(JSON.parse(Files.read(indexPath, waiting: false)))
+            return try ImageIndex(JSON.parse(Files.read(indexPath, limit: ImageStore.indexLimit)))
         } catch let error as EngineError {
             throw EngineError(.corrupt, "reading \(indexPath): \(error.message)")
         }
@@ -33,8 +33,38 @@ extension ImageStore {
             let before = try index()
             var after = before
             let result = try change(&after)
-            if after != before { try replaceIndex(after.json.bytes()) }
+            if after != before { try replaceIndex(checked(after)) }
             return result
+        }
+    }
+
+    /// In bytes: an index.json that is larger is neither read nor written.
+    private static let indexLimit = 64 << 20
+    /// What the annotations of one entry may take together, in bytes.
+    private static let annotationLimit = 64 << 10
+
+    /// The bytes of an index that `index` can read again: every command begins with that.
+    private func checked(_ index: ImageIndex) throws -> [UInt8] {
+        let bytes = index.json.bytes()
+        guard bytes.count <= ImageStore.indexLimit else {
+            throw EngineError(
+                .invalid,
+                "\(indexPath) would have \(bytes.count) bytes, and at most \(ImageStore.indexLimit) are allowed",
+                hint: "remove images, or names of images, that nobody needs"
+            )
+        }
+        _ = try ImageIndex(JSON.parse(bytes))
+        return bytes
+    }
+
+    /// Throws where what somebody else noted about an image is too much to be kept in index.json.
+    static func checkAnnotations(_ target: Descriptor) throws {
+        let size = target.annotations.reduce(0) { $0 + $1.key.utf8.count + $1.value.utf8.count }
+        guard size <= annotationLimit else {
+            throw EngineError(
+                .invalid,
+                "the annotations of \(target.digest) have \(size) bytes, and at most \(annotationLimit) are allowed"
+            )
         }
     }
 
@@ -51,8 +81,9 @@ extension ImageStore {
         keepSpare()
     }
 
-    /// Holds room for the next index.json that does not grow, if there is any.
-    func keepSpare() {
+    /// Holds room for the next index.json that does not grow, if there is any. The caller holds index.lock: whoever writes into
+    /// that room must find it there until it is index.json.
+    private func keepSpare() {
         let size = Int((try? FileStatus.of(indexPath))?.size ?? 0)
         if size <= spareSize { return }
         // Anew each time: whatever stands there, a pipe or a file that has another name as well, is not written to.
@@ -62,6 +93,9 @@ extension ImageStore {
         }
         try? Files.remove(sparePath)
     }
+
+    /// The same for who does not hold the lock.
+    func renewSpare() throws { try FileLock(path("index.lock"), .exclusive).during { keepSpare() } }
 
     /// How much the spare file holds; 0 for what stands in its place and is not ours.
     private var spareSize: Int64 {

@@ -142,6 +142,7 @@ extension ImageStore {
     ) throws {
         var record = record
         try build(folder, &record)
+        record.sealed = Clock.realtime
         try Files.write(folder + "/" + LayerRecord.name, record.json.bytes())
         try discardLayer(record.chainID)
         // Stores that older versions made have no folder for images.

@@ -59,8 +59,9 @@ extension ImageStore {
     /// The entry of the only image whose id fits; nil where there is none, and where there are several.
     private func entry(whereID fits: (String) -> Bool, in index: ImageIndex) throws -> Descriptor? {
         var found: (id: Digest, entry: Descriptor)?
+        var known: [Digest: ImageManifest?] = [:]
         for target in index.distinctTargets {
-            for id in manifests(of: target).map(\.manifest.configuration.digest) where fits(id.hex) {
+            for id in manifests(of: target, &known).map(\.manifest.configuration.digest) where fits(id.hex) {
                 if let found, found.id != id { return nil }
                 // The entry of a single manifest names the image more exactly than an index does.
                 if found == nil || target.mediaType.isManifest { found = (id, target) }
@@ -69,16 +70,29 @@ extension ImageStore {
         return found?.entry
     }
 
-    /// The manifests that an entry leads to, where they are here, are images and can be read.
+    /// The manifests that an entry leads to, where they are here, are images and can be read; each once.
     func manifests(of target: Descriptor) -> [(descriptor: Descriptor, manifest: ImageManifest)] {
+        var known: [Digest: ImageManifest?] = [:]
+        return manifests(of: target, &known)
+    }
+
+    /// - Parameter known: what was read before, so that what many indexes share is read once.
+    private func manifests(of target: Descriptor, _ known: inout [Digest: ImageManifest?])
+        -> [(descriptor: Descriptor, manifest: ImageManifest)]
+    {
+        if let manifest = known[target.digest] { return manifest.map { [(target, $0)] } ?? [] }
         guard let json = document(target) else { return [] }
-        if json["manifests"] == nil { return imageManifest(json).map { [(target, $0)] } ?? [] }
+        if json["manifests"] == nil {
+            let manifest = imageManifest(json)
+            known[target.digest] = .some(manifest)
+            return manifest.map { [(target, $0)] } ?? []
+        }
         guard let index = try? ImageIndex(json) else { return [] }
+        var seen: Set<Digest> = []
         return index.manifests.compactMap { entry in
-            guard entry.mediaType.isManifest, entry.platform?.os != "unknown", let json = document(entry) else {
-                return nil
-            }
-            return imageManifest(json).map { (entry, $0) }
+            guard entry.platform?.os != "unknown", seen.insert(entry.digest).inserted else { return nil }
+            if known[entry.digest] == nil { known[entry.digest] = .some(document(entry).flatMap(imageManifest)) }
+            return known[entry.digest]?.map { (entry, $0) }
         }
     }
 
@@ -103,7 +117,7 @@ extension ImageStore {
         if let entry = wanted, !hasBlob(entry.digest) { wanted = nil }
         if wanted == nil, platform == nil {
             wanted = index.manifests.first {
-                $0.platform?.os != "unknown" && $0.mediaType.isManifest && hasBlob($0.digest)
+                $0.platform?.os != "unknown" && !$0.mediaType.isIndex && hasBlob($0.digest)
             }
         }
         guard let wanted else { return nil }
@@ -137,13 +151,16 @@ extension ImageStore {
 
     func images(in index: ImageIndex) -> [StoredImage] {
         var images: [Digest: StoredImage] = [:]
+        var read: [Digest: ImageManifest?] = [:]
+        let names = Dictionary(grouping: index.manifests, by: \.digest).mapValues {
+            $0.compactMap(\.reference).sorted()
+        }
         for target in index.distinctTargets {
-            for (descriptor, manifest) in manifests(of: target) {
-                guard var image = try? image(target, descriptor, manifest) else { continue }
-                let names = index.references(to: target.digest)
-                if let known = images[image.id] {
-                    images[image.id]?.references = Array(Set(known.references + names)).sorted()
-                } else {
+            let names = names[target.digest] ?? []
+            for (descriptor, manifest) in manifests(of: target, &read) {
+                if let known = images[manifest.configuration.digest] {
+                    images[known.id]?.references = Array(Set(known.references + names)).sorted()
+                } else if var image = try? image(target, descriptor, manifest) {
                     image.references = names
                     images[image.id] = image
                 }

@@ -17,6 +17,9 @@ package final class StoreVerification {
     private let store: ImageStore
     private var blobs: [Digest: String?] = [:]
     private var layers: Set<Digest> = []
+    private var compared: Set<Digest> = []
+    /// Unpacked layers that are not what their blobs say, which are right.
+    private(set) var changedLayers: [ChangedLayer] = []
     package private(set) var faults: [StoreFault] = []
     /// What was looked at.
     package private(set) var counts = (blobs: 0, layers: 0, files: 0)
@@ -25,6 +28,30 @@ package final class StoreVerification {
 
     /// The caller holds a lease.
     package init(_ store: ImageStore) { self.store = store }
+
+    struct ChangedLayer {
+        let chainID: Digest
+        let blob: Digest
+        /// Which image it was found with.
+        let subject: String
+        /// The first of its faults, and how many there are.
+        let first: String
+        let count: Int
+    }
+
+    /// Whether a layer's unpacked form was compared with its blob, file by file or as a whole.
+    func hasCompared(_ chainID: Digest) -> Bool { compared.contains(chainID) }
+
+    /// What is known of a blob: nil where it was not read, else what is wrong, if something is.
+    func judgement(of blob: Digest) -> String?? { blobs[blob] }
+
+    private func changed(_ chainID: Digest, _ blob: Digest, _ subject: String, _ faults: [String]) {
+        for text in faults { fault(subject, "layer \(blob): \(text)") }
+        guard let first = faults.first else { return }
+        changedLayers.append(
+            ChangedLayer(chainID: chainID, blob: blob, subject: subject, first: first, count: faults.count)
+        )
+    }
 
     private func fault(_ subject: String, _ message: String) {
         faults.append(StoreFault(subject: subject, message: message))
@@ -74,17 +101,25 @@ package final class StoreVerification {
     /// An entry of index.json with all that is here of it.
     package func verify(entry: Descriptor) {
         let subject = entry.reference?.familiar ?? entry.digest.short
-        guard entry.mediaType.isManifest || entry.mediaType.isIndex else {
-            _ = isRight(entry, "blob", subject)
-            return
-        }
-        guard isRight(entry, entry.mediaType.isIndex ? "index" : "manifest", subject) else { return }
+        let isKnown = entry.mediaType.isManifest || entry.mediaType.isIndex
+        guard isRight(entry, entry.mediaType.isIndex ? "index" : isKnown ? "manifest" : "blob", subject) else { return }
         do {
-            let json = try JSON.parse(store.readBlob(entry))
+            // What it is its content says; what nobody calls an image, and is none, is another tool's.
+            let json: JSON
+            if isKnown {
+                json = try JSON.parse(store.readBlob(entry))
+            } else {
+                guard let found = (try? store.readBlob(entry)).flatMap({ try? JSON.parse($0) }),
+                    found["manifests"] != nil || found["config"] != nil && found["layers"] != nil
+                else { return }
+                json = found
+            }
             guard json["manifests"] != nil else { return try verify(manifest: json, subject) }
             var found = false
+            var seen: Set<Digest> = []
             for child in try ImageIndex(json).manifests where store.hasBlob(child.digest) {
                 found = true
+                guard seen.insert(child.digest).inserted else { continue }
                 guard isRight(child, "manifest", subject) else { continue }
                 try verify(manifest: JSON.parse(store.readBlob(child)), subject)
             }
@@ -130,7 +165,9 @@ package final class StoreVerification {
                 // Another image has it.
             } else if layers.insert(chainID).inserted {
                 counts.layers += 1
-                do { try verify(blob, diffIDs[position], chainID, over: below, subject) } catch {
+                do {
+                    try verify(blob, diffIDs[position], chainID, over: below, subject) { try store.openBlob(blob) }
+                } catch {
                     // What is wrong with a blob spoils all that is made of it.
                     if isRight(blob, "layer", subject) { fault(subject, "layer \(blob.digest): \(error)") }
                 }
@@ -145,20 +182,24 @@ package final class StoreVerification {
     // MARK: Layers
 
     /// A layer's blob against its digest and its diff id, and what was unpacked of it against what the blob says.
-    private func verify(
+    /// - Parameter open: opens the blob from its start.
+    func verify(
         _ blob: Descriptor,
         _ diffID: Digest,
         _ chainID: Digest,
         over below: [String],
-        _ subject: String
+        _ subject: String,
+        open: () throws -> any ByteSource
     ) throws {
         let record = try store.usableLayer(chainID)
-        if let record { try store.verifyLayer(record) }
-        guard record != nil, below.allSatisfy(FileStatus.exists), geteuid() == 0 else {
-            if record != nil, geteuid() != 0 { needsRoot = true }
-            return try inflate(blob, diffID) { tar in while case let piece = try tar.next(), !piece.isEmpty {} }
+        let isRoot = geteuid() == 0
+        if record != nil, !isRoot { needsRoot = true }
+        let wrong = record.flatMap(faultOfWhole)
+        guard let record, wrong == nil, below.allSatisfy(FileStatus.exists), isRoot else {
+            try inflate(blob, diffID, open) { tar in while case let piece = try tar.next(), !piece.isEmpty {} }
+            if let wrong { changed(chainID, blob.digest, subject, [wrong]) }
+            return
         }
-        let files = try store.layerContent(chainID)
         let scratch = try store.scratchFolder()
         defer { try? Files.removeTree(scratch) }
         let expected = scratch + "/fs"
@@ -167,20 +208,44 @@ package final class StoreVerification {
             into: { try FolderForm(expected) },
             over: .finished(LayerStack(directories: below)),
             limits: store.unpackLimits
-        ) { read in try inflate(blob, diffID, read) }
-        let comparison = try TreeComparison.compare(files, with: expected)
-        counts.files += comparison.count
-        for difference in comparison.differences {
-            fault(subject, "layer \(blob.digest): \(difference.path): \(difference.what) (\(files))")
+        ) { read in try inflate(blob, diffID, open, read) }
+        // From here on the blob is right, and what cannot be read is the unpacked layer's fault.
+        compared.insert(chainID)
+        do {
+            let files = try store.layerContent(record.chainID)
+            let comparison = try TreeComparison.compare(files, with: expected)
+            counts.files += comparison.count
+            changed(
+                chainID,
+                blob.digest,
+                subject,
+                comparison.differences.map { "\($0.path): \($0.what) (\(files))" }
+            )
+        } catch {
+            changed(chainID, blob.digest, subject, ["the unpacked layer cannot be read: \(error)"])
         }
     }
 
+    /// What is wrong with a layer that is an image as a whole.
+    private func faultOfWhole(_ record: LayerRecord) -> String? {
+        do {
+            try store.verifyLayer(record)
+            if record.image != nil { compared.insert(record.chainID) }
+            return nil
+        } catch { return "\(error)" }
+    }
+
     /// Hands a layer's tar to `body`, which reads it to its end. Nothing is wrong with the blob if this returns.
-    private func inflate(_ blob: Descriptor, _ diffID: Digest, _ body: (any PieceSource) throws -> Void) throws {
+    private func inflate(
+        _ blob: Descriptor,
+        _ diffID: Digest,
+        _ open: () throws -> any ByteSource,
+        _ body: (any PieceSource) throws -> Void
+    ) throws {
         // What was let in once is no bomb now.
         var expansion = ExpansionLimits()
         (expansion.size, expansion.ratio) = (.max, nil)
-        let source = try store.openBlob(blob)
+        let source = try open()
         if blob.digest == diffID {
             try LayerPipeline.plain(source, body)
         } else {

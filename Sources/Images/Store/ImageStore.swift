@@ -61,7 +61,7 @@ package struct ImageStore: Sendable, Equatable {
 
     private func storedVersion() throws -> String? {
         do {
-            let text = try Files.readText(path("version"), limit: 64, waiting: false)
+            let text = try Files.readText(path("version"), limit: 64)
             // Nothing in it says nothing: as if it were missing.
             return text.isEmpty ? nil : text
         } catch {

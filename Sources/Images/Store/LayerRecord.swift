@@ -18,6 +18,9 @@ package struct LayerRecord: Equatable, Sendable {
     package var files: Int
     /// Of a layer that is an image.
     package var image: Image?
+    /// When it was whole, in nanoseconds since 1970: what was touched later has a later time of change (`ImageStore.isUntouched`).
+    /// nil where an older version made it.
+    var sealed: UInt64?
 
     package struct Image: Equatable, Sendable {
         /// As `ErofsDigest` counts it.
@@ -62,6 +65,7 @@ package struct LayerRecord: Equatable, Sendable {
         isSynced = json["synced"]?.bool ?? false
         bytes = Int64(json["bytes"]?.int ?? 0)
         files = json["files"]?.int ?? 0
+        sealed = json["sealed"]?.uint64
         image = json["image"]?["digest"]?.string.flatMap { try? Digest($0) }.map {
             Image(
                 digest: $0,
@@ -76,7 +80,7 @@ package struct LayerRecord: Equatable, Sendable {
             "version": .number(LayerRecord.version), "diffID": .string(diffID.description),
             "chainID": .string(chainID.description), "parent": parent.map { .string($0.description) } ?? .null,
             "bootID": .string(bootID), "synced": .bool(isSynced), "bytes": .number(bytes), "files": .number(files),
-            "image": image?.json ?? .null,
+            "image": image?.json ?? .null, "sealed": sealed.map { .number($0) } ?? .null,
         ]
     }
 
@@ -84,7 +88,7 @@ package struct LayerRecord: Equatable, Sendable {
     static func read(in folder: String) throws -> LayerRecord? {
         let bytes: [UInt8]
         do throws(SystemError) {
-            bytes = try Files.read(folder + "/" + name, limit: 1 << 16, waiting: false)
+            bytes = try Files.read(folder + "/" + name, limit: 1 << 16)
         } catch {
             if error.code == ENOENT || error.code == EISDIR || error.code == ENOTDIR { return nil }
             throw error

@@ -1,5 +1,6 @@
 import CLinux
 import LinuxSystem
+import OCI
 
 /// `quarantine/`: where damaged content goes that only a person may destroy.
 package struct Quarantine {
@@ -25,6 +26,17 @@ package struct Quarantine {
         try make()
         try Files.replace(place(name) + suffix, with: bytes, durable: true)
     }
+
+    /// Removes an unpacked layer that was moved there and has been made anew.
+    func removeLayer(_ chainID: Digest) throws {
+        let beginning = Quarantine.name(ofLayer: chainID) + "-"
+        for name in try Files.list(folder, followingLink: false) where name.hasPrefix(beginning) {
+            try Files.removeTree("\(folder)/\(name)")
+        }
+    }
+
+    /// What the name of an unpacked layer there begins with.
+    static func name(ofLayer chainID: Digest) -> String { "layer-\(chainID.hex.prefix(32))" }
 
     private func place(_ name: String) throws -> String {
         "\(folder)/\(name)-\(String(try Random.number(), radix: 16))"

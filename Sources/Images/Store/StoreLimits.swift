@@ -55,7 +55,7 @@ extension ImageStore {
     /// The limits that were set; none by default.
     package func limits() throws -> StoreLimits {
         let bytes: [UInt8]
-        do throws(SystemError) { bytes = try Files.read(limitsPath, limit: 1 << 16, waiting: false) } catch {
+        do throws(SystemError) { bytes = try Files.read(limitsPath, limit: 1 << 16) } catch {
             if error.code == SystemError.notFound { return StoreLimits() }
             throw error
         }
@@ -103,7 +103,7 @@ extension ImageStore {
     private func quickUsage(of entry: LayerEntry, _ disk: inout DiskUsage) throws -> Int64 {
         let note = "\(entry.path)/allocated"
         // What no disk holds is not what was measured.
-        let noted = (try? Files.readText(note, limit: 64, waiting: false)).flatMap { Int64($0) }
+        let noted = (try? Files.readText(note, limit: 64)).flatMap { Int64($0) }
         if let noted, (0...1 << 50).contains(noted) { return noted }
         let bytes = try disk.measure(entry.path)
         // Not written into a folder that is no layer, nor into where a link in its place leads.

@@ -9,6 +9,8 @@ package struct StoreProblem {
     /// What the repair does, in the words of "repair: …"; nil where nothing can be done.
     package let remedy: String?
     package let repair: (() throws -> Void)?
+    /// Whether something is lost that no repair brings back, although the repair leaves nothing wrong.
+    package var isLoss = false
     /// Whether the repair makes something and so takes a lease of its own; others remove, and nobody may be at work.
     package var makes = false
 

@@ -25,7 +25,7 @@ struct TreeComparison {
         let one = try FileDescriptor.open(found, flags)
         let other = try FileDescriptor.open(expected, flags)
         comparison.compareMetadata(try one.status(), try other.status(), [])
-        try comparison.compareFolders(one, other, [])
+        try comparison.compareFolders(one, other)
         if comparison.differences.isEmpty { comparison.compareTimes(try one.status(), try other.status(), []) }
         return comparison
     }
@@ -34,47 +34,79 @@ struct TreeComparison {
         differences.append(TreeDifference(path: "/" + printable(path), what: what))
     }
 
-    private mutating func compareFolders(
-        _ found: borrowing FileDescriptor,
-        _ expected: borrowing FileDescriptor,
-        _ path: [UInt8]
-    ) throws {
-        var left = Dictionary(
-            try Directory.entries(found.raw).map { ($0.bytes, $0.name) },
-            uniquingKeysWith: { first, _ in first }
-        )
-        for entry in try Directory.entries(expected.raw).sorted(by: { $0.bytes.lexicographicallyPrecedes($1.bytes) }) {
-            let child = path.isEmpty ? entry.bytes : path + [UInt8(ascii: "/")] + entry.bytes
-            guard left.removeValue(forKey: entry.bytes) != nil else {
-                note(child, "missing")
+    /// A folder of both trees that is being compared.
+    private struct Level {
+        let path: [UInt8]
+        /// Of both folders, and how many differences there were before theirs: nil for the root.
+        let status: (found: FileStatus, expected: FileStatus, before: Int)?
+        /// What should be in it and was not looked at yet, the next one last.
+        var waiting: [Directory.Entry]
+        /// What is in it and was not looked for yet.
+        var left: [[UInt8]: [CChar]]
+
+        init(_ path: [UInt8], _ status: (FileStatus, FileStatus, Int)?, _ found: CInt, _ expected: CInt) throws {
+            self.path = path
+            self.status = status
+            waiting = try Directory.entries(expected).sorted { strcmp($0.name, $1.name) > 0 }
+            left = Dictionary(
+                try Directory.entries(found).map { ($0.bytes, $0.name) },
+                uniquingKeysWith: { first, _ in first }
+            )
+        }
+
+        func child(_ name: [UInt8]) -> [UInt8] { path.isEmpty ? name : path + [UInt8(ascii: "/")] + name }
+    }
+
+    /// Without a frame or a descriptor for each level: how deep a tree is was decided by an image.
+    private mutating func compareFolders(_ one: borrowing FileDescriptor, _ other: borrowing FileDescriptor) throws {
+        var found = try FolderDescent(one)
+        var expected = try FolderDescent(other)
+        var levels = [try Level([], nil, found.current, expected.current)]
+        while !levels.isEmpty {
+            if let entry = levels[levels.count - 1].waiting.popLast() {
+                let child = levels[levels.count - 1].child(entry.bytes)
+                guard levels[levels.count - 1].left.removeValue(forKey: entry.bytes) != nil else {
+                    note(child, "missing")
+                    continue
+                }
+                let before = differences.count
+                guard let status = try compare(entry.name, in: found.current, expected.current, child) else { continue }
+                try found.enter(entry.name)
+                try expected.enter(entry.name)
+                try compareAttributes(found.current, expected.current, child)
+                let both = (status.found, status.expected, before)
+                levels.append(try Level(child, both, found.current, expected.current))
                 continue
             }
-            try compare(entry.name, in: found.raw, expected.raw, child)
-        }
-        for (bytes, name) in left.sorted(by: { $0.key.lexicographicallyPrecedes($1.key) }) {
-            // No layer can hold a socket: one that a build step left is in its folder only.
-            if try FileStatus.of(name, in: found.raw).kind == .socket { continue }
-            note(path.isEmpty ? bytes : path + [UInt8(ascii: "/")] + bytes, "extra")
+            let level = levels.removeLast()
+            for (bytes, name) in level.left.sorted(by: { $0.key.lexicographicallyPrecedes($1.key) }) {
+                // No layer can hold a socket: one that a build step left is in its folder only.
+                if try FileStatus.of(name, in: found.current).kind == .socket { continue }
+                note(level.child(bytes), "extra")
+            }
+            guard let status = level.status else { return }
+            if differences.count == status.before { compareTimes(status.found, status.expected, level.path) }
+            guard found.leave() == 1, expected.leave() == 1 else { throw FolderWalk.changed }
         }
     }
 
-    private mutating func compare(_ name: [CChar], in found: CInt, _ expected: CInt, _ path: [UInt8]) throws {
+    /// Compares everything but what is in a folder.
+    /// - Returns: what both are where they are folders.
+    private mutating func compare(_ name: [CChar], in found: CInt, _ expected: CInt, _ path: [UInt8]) throws
+        -> (found: FileStatus, expected: FileStatus)?
+    {
         count += 1
         let before = differences.count
         let one = try FileStatus.of(name, in: found)
         let other = try FileStatus.of(name, in: expected)
         guard one.kind == other.kind else {
-            return note(path, "is a \(one.kind.word) instead of a \(other.kind.word)")
+            note(path, "is a \(one.kind.word) instead of a \(other.kind.word)")
+            return nil
         }
-        if OverlayForm.isWhiteout(one), OverlayForm.isWhiteout(other) { return }
+        if OverlayForm.isWhiteout(one), OverlayForm.isWhiteout(other) { return nil }
         compareMetadata(one, other, path)
         switch one.kind {
-        case .directory:
-            let flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW
-            let a = try FileDescriptor.openAt(found, name, flags)
-            let b = try FileDescriptor.openAt(expected, name, flags)
-            try compareAttributes(a.raw, b.raw, path)
-            try compareFolders(a, b, path)
+        case .directory: return (one, other)
         case .file:
             let a = try FileDescriptor.openAt(found, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
             let b = try FileDescriptor.openAt(expected, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
@@ -95,6 +127,7 @@ struct TreeComparison {
         case .fifo, .socket: break
         }
         if differences.count == before { compareTimes(one, other, path) }
+        return nil
     }
 
     /// Beyond 2038 and before 1901 not every file system keeps a time as an image does.

@@ -64,14 +64,14 @@ struct FolderFiles: ArchiveFiles {
     var description: String { path }
 
     func open(_ name: String) throws -> (source: any ByteSource, size: Int64)? {
-        let file: FileDescriptor
-        // O_NONBLOCK: a FIFO in place of a blob must not stop us for ever.
-        do throws(SystemError) { file = try FileDescriptor.open(path + "/" + name, O_RDONLY | O_NONBLOCK) } catch {
+        let place: FileDescriptor
+        // Without opening it: a device does something when it is opened, and a pipe waits.
+        do throws(SystemError) { place = try FileDescriptor.open(path + "/" + name, O_PATH) } catch {
             if error.code == ENOENT || error.code == ENOTDIR { return nil }
             throw error
         }
-        let status = try file.status()
+        let status = try place.status()
         guard status.kind == .file else { throw EngineError(.invalid, "\(path)/\(name) is not a regular file") }
-        return (FileSource(owning: file, length: status.size), status.size)
+        return (FileSource(owning: try place.reopened(), length: status.size), status.size)
     }
 }

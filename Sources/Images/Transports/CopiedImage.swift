@@ -19,7 +19,7 @@ final class CopiedImage: ImageContent {
 
     func open(layer: Descriptor) throws -> any ByteSource {
         let isBlob = image.layersAreBlobs
-        if isBlob, store.hasBlob(layer.digest, size: layer.size) { return try image.open(layer: layer) }
+        if isBlob, store.hasSoundBlob(layer.digest, size: layer.size) { return try image.open(layer: layer) }
         let copy = LayerCopy(
             try image.file(of: layer),
             expected: isBlob ? .blob(layer.digest) : .tar(layer.digest),

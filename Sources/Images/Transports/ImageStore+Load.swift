@@ -80,7 +80,9 @@ extension ImageStore {
         try pending.commit()
         // Before there is a name: a layer that cannot be unpacked is refused here and not at the first run. Most are by now.
         for (target, _) in ready where unpacking {
-            if let image = try image(target, platform: platform) { _ = try unpackedLayers(of: image) }
+            guard let image = try image(target, platform: platform) else { continue }
+            try setAsideChangedLayers(of: image)
+            _ = try unpackedLayers(of: image)
         }
         if case .layout(let layout) = archive { try addDockersNames(layout, to: &ready) }
         return try ready.map { try name($0.target, $0.references, platform: platform) }

@@ -13,26 +13,39 @@ extension PendingBlobs {
     /// What an entry of a layout's index.json leads to; of an index, all platforms that are there.
     mutating func add(_ layout: OCILayout, entry: Descriptor) throws -> Descriptor {
         let json = try layout.parse(entry)
+        let entry = try entry.typed(by: json)
+        try ImageStore.checkAnnotations(entry)
         guard json["manifests"] != nil else { return try add(layout, layout.image(entry, target: entry), entry) }
-        for entry in try ImageIndex(json).manifests where try layout.files.open(entry.layoutPath) != nil {
-            // An index may name one manifest a hundred thousand times.
-            if added.insert(entry.digest).inserted { try add(layout, nested: entry) }
+        let index = try ImageIndex(json)
+        try index.checkSize()
+        for child in index.manifests where try layout.files.open(child.layoutPath) != nil {
+            try add(layout, nested: child)
         }
         try add(try layout.files.document(entry), entry.mediaType)
         return entry
     }
 
     private mutating func add(_ layout: OCILayout, nested entry: Descriptor) throws {
+        // Many indexes may lead to it, and one may do so many times.
+        if isAdded(entry) { return }
         let json = try layout.parse(entry)
         if json["manifests"] != nil { throw EngineError(.unsupported, "an index in an index in an index") }
+        let type = try entry.typed(by: json).mediaType
+        guard entry.mediaType.isManifest || entry.mediaType.rawValue.isEmpty else {
+            throw EngineError(
+                .corrupt,
+                "\(entry.digest) is called \"\(entry.mediaType.rawValue)\", and is a manifest: refused"
+            )
+        }
         let manifest = try ImageManifest(json)
         if manifest.configuration.mediaType.isImageConfiguration, entry.platform?.os != "unknown" {
             _ = try add(layout, layout.image(entry, target: entry), entry)
-            return
+        } else {
+            // An attestation: its blobs are no layers.
+            for blob in [manifest.configuration] + manifest.layers { try add(layout.open(blob), expected: blob) }
+            try add(try layout.files.document(entry), type)
         }
-        // An attestation: its blobs are no layers.
-        for blob in [manifest.configuration] + manifest.layers { try add(layout.open(blob), expected: blob) }
-        try add(try layout.files.document(entry), entry.mediaType)
+        noteAdded(entry)
     }
 
     private mutating func add(_ layout: OCILayout, _ image: TransportImage, _ descriptor: Descriptor) throws

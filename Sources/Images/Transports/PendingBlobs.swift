@@ -11,11 +11,13 @@ struct PendingBlobs {
     var named: [String: (diffID: Digest, blob: Descriptor)] = [:]
     /// Bytes of the documents of layers that may still be read (`LegacyArchive`).
     var documentsLeft = LegacyArchive.documents
-    /// Manifests that were added.
-    var added: Set<Digest> = []
     /// What all layers may expand to: for those that are unpacked, and once more where they are only read.
     private let unpacking: ExpansionBudget
     private let reading: ExpansionBudget
+    /// Blobs of the store that were read and are right.
+    private var sound: Set<Digest> = []
+    /// Manifests of indexes whose images were added.
+    private var manifests: Set<Descriptor> = []
 
     /// Each keeps a file open; of more blobs than this some get their names early.
     private static let limit = min(200, max(4, OpenFiles.limit / 4))
@@ -33,11 +35,22 @@ struct PendingBlobs {
         writers = []
     }
 
+    func isAdded(_ manifest: Descriptor) -> Bool { manifests.contains(manifest.bare) }
+    mutating func noteAdded(_ manifest: Descriptor) { manifests.insert(manifest.bare) }
+
+    /// Whether the store has a blob. What is there is read: a damaged one is to be mended by what is coming.
+    private mutating func has(_ blob: Descriptor) -> Bool {
+        if sound.contains(blob.digest) { return true }
+        guard store.hasSoundBlob(blob.digest, size: blob.size) else { return false }
+        sound.insert(blob.digest)
+        return true
+    }
+
     /// A small blob.
     @discardableResult
     mutating func add(_ bytes: [UInt8], _ mediaType: MediaType) throws -> Descriptor {
         let descriptor = ImageStore.descriptor(of: bytes, mediaType)
-        if !store.hasBlob(descriptor.digest, size: descriptor.size) {
+        if !has(descriptor) {
             let writer = try store.blobWriter()
             try writer.write(bytes)
             try keep(writer)
@@ -47,7 +60,7 @@ struct PendingBlobs {
 
     /// A blob as it is, verified.
     mutating func add(_ source: any ByteSource, expected: Descriptor) throws {
-        if store.hasBlob(expected.digest, size: expected.size) { return }
+        if has(expected) { return }
         let writer = try store.blobWriter()
         try source.copy(to: writer)
         try keep(writer)
@@ -67,7 +80,7 @@ struct PendingBlobs {
         found: (Digest) -> Void = { _ in }
     ) throws -> Descriptor {
         if let diffID, let known = layers[diffID], expected == nil || expected?.digest == known.digest { return known }
-        let isStored = expected.map { store.hasBlob($0.digest, size: $0.size) } ?? false
+        let isStored = expected.map { has($0) } ?? false
         let writer = isStored ? nil : try store.blobWriter()
         let (_, tar) = try LayerPipeline.run(TeeSource(source, writer), diffID: nil, budget: reading) { pieces in
             while try !pieces.next().isEmpty {}
@@ -91,6 +104,7 @@ struct PendingBlobs {
     /// Unpacks an image's layers, and copies them on the way, before the image is added: a layer is then read, decompressed and
     /// hashed once. What is wrong with the image is said by whoever adds it, layer by layer and in the order of the image.
     mutating func unpack(_ image: TransportImage) throws {
+        try store.setAsideChangedLayers(of: image)
         let copied = CopiedImage(image, into: store)
         _ = try? store.unpackedLayers(of: copied, budget: unpacking)
         for (diffID, blob, writer) in try copied.whole() where layers[diffID] == nil {
@@ -102,6 +116,15 @@ struct PendingBlobs {
     private mutating func keep(_ writer: BlobWriter) throws {
         writers.append(writer)
         if writers.count >= PendingBlobs.limit { _ = try writers.removeFirst().commit() }
+    }
+}
+
+extension Descriptor {
+    /// What decides how a manifest is read.
+    fileprivate var bare: Descriptor {
+        var bare = Descriptor(mediaType: mediaType, digest: digest, size: size)
+        if platform?.os == "unknown" { bare.platform = platform }
+        return bare
     }
 }
 

@@ -67,10 +67,12 @@ struct ImageResolver: Sendable {
     /// The platform's manifest.
     private func chosen(from index: RemoteManifest, _ sources: [Repository]) async throws -> RemoteManifest {
         let wanted = platform ?? .host
-        guard let entry = try ImageIndex(index.json).manifest(for: wanted) else {
+        let list = try ImageIndex(index.json)
+        try list.checkSize()
+        guard let entry = list.manifest(for: wanted) else {
             throw EngineError(.notFound, "no matching manifest for \(wanted) in the manifest list entries")
         }
-        if let stored = try stored(entry.digest) { return stored }
+        if let stored = try stored(entry.digest) { return try checked(stored, entry) }
         let manifest = try await RepositoryChoice.ask(sources) {
             try await $0.manifest("\(entry.digest)", expected: entry.digest)
         }
@@ -80,7 +82,18 @@ struct ImageResolver: Sendable {
                 "manifest \(entry.digest) has \(manifest.bytes.count) bytes instead of \(entry.size)"
             )
         }
+        return try checked(manifest, entry)
+    }
+
+    /// What an index leads to must be what it calls it.
+    private func checked(_ manifest: RemoteManifest, _ entry: Descriptor) throws -> RemoteManifest {
         guard !manifest.isIndex else { throw EngineError(.unsupported, "an index in an index") }
+        guard entry.mediaType.isManifest || entry.mediaType.rawValue.isEmpty else {
+            throw EngineError(
+                .corrupt,
+                "\(entry.digest) is called \"\(entry.mediaType.rawValue)\", and is a manifest: refused"
+            )
+        }
         return manifest
     }
 

@@ -109,11 +109,14 @@ final class LayerFetch: Sendable {
         self.events = events
         var partials: [Digest: PartialBlob] = [:]
         var downloads: [BlobDownload] = []
+        let named = store.lastNamed(resolution.target.digest)
         for layer in resolution.image.layers where partials[layer.digest] == nil {
-            if store.hasBlob(layer.digest, size: layer.size) {
+            if store.isSound(layer, since: named) {
                 events(.exists(layer.digest))
                 continue
             }
+            // A damaged one: whoever fetches a blob takes one that is there for the same.
+            try? Files.remove(store.blobPath(layer.digest))
             let blob = PartialBlob(layer, in: store)
             partials[layer.digest] = blob
             events(.layer(layer.digest, size: layer.size))
@@ -155,6 +158,7 @@ final class LayerFetch: Sendable {
     }
 
     private func unpack() throws {
+        try store.setAsideChangedLayers(of: image)
         var done: Set<Digest> = []
         let sizes = Dictionary(image.manifest.layers.map { ($0.digest, $0.size) }, uniquingKeysWith: { $1 })
         _ = try store.unpackedLayers(of: image) { event in

@@ -86,6 +86,7 @@ struct PushContent: Sendable {
     var blobs: [Descriptor] = []
     /// Foreign layers.
     var skipped: [Descriptor] = []
+    fileprivate var added: Set<Digest>
     /// Repositories of the same registry that have a blob, by its digest.
     var mountSources: [Digest: [String]] = [:]
     /// Something that a person should know.
@@ -95,7 +96,7 @@ struct PushContent: Sendable {
 extension PushContent {
     /// What has to be sent for an image: all platforms of an index if all are here, else the one that is.
     init(_ image: StoredImage, to reference: ImageReference, in store: ImageStore, platform: Platform?) throws {
-        self.init(target: image.target)
+        self.init(target: image.target, added: [])
         if image.target.mediaType.isIndex {
             let entries = platform == nil ? try PushContent.complete(image.target, store) : nil
             if let entries {
@@ -120,7 +121,10 @@ extension PushContent {
 
     /// The entries of an index; nil where a blob of one of them is missing.
     private static func complete(_ target: Descriptor, _ store: ImageStore) throws -> [Descriptor]? {
-        let entries = try ImageIndex(JSON.parse(store.readBlob(target))).manifests
+        let index = try ImageIndex(JSON.parse(store.readBlob(target)))
+        try index.checkSize()
+        var seen: Set<Digest> = []
+        let entries = index.manifests.filter { seen.insert($0.digest).inserted }
         for entry in entries {
             guard store.hasBlob(entry.digest), let manifest = try? manifest(entry, store) else { return nil }
             for blob in [manifest.configuration] + manifest.layers where !blob.mediaType.isForeignLayer {
@@ -136,12 +140,8 @@ extension PushContent {
 
     private mutating func add(_ descriptor: Descriptor, _ store: ImageStore) throws {
         let manifest = try PushContent.manifest(descriptor, store)
-        for blob in manifest.layers + [manifest.configuration] {
-            if blob.mediaType.isForeignLayer {
-                if !skipped.contains(where: { $0.digest == blob.digest }) { skipped.append(blob) }
-            } else if !blobs.contains(where: { $0.digest == blob.digest }) {
-                blobs.append(blob)
-            }
+        for blob in manifest.layers + [manifest.configuration] where added.insert(blob.digest).inserted {
+            if blob.mediaType.isForeignLayer { skipped.append(blob) } else { blobs.append(blob) }
         }
     }
 

@@ -62,7 +62,7 @@ package struct ContainerRuntime: Sendable {
         let name = request.configuration ?? "config.json"
         let bytes: [UInt8]
         do {
-            bytes = try Files.read(path)
+            bytes = try Files.read(path, waiting: request.configuration != nil)
         } catch {
             guard error.code == SystemError.notFound else { throw error }
             throw EngineError(.notFound, "JSON specification file \(name) not found")

@@ -98,7 +98,7 @@ enum ContainerRequest {
     }
 
     private static func profile(_ path: String) throws -> [UInt8] {
-        do { return try Files.read(path, limit: 4 << 20) } catch {
+        do { return try Files.read(path, limit: 4 << 20, waiting: true) } catch {
             throw EngineError(.notFound, "opening seccomp profile (\(path)) failed: \(error)")
         }
     }

@@ -71,7 +71,7 @@ extension ImagesCommand {
         }
         let entries = try Installation.reading(parsed.globals) { engine in
             let store = engine.images
-            let used = try engine.containerRoots().images
+            let used = try engine.containerRoots(of: engine.readableContainers()).images
             let known = try store.images().map { try ImageEntry($0, in: store) }
             var filter = try ImageFilter(parsed.values("filter"), known: known) { try store.resolve($0).id }
             if let pattern = parsed.positional.first { try filter.require(pattern) }

@@ -18,7 +18,7 @@ enum InfoCommand {
 
     private static func run(_ parsed: ParsedArguments) throws -> Int32 {
         let info = try Installation.reading(parsed.globals) { engine in
-            let containers = try engine.containers.all()
+            let containers = try engine.readableContainers()
             return SystemInformation(
                 containers: containers.count,
                 running: containers.count { $0.status == .running },

@@ -8,9 +8,7 @@ enum Installation {
     /// The engine at `--root` and `--state`. Opening it creates its folders, so it needs the right to.
     static func engine(_ globals: GlobalOptions) throws -> Engine {
         do {
-            var engine = try engine(globals, shim: shim())
-            engine.warn = { Console.warn($0) }
-            return engine
+            return try engine(globals, shim: shim())
         } catch let error as SystemError where error.code == SystemError.denied {
             throw EngineError(.failed, "\(error)", hint: "minirun needs root for this: try again with sudo")
         }
@@ -19,6 +17,7 @@ enum Installation {
     /// - Parameter shim: its path; empty for verbs that start nothing.
     static func engine(_ globals: GlobalOptions, shim: String) throws -> Engine {
         var engine = try Engine(root: root(globals), state: state(globals), shim: shim, driver: driver(globals))
+        engine.warn = { Console.warn($0) }
         engine.images.unpackLimits = try unpackLimits()
         if Console.level == .debug { engine.debug = { Console.debug($0) } }
         return engine

@@ -30,7 +30,7 @@ struct ManifestDrafts {
 
     private func read(_ path: String) throws -> ManifestInspection? {
         let bytes: [UInt8]
-        do throws(SystemError) { bytes = try Files.read(path, limit: 64 << 20) } catch {
+        do throws(SystemError) { bytes = try Files.read(path) } catch {
             if error.code == SystemError.notFound { return nil }
             throw error
         }

@@ -45,7 +45,7 @@ enum PsCommand {
         var last = Int(clamping: try parsed.integer("last") ?? -1)
         if parsed.flag("latest"), last < 0 { last = 1 }
         let showsAll = parsed.flag("all") || last > 0 || filters.namesStatus
-        let found = try engine.containers.all().filter { record in
+        let found = try engine.readableContainers().filter { record in
             (showsAll || record.status == .running) && filters.allows(record)
         }
         return last > 0 ? Array(found.prefix(last)) : found

@@ -66,7 +66,7 @@ enum OCIExec {
     private static func process(_ call: OCICall, _ container: RuntimeSpec.Process) throws -> RuntimeSpec.Process {
         guard let file = call.path("process") else { return try process(call.arguments, container) }
         let json: JSON
-        do { json = try JSON.parse(try Files.read(file)) } catch {
+        do { json = try JSON.parse(try Files.read(file, waiting: true)) } catch {
             throw EngineError(.invalid, "\(file): \(error)")
         }
         let process = try RuntimeSpec.Process(json, joining: container)

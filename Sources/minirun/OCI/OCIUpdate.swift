@@ -48,7 +48,8 @@ enum OCIUpdate {
         switch arguments.value("resources") ?? "" {
         case "": changes = try resources(arguments)
         case "-": changes = try resources(try StandardStream.input.readAll())
-        case let file: changes = try resources(try Files.read(Files.absolute(file, from: call.directory)))
+        case let file:
+            changes = try resources(try Files.read(Files.absolute(file, from: call.directory), waiting: true))
         }
         if changes.memory.kernel != nil || changes.memory.kernelTCP != nil {
             call.log.warn("Kernel memory settings are ignored and will be removed")

@@ -31,7 +31,7 @@ enum Environment {
     static func read(_ path: String, host: (String) -> String?) throws(ValueError) -> [String] {
         let bytes: [UInt8]
         do {
-            bytes = try Files.read(path)
+            bytes = try Files.read(path, waiting: true)
         } catch {
             throw ValueError("open \(path): \(error.reason.lowercasedFirst)")
         }

@@ -18,10 +18,10 @@ struct DiskReport {
     init(_ engine: Engine) throws {
         self.engine = engine
         images = try engine.images.images()
-        containers = try engine.containers.all()
+        containers = try engine.readableContainers()
         steps = try BuildCache(engine.images).entries()
         mounts = try CacheMounts(engine.images).entries()
-        let roots = try engine.containerRoots()
+        let roots = try engine.containerRoots(of: containers)
         used = roots.images
         usage = try engine.images.usage(
             cache: BuildCache.roots(of: steps),

@@ -1,0 +1,156 @@
+import CLinux
+import LinuxSystem
+import OCI
+import Runner
+import Testing
+
+/// Containers on the disk, without running any. Locks are on open files, so that threads stand in for commands.
+@Suite struct ContainerStoreTests {
+    private let folder: String
+    private let store: ContainerStore
+
+    init() throws {
+        let name = String(try Random.number(), radix: 16)
+        folder = "\(LinuxSystem.Process.environment("TMPDIR") ?? "/tmp")/minirun-test-\(name)"
+        try Files.makeDirectories("\(folder)/root")
+        try Files.makeDirectories("\(folder)/state")
+        store = ContainerStore(root: "\(folder)/root", state: "\(folder)/state")
+    }
+
+    private func clean() { try? Files.removeTree(folder) }
+
+    private func record(_ number: Int, _ status: ContainerRecord.Status) -> ContainerRecord {
+        let digits = String(number, radix: 16)
+        let id = String(repeating: "0", count: 64 - digits.count) + digits
+        var record = ContainerRecord(
+            id: id,
+            name: "c-\(number)",
+            created: UInt64(number),
+            imageName: "x",
+            imageID: "",
+            layers: [],
+            arguments: ["sh"],
+            network: "none"
+        )
+        record.status = status
+        return record
+    }
+
+    private func add(_ record: ContainerRecord) throws {
+        try Files.makeDirectories(store.folder(record.id))
+        try store.write(record)
+    }
+
+    /// Whoever looks whether a container runs holds up nobody who removes it.
+    @Test func aRemovalBesideOnesWhoLook() async throws {
+        defer { clean() }
+        let records = (0..<400).map { record($0, .exited) }
+        for record in records { try add(record) }
+        let store = store
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for _ in 0..<3 {
+                group.addTask {
+                    for _ in 0..<40 { for record in records { _ = store.isActive(record.id) } }
+                }
+            }
+            // And one that takes files in STATE/active for orphans'.
+            group.addTask { for _ in 0..<200 { try store.recover(forget: { _ in }, failed: { _, _ in }) } }
+            group.addTask { for record in records { try store.remove(record) } }
+            try await group.waitForAll()
+        }
+        #expect(try store.all().isEmpty)
+        #expect(try Files.list("\(folder)/state/active").isEmpty)
+    }
+
+    static let damages: [(name: String, bytes: [UInt8]?)] = [
+        ("empty", []), ("cut", Array("{".utf8)), ("zeros", [UInt8](repeating: 0, count: 700)),
+        ("another version", Array(#"{"version": 2, "id": "x"}"#.utf8)), ("a folder", nil),
+    ]
+
+    /// After a boot, and for an engine that was killed: what is there and says nothing is not what is not there.
+    @Test(arguments: damages, [true, false])
+    func anUnreadableRecordCostsNoContainer(damage: (name: String, bytes: [UInt8]?), afterBoot: Bool) throws {
+        defer { clean() }
+        let (damaged, absent, whole) = (record(1, .running), record(2, .running), record(3, .running))
+        for record in [damaged, absent, whole] {
+            try add(record)
+            try Files.createEmpty("\(store.folder(record.id))/precious")
+            if !afterBoot {
+                try Files.makeDirectories("\(folder)/state/active")
+                try Files.createEmpty("\(folder)/state/active/\(record.id)")
+            }
+        }
+        if !afterBoot { try Files.createEmpty("\(folder)/state/boot") }
+        let file = "\(store.folder(damaged.id))/state.json"
+        try Files.remove(file)
+        if let bytes = damage.bytes { try Files.write(file, bytes) } else { try Files.makeDirectories(file) }
+        try Files.remove("\(store.folder(absent.id))/state.json")
+        var failed: [String] = []
+        try store.recover(forget: { _ in }, failed: { id, _ in failed.append(id) })
+        #expect(FileStatus.exists("\(store.folder(damaged.id))/precious"))
+        #expect(!FileStatus.exists(store.folder(absent.id)))
+        #expect(try store.record(whole.id)?.status == .exited)
+        #expect(failed == [damaged.id])
+        #expect(throws: EngineError.self) { try store.record(damaged.id) }
+        // A removal of what no container needs does not go on; a list does.
+        #expect(throws: EngineError.self) { try store.all() }
+        var unreadable: [String] = []
+        let readable = try store.all { id, _ in unreadable.append(id) }
+        #expect(readable.map(\.id) == [whole.id] && unreadable == [damaged.id])
+    }
+
+    /// Texts that would lead elsewhere.
+    static let strange = ["../../x", "/etc", "..", "", String(repeating: "0", count: 63) + "/", "0\u{0}"]
+
+    @Test(arguments: strange) func aRecordLeadsNowhereElse(text: String) throws {
+        defer { clean() }
+        let own = record(1, .exited)
+        try add(own)
+        let file = "\(store.folder(own.id))/state.json"
+        for (key, value) in [("id", text), ("name", text.isEmpty ? "/" : text)] {
+            let members = own.json.object ?? []
+            let changed = JSON.object(members.map { $0.key == key ? (key: key, value: .string(value)) : $0 })
+            try Files.write(file, changed.bytes())
+            #expect(throws: EngineError.self) { try store.record(own.id) }
+        }
+        // A name's link.
+        try Files.makeDirectories("\(folder)/root/containers/names")
+        try Files.makeDirectories("\(folder)/state/names")
+        for names in ["\(folder)/root/containers/names", "\(folder)/state/names"] where !text.isEmpty {
+            try? Link.create("\(names)/odd", to: text)
+        }
+        #expect(try store.record(text) == nil)
+        #expect(throws: EngineError.self) { try store.find("odd") }
+    }
+
+    /// What lives in another STATE is not taken for dead.
+    @Test func anotherStateIsRefusedWhileItIsInUse() throws {
+        defer { clean() }
+        try store.recover(forget: { _ in }, failed: { _, _ in })
+        try Files.makeDirectories("\(folder)/other")
+        let other = ContainerStore(root: "\(folder)/root", state: "\(folder)/other")
+        let own = record(1, .running)
+        do {
+            let claim = try store.claim(id: own.id, name: "one", removedAtEnd: false)
+            try add(own)
+            for _ in 0..<2 {
+                let error = #expect(throws: EngineError.self) {
+                    try other.recover(forget: { _ in }, failed: { _, _ in })
+                }
+                #expect(error?.message.contains("\(folder)/state") ?? false)
+            }
+            #expect(throws: EngineError.self) { try other.checkState() }
+            #expect(throws: EngineError.self) {
+                _ = try other.claim(id: record(2, .created).id, name: "two", removedAtEnd: true)
+            }
+            #expect(try store.record(own.id)?.status == .running)
+            try store.recover(forget: { _ in }, failed: { _, _ in })
+            try store.checkState()
+            #expect(claim.id == own.id)
+        }
+        // Its engine is gone: now the other may have the ROOT, and finds what was left.
+        try other.recover(forget: { _ in }, failed: { _, _ in })
+        #expect(try other.record(own.id)?.status == .exited)
+        try store.recover(forget: { _ in }, failed: { _, _ in })
+    }
+}
