@@ -60,7 +60,9 @@ import Testing
             let outcome = try minirun.invoke(["build", "-t", "seen"] + options + [minirun.path("context")])
             #expect(outcome.code == 0 && outcome.err.components(of: "CACHED") == 1, "\(outcome)")
             seen.insert(try minirun("run", "--rm", "seen", "cat", "/made").out)
-            #expect(try minirun.invoke(["build"] + options + [minirun.path("context")]).err.components(of: "CACHED") == 2)
+            #expect(
+                try minirun.invoke(["build"] + options + [minirun.path("context")]).err.components(of: "CACHED") == 2
+            )
         }
         #expect(seen.count == 4)
     }
