@@ -84,7 +84,7 @@ import Testing
         let first = try Session(minirun, ["build", minirun.path("context")])
         #expect(eventually(15_000) { !HostProcesses.marked(mark).isEmpty })
         let second = try Session(minirun, ["build", "--progress=plain", minirun.path("other")])
-        second.expect("[2/2] RUN")
+        second.expect("2/2] RUN")
         second.signal(SIGINT)
         #expect(try second.wait(seconds: 15).code == 130)
         first.signal(SIGTERM)

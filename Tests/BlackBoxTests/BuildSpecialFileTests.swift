@@ -107,6 +107,8 @@ import Testing
         try make(kind, "odd")
         let outcome = try build("-t", "made")
         if [.socket, .linkOut, .linkOutUpwards, .linkToDevice, .linkToItself, .hugeHole].contains(kind),
+            // With --parents a link stays one.
+            !instruction.contains("--parents") || [.socket, .hugeHole].contains(kind),
             instruction.contains("odd ") || instruction.contains("=odd")
         {
             #expect(outcome.code == 1, "\(outcome)")
@@ -133,7 +135,6 @@ import Testing
             FROM busybox
             COPY --from=odd /o /x
             COPY --from=odd /o/pipe /y
-            ADD --from=odd /o/pipe /z
             RUN --mount=type=bind,from=odd,source=/o/pipe,target=/m test -p /m
 
             """
@@ -146,7 +147,7 @@ import Testing
                 "made",
                 "sh",
                 "-c",
-                "test -p /x/pipe && test -p /y && test -p /z && readlink /x/up"
+                "test -p /x/pipe && test -p /y && readlink /x/up"
             ).code == 0
         )
     }

@@ -188,7 +188,7 @@ import Testing
         )
         try bundle.writeConfiguration()
         let launched = try Launched(
-            ["prlimit", "--nofile=64:64", "--"] + bundle.command(["run", "--bundle", bundle.folder, bundle.id])
+            ["prlimit", "--nofile=64:1024", "--"] + bundle.command(["run", "--bundle", bundle.folder, bundle.id])
         )
         launched.closeInput()
         try launched.wait()
