@@ -9,7 +9,7 @@ extension LaunchPlan {
         if let personality = spec.linux.personality { steps.append(.personality(try personality.number)) }
         if let policy = spec.linux.memoryPolicy { steps.append(try .memoryPolicy(policy)) }
         if let scheduler = process.scheduler { steps.append(.scheduler(scheduler)) }
-        if let priority = process.ioPriority { steps.append(.ioPriority(priority)) }
+        if let priority = process.ioPriority { steps.append(try .ioPriority(priority)) }
         for limit in process.rlimits {
             guard let type = LaunchPlan.limits[limit.type] else {
                 throw EngineError(.invalid, "unknown resource limit \"\(limit.type)\"")
@@ -119,8 +119,11 @@ extension LaunchStep {
         return .scheduler(bytes, name: scheduler.policy.rawValue)
     }
 
-    /// The class is in the top three of sixteen bits (ioprio_set(2)).
-    static func ioPriority(_ priority: RuntimeSpec.IOPriority) -> LaunchStep {
+    /// The class is in the top three of sixteen bits (ioprio_set(2)); a level that reached into them would make it another class.
+    static func ioPriority(_ priority: RuntimeSpec.IOPriority) throws(EngineError) -> LaunchStep {
+        guard (0..<1 << 13).contains(priority.priority) else {
+            throw EngineError(.invalid, "ioPriority: \(priority.priority) is no priority: 0 to 7 are")
+        }
         let value = priority.class.number << 13 | Int32(priority.priority)
         return .ioPriority(value, name: "\(priority.class.rawValue) \(priority.priority)")
     }
