@@ -50,11 +50,13 @@ extension ImageIndex {
     private static let platformLimit = 1000
 
     /// Throws where an image's index has more manifests than any would: each is read, and those of many indexes may be the same.
+    /// One that it names many times counts once.
     package func checkSize() throws(EngineError) {
-        guard manifests.count <= ImageIndex.platformLimit else {
+        let count = Set(manifests.map(\.digest)).count
+        guard count <= ImageIndex.platformLimit else {
             throw EngineError(
                 .invalid,
-                "an index of \(manifests.count) manifests: at most \(ImageIndex.platformLimit) are allowed"
+                "an index of \(count) manifests: at most \(ImageIndex.platformLimit) are allowed"
             )
         }
     }
