@@ -12,17 +12,16 @@ package struct FileLock: ~Copyable, Sendable {
     /// Opens a lock file that is there, else creates it. Not in one call: that would create what a link to nothing leads to.
     private static func open(_ path: String) throws(SystemError) -> FileDescriptor {
         do { return try FileDescriptor.open(path, flags) } catch {
-            if error.code != ENOENT { throw error }
+            if ![ENOENT, ELOOP, ENXIO].contains(error.code) { throw error }
         }
         do { return try FileDescriptor.open(path, flags | O_CREAT | O_NOFOLLOW, mode: 0o600) } catch {
-            if error.code != ELOOP { throw error }
+            if ![ELOOP, ENXIO].contains(error.code) { throw error }
         }
-        // A link that leads nowhere: nobody can have locked anything through it. Alone, so that of two who find it the second
-        // does not remove what the first has put there.
+        // A link that leads nowhere, or a socket: nobody can have locked anything through it. Alone, so that of two who find it
+        // the second does not remove what the first has put there.
         let folder = try FileLock(folder: Files.parent(of: path), .exclusive)
-        if (try? FileStatus.of(path))?.kind == .symbolicLink, !FileStatus.leadsSomewhere(path) {
-            try Files.remove(path)
-        }
+        let kind = (try? FileStatus.of(path))?.kind
+        if kind == .socket || kind == .symbolicLink && !FileStatus.leadsSomewhere(path) { try Files.remove(path) }
         _ = consume folder
         return try FileDescriptor.open(path, flags | O_CREAT | O_NOFOLLOW, mode: 0o600)
     }
@@ -54,8 +53,13 @@ package struct FileLock: ~Copyable, Sendable {
         do throws(SystemError) {
             file = try creating ? open(path) : FileDescriptor.open(path, flags)
         } catch {
-            if !creating, error.code == ENOENT { return nil }
-            throw error
+            if creating { throw error }
+            switch error.code {
+            case ENOENT: return nil
+            // The name is there, and nothing that could be locked.
+            case ELOOP, ENXIO: file = try open(path)
+            default: throw error
+            }
         }
         if flock(file.raw, (mode == .shared ? LOCK_SH : LOCK_EX) | LOCK_NB) == 0 { return FileLock(owning: file) }
         if errno == EWOULDBLOCK { return nil }

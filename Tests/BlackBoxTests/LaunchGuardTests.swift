@@ -107,18 +107,22 @@ import Testing
         let script = "umask; stat -c '%a %n' / /etc /etc/hosts /etc/resolv.conf /etc/hostname /dev /proc /tmp /new /w"
         try minirun.write(
             "context/Dockerfile",
-            "FROM \(Fixtures.busybox)\nRUN mkdir /new\nWORKDIR /w\nCOPY Dockerfile /x\n"
+            "FROM busybox\nRUN mkdir /new\nWORKDIR /w\nCOPY Dockerfile /x\n"
         )
         func listing(_ mask: String, _ engine: Minirun) throws -> String {
             let steps = [
+                engine.command(["load", "-q", "-i", "\(Fixtures.folder)/busybox.docker.tar"]),
                 engine.command(["build", "-q", "--iidfile", engine.path("id"), minirun.path("context")]),
                 engine.command(["run", "--rm", "-u", "1000", "-w", "/made", "IMAGE", "sh", "-c", script]),
             ]
             let lines = steps.map { $0.map { "'\($0.replacing("'", with: "'\\''"))'" }.joined(separator: " ") }
-            let run = lines[1].replacing("'IMAGE'", with: "$(cat \(engine.path("id")))")
+            let run = lines[2].replacing("'IMAGE'", with: "$(cat \(engine.path("id")))")
             let outcome = Outcome(
                 try Subprocess.run(
-                    ["sh", "-c", "umask \(mask); \(lines[0]) >/dev/null && chmod 644 \(engine.path("id")) && \(run)"],
+                    [
+                        "sh", "-c",
+                        "umask \(mask); \(lines[0]) >/dev/null && \(lines[1]) >/dev/null && chmod 644 \(engine.path("id")) && \(run)",
+                    ],
                     environment: Minirun.environment(),
                     timeout: 120_000
                 )
