@@ -15,7 +15,8 @@ enum Commands {
             { ImagesCommand.verb }, { LoginCommand.verb }, { LogoutCommand.verb }, { SearchCommand.verb },
             { VersionCommand.verb }, { InfoCommand.verb },
             // The others; the help sorts them.
-            { BuilderPruneCommand.verb }, { ContainerInspectCommand.verb }, { ContainerPruneCommand.verb }, { HistoryCommand.verb },
+            { BuilderPruneCommand.verb }, { ContainerInspectCommand.verb }, { ContainerPruneCommand.verb },
+            { HistoryCommand.verb },
             { ImageDiffCommand.verb },
             { ImageExistsCommand.verb }, { ImageInspectCommand.verb }, { ImagePruneCommand.verb },
             { ImageVerifyCommand.verb }, { ImportCommand.verb }, { InspectCommand.verb }, { LoadCommand.verb },

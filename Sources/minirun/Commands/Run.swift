@@ -119,7 +119,11 @@ private final class IdentificationFile {
         }
         self.path = path
         do throws(SystemError) {
-            file = try FileDescriptor.open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: FileModes.forCaller(0o644))
+            file = try FileDescriptor.open(
+                path,
+                O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW,
+                mode: FileModes.forCaller(0o644)
+            )
         } catch {
             let reason = error.reason.lowercasedFirst
             throw EngineError(.failed, "failed to create the container ID file: open \(path): \(reason)")
@@ -147,7 +151,8 @@ private enum ReportOutput {
         case "text": self = .words
         case "json": self = .json
         case "": throw EngineError(.invalid, "--report: json, or a file's path, is to follow the =")
-        case let path: self = .file(try OutputFile(path, mode: FileModes.forCaller(0o644), purpose: "failed to write the report"))
+        case let path:
+            self = .file(try OutputFile(path, mode: FileModes.forCaller(0o644), purpose: "failed to write the report"))
         }
     }
 
