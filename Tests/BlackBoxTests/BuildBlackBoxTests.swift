@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// `build`, as a person uses it: the tutorial, its second time, and what goes wrong.
-@Suite(.enabled(if: Minirun.isEnabled), .timeLimit(.minutes(5))) struct BuildBlackBoxTests {
+@Suite(.enabled(if: Minirun.isEnabled), .timeLimit(.minutes(20))) struct BuildBlackBoxTests {
     let minirun: Minirun
     init() throws { minirun = try Minirun() }
 

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// The build cache as a person meets it: `builder prune`, and what `system df` and `system prune` say of it.
-@Suite(.enabled(if: Minirun.isEnabled), .timeLimit(.minutes(5))) struct BuildCacheTests {
+@Suite(.enabled(if: Minirun.isEnabled), .timeLimit(.minutes(20))) struct BuildCacheTests {
     let minirun: Minirun
 
     init() throws {

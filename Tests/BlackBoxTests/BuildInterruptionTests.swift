@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// A signal ends a build, whatever its steps write and whoever reads that.
-@Suite(.enabled(if: Minirun.isEnabled), .timeLimit(.minutes(5))) struct BuildInterruptionTests {
+@Suite(.enabled(if: Minirun.isEnabled), .timeLimit(.minutes(20))) struct BuildInterruptionTests {
     let minirun: Minirun
     /// In the environment of every step.
     let mark: String

@@ -5,7 +5,7 @@ import Testing
 
 /// CVE-2025-0495: a password is in the file that the person's client keeps, and nowhere else: in no output, report, plan, log,
 /// image or record.
-@Suite(.serialized, .enabled(if: Minirun.isEnabled), .timeLimit(.minutes(5))) struct CanaryTests {
+@Suite(.serialized, .enabled(if: Minirun.isEnabled), .timeLimit(.minutes(20))) struct CanaryTests {
     private static let user = "anna-canary"
     private static let password = "canary-5f1e77d0"
     /// The password, and what an Authorization header makes of both.

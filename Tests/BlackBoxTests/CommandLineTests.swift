@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// What a caller meets at the command line: names of the program, places, output that cannot be written, files that are asked for.
-@Suite(.enabled(if: Minirun.isEnabled), .timeLimit(.minutes(3))) struct CommandLineTests {
+@Suite(.enabled(if: Minirun.isEnabled), .timeLimit(.minutes(20))) struct CommandLineTests {
     let minirun: Minirun
     init() throws { minirun = try Minirun() }
 

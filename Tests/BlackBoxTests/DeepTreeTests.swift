@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// A container makes folders as deep as it likes, and the engine works with as many descriptors as it got.
-@Suite(.enabled(if: Minirun.isEnabled), .timeLimit(.minutes(10))) struct DeepTreeTests {
+@Suite(.enabled(if: Minirun.isEnabled), .timeLimit(.minutes(20))) struct DeepTreeTests {
     let minirun: Minirun
     init() throws {
         minirun = try Minirun()

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// A disk that fails (EIO): one clear line, nothing half-visible, and with a disk that works the next command does.
-@Suite(.serialized, .enabled(if: Minirun.isEnabled), .timeLimit(.minutes(10))) struct DiskErrorTests {
+@Suite(.serialized, .enabled(if: Minirun.isEnabled), .timeLimit(.minutes(20))) struct DiskErrorTests {
     let minirun: Minirun
     init() throws {
         minirun = try Minirun()

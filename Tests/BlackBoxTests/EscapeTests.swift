@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// Attacks that other engines fell for, one test for each; named after `security-cases`.
-@Suite(.enabled(if: Minirun.isEnabled), .timeLimit(.minutes(3))) struct EscapeTests {
+@Suite(.enabled(if: Minirun.isEnabled), .timeLimit(.minutes(20))) struct EscapeTests {
     let minirun: Minirun
     init() throws { minirun = try Minirun() }
 

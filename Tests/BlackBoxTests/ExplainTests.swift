@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// `--explain`: what would be done, for anybody who can read the image.
-@Suite(.enabled(if: Minirun.isEnabled), .timeLimit(.minutes(3))) struct ExplainTests {
+@Suite(.enabled(if: Minirun.isEnabled), .timeLimit(.minutes(20))) struct ExplainTests {
     let minirun: Minirun
     init() throws { minirun = try Minirun() }
 

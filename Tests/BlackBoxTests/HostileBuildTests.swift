@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// Dockerfiles and contexts that ask for more than there is.
-@Suite(.enabled(if: Minirun.isEnabled), .timeLimit(.minutes(5))) struct HostileBuildTests {
+@Suite(.enabled(if: Minirun.isEnabled), .timeLimit(.minutes(20))) struct HostileBuildTests {
     let minirun: Minirun
     init() throws { minirun = try Minirun() }
 

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// The verbs on images in docker's words, where they are not those of a plain success.
-@Suite(.serialized, .enabled(if: Minirun.isEnabled), .timeLimit(.minutes(5))) struct ImageVerbTests {
+@Suite(.serialized, .enabled(if: Minirun.isEnabled), .timeLimit(.minutes(20))) struct ImageVerbTests {
     private let minirun: Minirun
 
     init() throws { minirun = try Minirun() }

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// A default container beside one of podman's (Debian's, as root): nothing of ours may be weaker.
-@Suite(.serialized, .enabled(if: Minirun.isEnabled), .timeLimit(.minutes(5))) struct IsolationTests {
+@Suite(.serialized, .enabled(if: Minirun.isEnabled), .timeLimit(.minutes(20))) struct IsolationTests {
     let ours: GuestReport
     let theirs: GuestReport
 

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// What protects the host from a container even where something around the engine is not as it should be.
-@Suite(.enabled(if: Minirun.isEnabled), .timeLimit(.minutes(5))) struct LaunchGuardTests {
+@Suite(.enabled(if: Minirun.isEnabled), .timeLimit(.minutes(20))) struct LaunchGuardTests {
     let minirun: Minirun
     init() throws { minirun = try Minirun() }
 

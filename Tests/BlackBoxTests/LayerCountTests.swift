@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// Images of many layers: what the kernel can stack runs, what it cannot is refused, and nothing ends by a signal.
-@Suite(.enabled(if: Minirun.isEnabled), .timeLimit(.minutes(5))) struct LayerCountTests {
+@Suite(.enabled(if: Minirun.isEnabled), .timeLimit(.minutes(20))) struct LayerCountTests {
     /// 1 and 127 fit into mount(2)'s page of options, 229 and 230 are about what does, 500 is the most that overlayfs takes.
     @Test(arguments: [1, 127, 128, 229, 230, 499, 500])
     func whatTheKernelStacks(count: Int) throws {

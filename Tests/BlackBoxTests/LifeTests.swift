@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// A container from its name to its removal, and what is told of it at the end.
-@Suite(.enabled(if: Minirun.isEnabled), .timeLimit(.minutes(3))) struct LifeTests {
+@Suite(.enabled(if: Minirun.isEnabled), .timeLimit(.minutes(20))) struct LifeTests {
     let minirun: Minirun
     init() throws { minirun = try Minirun() }
 

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// Limits that bite: memory, processes, processor time, ulimits, sysctls.
-@Suite(.enabled(if: Minirun.isEnabled), .timeLimit(.minutes(3))) struct LimitTests {
+@Suite(.enabled(if: Minirun.isEnabled), .timeLimit(.minutes(20))) struct LimitTests {
     let minirun: Minirun
     init() throws { minirun = try Minirun() }
 

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// `manifest inspect` beside docker's client, which needs no daemon for it. Tools parse what it prints.
-@Suite(.serialized, .enabled(if: Minirun.isEnabled), .timeLimit(.minutes(5))) struct ManifestInspectTests {
+@Suite(.serialized, .enabled(if: Minirun.isEnabled), .timeLimit(.minutes(20))) struct ManifestInspectTests {
     private let minirun: Minirun
     private let registry: RegistryServer
     private let environment: [String: String]

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// `-v`, `--mount`, `--tmpfs`, `--shm-size`, `--device`.
-@Suite(.enabled(if: Minirun.isEnabled), .timeLimit(.minutes(3))) struct MountTests {
+@Suite(.enabled(if: Minirun.isEnabled), .timeLimit(.minutes(20))) struct MountTests {
     let minirun: Minirun
     init() throws { minirun = try Minirun() }
 

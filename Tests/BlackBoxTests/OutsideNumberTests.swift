@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// Users, times and numbers that an image or a caller gives, at and beyond the ends of what holds them.
-@Suite(.enabled(if: Minirun.isEnabled), .timeLimit(.minutes(3))) struct OutsideNumberTests {
+@Suite(.enabled(if: Minirun.isEnabled), .timeLimit(.minutes(20))) struct OutsideNumberTests {
     let minirun: Minirun
     init() throws { minirun = try Minirun() }
 

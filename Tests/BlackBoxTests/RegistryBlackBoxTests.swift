@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// `pull` and `run` that pulls, with Debian's docker-registry.
-@Suite(.serialized, .enabled(if: Minirun.isEnabled), .timeLimit(.minutes(5))) struct RegistryBlackBoxTests {
+@Suite(.serialized, .enabled(if: Minirun.isEnabled), .timeLimit(.minutes(20))) struct RegistryBlackBoxTests {
     let minirun: Minirun
     let registry: RegistryServer
 

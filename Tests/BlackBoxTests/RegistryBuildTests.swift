@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// A build whose bases come from a registry, Debian's docker-registry.
-@Suite(.serialized, .enabled(if: Minirun.isEnabled), .timeLimit(.minutes(5))) struct RegistryBuildTests {
+@Suite(.serialized, .enabled(if: Minirun.isEnabled), .timeLimit(.minutes(20))) struct RegistryBuildTests {
     let minirun: Minirun
     let registry: RegistryServer
 

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// `push` and `login`, with Debian's docker-registry and other engines' clients beside them.
-@Suite(.serialized, .enabled(if: Minirun.isEnabled), .timeLimit(.minutes(5))) struct RegistryPushTests {
+@Suite(.serialized, .enabled(if: Minirun.isEnabled), .timeLimit(.minutes(20))) struct RegistryPushTests {
     let minirun: Minirun
     let registry: RegistryServer
 

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// What a person sees of `run`: the program's code, its words, and the engine's own where it cannot be started.
-@Suite(.enabled(if: Minirun.isEnabled), .timeLimit(.minutes(3))) struct RunTests {
+@Suite(.enabled(if: Minirun.isEnabled), .timeLimit(.minutes(20))) struct RunTests {
     let minirun: Minirun
     init() throws { minirun = try Minirun() }
 

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// Capabilities, filters, privileges: what the options give and take.
-@Suite(.enabled(if: Minirun.isEnabled), .timeLimit(.minutes(3))) struct SecurityTests {
+@Suite(.enabled(if: Minirun.isEnabled), .timeLimit(.minutes(20))) struct SecurityTests {
     let minirun: Minirun
     init() throws { minirun = try Minirun() }
 

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// Containers that run on layers which are images (`--storage-driver erofs`).
-@Suite(.enabled(if: Minirun.isEnabled), .timeLimit(.minutes(3))) struct StorageDriverTests {
+@Suite(.enabled(if: Minirun.isEnabled), .timeLimit(.minutes(20))) struct StorageDriverTests {
     let minirun: Minirun
     init() throws { minirun = try Minirun() }
 

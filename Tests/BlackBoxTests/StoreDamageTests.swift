@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// Damage of every kind is found, named, and mended where it can be.
-@Suite(.enabled(if: Minirun.isEnabled), .timeLimit(.minutes(10))) struct StoreDamageTests {
+@Suite(.enabled(if: Minirun.isEnabled), .timeLimit(.minutes(20))) struct StoreDamageTests {
     let minirun: Minirun
     init() throws {
         minirun = try Minirun()

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// The size budget: what was used longest ago goes, and nothing that is needed.
-@Suite(.enabled(if: Minirun.isEnabled), .timeLimit(.minutes(10))) struct StoreLimitTests {
+@Suite(.enabled(if: Minirun.isEnabled), .timeLimit(.minutes(20))) struct StoreLimitTests {
     let minirun: Minirun
     init() throws { minirun = try Minirun() }
 

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// The verbs that look after the store.
-@Suite(.enabled(if: Minirun.isEnabled), .timeLimit(.minutes(10))) struct StoreVerbTests {
+@Suite(.enabled(if: Minirun.isEnabled), .timeLimit(.minutes(20))) struct StoreVerbTests {
     let minirun: Minirun
     init() throws { minirun = try Minirun() }
 
@@ -103,6 +103,8 @@ import Testing
 
     @Test func whatPruneSaysIsWhatTheDiskGets() throws {
         try load("one", number: 1)
+        // The folders and locks that a first prune makes are no part of what the second frees.
+        #expect(try minirun("system", "prune", "-f").code == 0)
         let before = try du()
         let outcome = try minirun("system", "prune", "-af")
         #expect(outcome.out.contains("untagged: one:latest"))

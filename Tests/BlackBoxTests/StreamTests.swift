@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// Descriptors 0 to 2: the program has the caller's own, and nothing stands in between.
-@Suite(.enabled(if: Minirun.isEnabled), .timeLimit(.minutes(3))) struct StreamTests {
+@Suite(.enabled(if: Minirun.isEnabled), .timeLimit(.minutes(20))) struct StreamTests {
     let minirun: Minirun
     init() throws { minirun = try Minirun() }
 

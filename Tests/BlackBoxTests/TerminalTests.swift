@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// `-t`: a terminal inside, and the caller's own as it was on every way out.
-@Suite(.enabled(if: Minirun.isEnabled), .timeLimit(.minutes(3))) struct TerminalTests {
+@Suite(.enabled(if: Minirun.isEnabled), .timeLimit(.minutes(20))) struct TerminalTests {
     let minirun: Minirun
     init() throws { minirun = try Minirun() }
 
@@ -233,7 +233,7 @@ extension String {
 }
 
 /// Signals to the engine reach the program.
-@Suite(.enabled(if: Minirun.isEnabled), .timeLimit(.minutes(3))) struct SignalTests {
+@Suite(.enabled(if: Minirun.isEnabled), .timeLimit(.minutes(20))) struct SignalTests {
     let minirun: Minirun
     init() throws { minirun = try Minirun() }
 

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// Images in the store and containers after their runs, through the verbs that a person types.
-@Suite(.enabled(if: Minirun.isEnabled), .timeLimit(.minutes(5))) struct VerbTests {
+@Suite(.enabled(if: Minirun.isEnabled), .timeLimit(.minutes(20))) struct VerbTests {
     let minirun: Minirun
     init() throws { minirun = try Minirun() }
 

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// An image's `VOLUME` and `-v /path`: a folder of the container's own, which goes with it.
-@Suite(.enabled(if: Minirun.isEnabled), .timeLimit(.minutes(3))) struct VolumeTests {
+@Suite(.enabled(if: Minirun.isEnabled), .timeLimit(.minutes(20))) struct VolumeTests {
     let minirun: Minirun
     init() throws { minirun = try Minirun() }
 
@@ -92,7 +92,7 @@ import Testing
 }
 
 /// /etc/hosts, /etc/hostname, /etc/resolv.conf, and what a container is called.
-@Suite(.enabled(if: Minirun.isEnabled), .timeLimit(.minutes(3))) struct NameTests {
+@Suite(.enabled(if: Minirun.isEnabled), .timeLimit(.minutes(20))) struct NameTests {
     let minirun: Minirun
     init() throws { minirun = try Minirun() }
 
