@@ -71,7 +71,7 @@ import Testing
             #"{"linux":{"seccomp":{"defaultAction":"SCMP_ACT_ERRNO","flags":["X"]}}}"#,
             #"{"linux":{"seccomp":{"defaultAction":"SCMP_ACT_ERRNO","architectures":["X"]}}}"#,
             #"{"linux":{"seccomp":{"defaultAction":"SCMP_ACT_ERRNO","syscalls":[{"names":["a"],"action":"X"}]}}}"#,
-            #"{"linux":{"seccomp":{"defaultAction":0}}}"#, #"{"linux":{"seccomp":{}}}"#,
+            #"{"linux":{"seccomp":{"defaultAction":0}}}"#,
             #"{"linux":{"devices":[{"path":"/dev/x","type":"X","major":1,"minor":1}]}}"#,
             #"{"linux":{"resources":{"devices":[{"allow":true,"type":"X"}]}}}"#,
             #"{"linux":{"resources":{"devices":[{"allow":true,"access":"X"}]}}}"#,

@@ -35,7 +35,7 @@ enum HumanReadable {
     /// `About a minute`, `3 weeks`.
     static func duration(seconds: Int64) -> String {
         let minutes = seconds / 60
-        let hours = (seconds + 1800) / 3600
+        let hours = seconds / 3600 + (seconds % 3600 >= 1800 ? 1 : 0)
         switch seconds {
         case ..<1: return "Less than a second"
         case 1: return "1 second"
