@@ -74,9 +74,9 @@ import Testing
         throws
     {
         let good = try Self.input(way)
-        var random = SeededGenerator(state: UInt64(way.rawValue.utf8.reduce(7) { $0 &* 31 &+ Int($1) }))
+        var random = SeededGenerator(state: way.rawValue.utf8.reduce(7 as UInt64) { $0 &* 31 &+ UInt64($1) })
         var refused = 0
-        for round in 0..<24 {
+        for round in 0..<8 {
             var bytes = good
             if round % 2 == 0 {
                 bytes = Array(good.prefix(Int.random(in: 0..<good.count, using: &random)))
@@ -96,7 +96,12 @@ import Testing
                 refused += 1
                 #expect(error is EngineError || error is SystemError, "\(error)")
                 // An import that is a tar but no layer is an image all the same: it is found when it is unpacked.
-                if !way.isImport { #expect(try fixture.names() == [] && fixture.blobs() == []) }
+                // Blobs that were whole have no name, and go with the next collection.
+                if !way.isImport {
+                    #expect(try fixture.names() == [])
+                    _ = try fixture.collect()
+                    #expect(try fixture.blobs() == [])
+                }
             }
             #expect(Self.descriptors(in: fixture.scratch.path) == [], "round \(round)")
             #expect(try fixture.temporaries().filter { !$0.hasSuffix(".lock") } == [], "round \(round)")

@@ -15,7 +15,7 @@ import Testing
             for number in 0..<depth {
                 path += "\(number % 10)/"
                 try writer.folder(path)
-                if number % 100 == 99 { try writer.file(path + "file", text) }
+                if number % 100 == 99 { try writer.file(path + "+file", text) }
             }
         }
     }
@@ -64,7 +64,9 @@ import Testing
         let sink = CountingSink(folder.path)
         _ = try LayerPacker.pack(layer, to: sink)
         #expect(sink.most <= 4, "\(sink.most)")
-        #expect(sink.bytes == tar)
+        // In the order of the names, as the archive is; two megabytes of numbers would say nothing.
+        let isSame = sink.bytes == tar
+        #expect(isSame)
     }
 
     /// In the order of the names, and back up again.

@@ -147,7 +147,7 @@ import Testing
                 members[position].content.removeLast(512)
             }
         },
-        .members("a manifest that is an index as well", "ambiguous", oci: true) { members, parts in
+        .members("a manifest that is an index as well", "and is not: refused", oci: true) { members, parts in
             manifest(&members, parts) { String($0.dropLast()) + #","manifests":[]}"# }
         },
         .members("an index that is a manifest as well", "ambiguous", oci: true) { members, _ in

@@ -98,7 +98,7 @@ import Testing
         for weight in [0, 1, 9, 10, 100, 1000, 65535, .max] as [UInt64] {
             #expect(SystemdProperties.ioWeight(bfq: weight) >= 1)
         }
-        #expect(SystemdProperties.quotaPerSecond(18_446_744_073_709, 1) == .max)
+        #expect(SystemdProperties.quotaPerSecond(18_446_744_073_710, 1) == .max)
         #expect(SystemdProperties.quotaPerSecond(.max, 1) == .max)
         #expect(SystemdProperties.quotaPerSecond(50_001, 100_000) == 510_000)
         #expect(SystemdProperties.quotaPerSecond(50_000, 100_000) == 500_000)
