@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// config-linux.md, Control groups. On a machine with v1 hierarchies their files are looked at, else those of v2.
-@Suite(.enabled(if: BlackBox.isEnabled), .timeLimit(.minutes(5))) struct CgroupTests {
+@Suite(.enabled(if: BlackBox.isEnabled), .timeLimit(.minutes(20))) struct CgroupTests {
     let bundle: Bundle
     init() throws { bundle = try Bundle() }
 

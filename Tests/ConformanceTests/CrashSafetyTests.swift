@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// Runtimes that are killed, callers at the same time, state that is wrong.
-@Suite(.enabled(if: BlackBox.isEnabled), .timeLimit(.minutes(5))) struct CrashSafetyTests {
+@Suite(.enabled(if: BlackBox.isEnabled), .timeLimit(.minutes(20))) struct CrashSafetyTests {
     static let seed = Process.environment("MINIRUN_SEED").flatMap(UInt64.init) ?? 20_250
     static var rounds: Int { BlackBox.isLong ? 60 : 8 }
 

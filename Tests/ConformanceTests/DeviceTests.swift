@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// config-linux.md: devices, masked and read-only paths, sysctls, memory policy.
-@Suite(.enabled(if: BlackBox.isEnabled), .timeLimit(.minutes(5))) struct DeviceTests {
+@Suite(.enabled(if: BlackBox.isEnabled), .timeLimit(.minutes(20))) struct DeviceTests {
     let bundle: Bundle
     init() throws { bundle = try Bundle() }
 

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// config.md, POSIX-platform hooks, and their places in the lifecycle of runtime.md.
-@Suite(.enabled(if: BlackBox.isEnabled), .timeLimit(.minutes(5))) struct HookTests {
+@Suite(.enabled(if: BlackBox.isEnabled), .timeLimit(.minutes(20))) struct HookTests {
     let bundle: Bundle
     init() throws { bundle = try Bundle() }
 

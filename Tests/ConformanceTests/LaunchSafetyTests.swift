@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// What a container, or another one beside it, could reach while it is being made.
-@Suite(.enabled(if: BlackBox.isEnabled), .timeLimit(.minutes(5))) struct LaunchSafetyTests {
+@Suite(.enabled(if: BlackBox.isEnabled), .timeLimit(.minutes(20))) struct LaunchSafetyTests {
     let bundle: Bundle
     init() throws { bundle = try Bundle() }
 

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// config.md, Mounts, and the rootfs' propagation of config-linux.md.
-@Suite(.enabled(if: BlackBox.isEnabled), .timeLimit(.minutes(5))) struct MountTests {
+@Suite(.enabled(if: BlackBox.isEnabled), .timeLimit(.minutes(20))) struct MountTests {
     let bundle: Bundle
     init() throws { bundle = try Bundle() }
 

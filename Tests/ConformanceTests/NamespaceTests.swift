@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// config-linux.md: namespaces, user mappings, time offsets, network devices.
-@Suite(.enabled(if: BlackBox.isEnabled), .timeLimit(.minutes(5))) struct NamespaceTests {
+@Suite(.enabled(if: BlackBox.isEnabled), .timeLimit(.minutes(20))) struct NamespaceTests {
     let bundle: Bundle
     init() throws { bundle = try Bundle() }
 

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// runtime.md: create, start, kill and delete, one by one.
-@Suite(.enabled(if: BlackBox.isEnabled), .timeLimit(.minutes(5))) struct OperationTests {
+@Suite(.enabled(if: BlackBox.isEnabled), .timeLimit(.minutes(20))) struct OperationTests {
     let bundle: Bundle
     init() throws { bundle = try Bundle() }
 

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// Paths in a root that its owner may have prepared, or changes meanwhile: nothing of the host is mounted on, made or read.
-@Suite(.enabled(if: BlackBox.isEnabled), .timeLimit(.minutes(5))) struct PathSafetyTests {
+@Suite(.enabled(if: BlackBox.isEnabled), .timeLimit(.minutes(20))) struct PathSafetyTests {
     let bundle: Bundle
     init() throws { bundle = try Bundle() }
 

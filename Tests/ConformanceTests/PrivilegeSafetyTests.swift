@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// What a process of a container may do, also one that joined later.
-@Suite(.enabled(if: BlackBox.isEnabled), .timeLimit(.minutes(5))) struct PrivilegeSafetyTests {
+@Suite(.enabled(if: BlackBox.isEnabled), .timeLimit(.minutes(20))) struct PrivilegeSafetyTests {
     let bundle: Bundle
     init() throws { bundle = try Bundle() }
 

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// config.md, Process: its streams, folder, environment, program, limits, capabilities, scheduling and user.
-@Suite(.enabled(if: BlackBox.isEnabled), .timeLimit(.minutes(5))) struct ProcessTests {
+@Suite(.enabled(if: BlackBox.isEnabled), .timeLimit(.minutes(20))) struct ProcessTests {
     let bundle: Bundle
     init() throws { bundle = try Bundle() }
 

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// A container must not reach the runtime's own program, the host's folders by open descriptors, or its keys.
-@Suite(.enabled(if: BlackBox.isEnabled), .timeLimit(.minutes(5))) struct ProgramSafetyTests {
+@Suite(.enabled(if: BlackBox.isEnabled), .timeLimit(.minutes(20))) struct ProgramSafetyTests {
     // MARK: CVE-2019-5736
 
     /// The runtime under test as a copy in the bundle's folder: a naive one is overwritten by these tests.

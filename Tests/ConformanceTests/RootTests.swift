@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// bundle.md, and of config.md: the version, root, what is unknown and what is invalid; runtime-linux.md.
-@Suite(.enabled(if: BlackBox.isEnabled), .timeLimit(.minutes(5))) struct RootTests {
+@Suite(.enabled(if: BlackBox.isEnabled), .timeLimit(.minutes(20))) struct RootTests {
     let bundle: Bundle
     init() throws { bundle = try Bundle() }
 

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// config-linux.md, Seccomp.
-@Suite(.enabled(if: BlackBox.isEnabled), .timeLimit(.minutes(5))) struct SeccompTests {
+@Suite(.enabled(if: BlackBox.isEnabled), .timeLimit(.minutes(20))) struct SeccompTests {
     let bundle: Bundle
     init() throws { bundle = try Bundle() }
 

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// The same bundles on the runtime under test and on Debian's crun and runc. A difference that nobody explained fails.
-@Suite(.enabled(if: BlackBox.isEnabled), .timeLimit(.minutes(5))) struct SideBySideTests {
+@Suite(.enabled(if: BlackBox.isEnabled), .timeLimit(.minutes(20))) struct SideBySideTests {
     @Test(arguments: Scenario.all) func sameAsTheOthers(scenario: Scenario) throws {
         let runtimes = Self.runtimes
         let seen = try runtimes.map { try scenario.look(with: $0) }

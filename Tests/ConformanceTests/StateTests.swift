@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// runtime.md: the state of a container and the query of it.
-@Suite(.enabled(if: BlackBox.isEnabled), .timeLimit(.minutes(5))) struct StateTests {
+@Suite(.enabled(if: BlackBox.isEnabled), .timeLimit(.minutes(20))) struct StateTests {
     let bundle: Bundle
     init() throws { bundle = try Bundle() }
 

@@ -6,7 +6,7 @@ import Testing
 
 /// Limits of cgroup v2 that bite, and a part of the tree that is the container's own. Only where v2 has every controller:
 /// `Scripts/test-in-vm` runs these, `Scripts/test` leaves them out by their name on other machines.
-@Suite(.enabled(if: BlackBox.isEnabled), .serialized, .timeLimit(.minutes(5))) struct UnifiedLimitTests {
+@Suite(.enabled(if: BlackBox.isEnabled), .serialized, .timeLimit(.minutes(20))) struct UnifiedLimitTests {
     let bundle: Bundle
     init() throws { bundle = try Bundle() }
 

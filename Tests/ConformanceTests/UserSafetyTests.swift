@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// Who a process becomes, whatever numbers a configuration has and whatever lies in the place of /etc/passwd.
-@Suite(.enabled(if: BlackBox.isEnabled), .timeLimit(.minutes(5))) struct UserSafetyTests {
+@Suite(.enabled(if: BlackBox.isEnabled), .timeLimit(.minutes(20))) struct UserSafetyTests {
     let bundle: Bundle
     init() throws { bundle = try Bundle() }
 

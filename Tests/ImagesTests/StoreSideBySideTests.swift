@@ -6,7 +6,7 @@ import Testing
 @testable import Images
 
 /// A whole image's layers, of which none is finished before all are begun.
-@Suite(.enabled(if: isRoot, "not root"), .timeLimit(.minutes(2))) struct StoreSideBySideTests {
+@Suite(.enabled(if: isRoot, "not root"), .timeLimit(.minutes(20))) struct StoreSideBySideTests {
     /// A store whose mounts go with it.
     final class Shelf {
         let fixture: StoreFixture

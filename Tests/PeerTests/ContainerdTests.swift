@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// containerd's own client, which names the runtime's program with every container.
-@Suite(.enabled(if: PeerEngine.areEnabled), .serialized, .engine(.containerd), .withLogs, .timeLimit(.minutes(3)))
+@Suite(.enabled(if: PeerEngine.areEnabled), .serialized, .engine(.containerd), .withLogs, .timeLimit(.minutes(20)))
 struct ContainerdTests {
     let ctr: PeerEngine
     init() throws { ctr = try engine() }

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// dockerd and its containerd, with the runtime as `minirun`, the default one.
-@Suite(.enabled(if: PeerEngine.areEnabled), .serialized, .engine(.docker), .withLogs, .timeLimit(.minutes(3)))
+@Suite(.enabled(if: PeerEngine.areEnabled), .serialized, .engine(.docker), .withLogs, .timeLimit(.minutes(20)))
 enum DockerTests {}
 
 extension DockerTests {

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// podman, which starts the runtime for everything that a container goes through.
-@Suite(.enabled(if: PeerEngine.areEnabled), .serialized, .engine(.podman), .withLogs, .timeLimit(.minutes(3)))
+@Suite(.enabled(if: PeerEngine.areEnabled), .serialized, .engine(.podman), .withLogs, .timeLimit(.minutes(20)))
 enum PodmanTests {}
 
 extension PodmanTests {

@@ -42,7 +42,7 @@ import Testing
 
 extension OverHTTP {
     /// A registry that says of every piece that it has nothing, or more than there is.
-    @Suite(.timeLimit(.minutes(1))) struct UploadRangeTests {
+    @Suite(.timeLimit(.minutes(20))) struct UploadRangeTests {
         private static let server = """
             import sys
             from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer

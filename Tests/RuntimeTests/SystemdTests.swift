@@ -204,7 +204,7 @@ struct SystemdTests {
     }
 
     /// A manager for the user nobody, and as that user the tests of one.
-    @Test(.timeLimit(.minutes(2)))
+    @Test(.timeLimit(.minutes(20)))
     func userManager() throws {
         guard hierarchy.mode == .unified else {
             let error = #expect(throws: EngineError.self) {
