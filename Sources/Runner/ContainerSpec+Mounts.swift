@@ -1,3 +1,4 @@
+import LinuxSystem
 import OCI
 
 extension ContainerSpec {
@@ -61,7 +62,7 @@ extension ContainerSpec {
             if case .volume(let copy) = request.kind { places.append((destination, request.readOnly, copy)) }
         }
         for path in configuration.volumes {
-            let destination = try ContainerSpec.checked(ContainerSpec.cleaned(path))
+            let destination = try ContainerSpec.checked(Files.absolute(path, from: "/"))
             if taken.insert(destination).inserted { places.append((destination, false, true)) }
         }
         return places.enumerated().map { index, place in
@@ -103,7 +104,7 @@ extension ContainerSpec {
         guard destination.isAbsolutePath else {
             throw EngineError(.invalid, "invalid mount path: '\(destination)' mount path must be absolute")
         }
-        let path = cleaned(destination)
+        let path = Files.absolute(destination)
         if path == "/" { throw EngineError(.invalid, "invalid specification: destination can't be '/'") }
         if path == "/proc" || path.hasPrefix("/proc/") && !RuntimeSpec.Mount.allowedInProc.contains(path) {
             throw EngineError(.invalid, "\"\(path)\" cannot be mounted because it is inside /proc")

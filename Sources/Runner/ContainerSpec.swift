@@ -1,3 +1,4 @@
+import LinuxSystem
 import OCI
 import Runtime
 
@@ -116,16 +117,7 @@ package struct ContainerSpec: Sendable {
     private var workingFolder: String {
         let path = options.workingFolder ?? configuration.workingDir
         // As docker cleans it: as text, so that `..` leads nowhere that a link could choose.
-        return ContainerSpec.cleaned(path)
-    }
-
-    /// A path without `.`, `..` and needless slashes, as text (Go's path.Clean of "/" and the path).
-    static func cleaned(_ path: String) -> String {
-        var parts: [Substring] = []
-        for part in path.split(separator: "/") where part != "." {
-            if part == ".." { _ = parts.popLast() } else { parts.append(part) }
-        }
-        return "/" + parts.joined(separator: "/")
+        return Files.absolute(path, from: "/")
     }
 
     /// docker's order: PATH, HOSTNAME, TERM; the image's; the caller's in place of these; HOME if none is set.
