@@ -147,6 +147,18 @@ import Testing
         #expect(try FileStatus.of(minirun.path("cid")).mode & 0o777 == 0o600)
     }
 
+    @Test(arguments: ["--iidfile", "--metadata-file"]) func filesOfABuildKeepTheMask(option: String) throws {
+        try minirun.write("context/Dockerfile", "FROM scratch\nLABEL a=b\n")
+        let words = minirun.command(["build", "-q", option, minirun.path("result"), minirun.path("context")])
+        let result = try Subprocess.run(
+            ["sh", "-c", "umask 077; exec \"$@\"", "sh"] + words,
+            environment: Minirun.environment(),
+            timeout: 60_000
+        )
+        #expect(result.status == .exited(0), "\(result.errorText)")
+        #expect(try FileStatus.of(minirun.path("result")).mode & 0o777 == 0o600)
+    }
+
     // MARK: a program that cannot start
 
     @Test(arguments: ["#!/no/interpreter\n", "#! /no/interpreter -x\n"]) func aMissingInterpreterIsNamed(text: String)

@@ -11,7 +11,8 @@ final class ResultFile {
     init(_ path: String) throws(SystemError) {
         let flags = O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY
         // ENXIO: a pipe that nobody reads.
-        let raw = try retrying("writing to", path) { linux_openat(AT_FDCWD, path, flags | O_CLOEXEC, 0o644) }
+        let mode = FileModes.forCaller(0o644)
+        let raw = try retrying("writing to", path) { linux_openat(AT_FDCWD, path, flags | O_CLOEXEC, mode) }
         file = FileDescriptor(owning: raw)
         self.path = path
     }
@@ -29,7 +30,7 @@ final class ResultFile {
     /// After a failure: an empty file would pass for a result.
     func remove() {
         guard let own = try? file.status(), own.kind == .file, let named = try? FileStatus.of(path),
-            own.device == named.device, own.inode == named.inode
+            own.isSame(as: named)
         else { return }
         try? Files.remove(path)
     }
