@@ -17,8 +17,8 @@ package struct Engine: Sendable {
     package let shim: String
     /// Told what did not work and did not keep a command from its work.
     package var warn: @Sendable (String) -> Void = { _ in }
-    /// Told what is being done, step by step.
-    package var debug: @Sendable (String) -> Void = { _ in }
+    /// Told what is being done, step by step; nil where nobody asks, and then no text is made of it.
+    package var debugOutput: (@Sendable (String) -> Void)?
 
     /// Where images come from that are not here; nil where none may be asked for.
     package var source: ImageSource?
@@ -67,6 +67,8 @@ package struct Engine: Sendable {
         guard container.status == .running else { return 0 }
         return try Cgroup(CgroupName(container: container.id), in: .current()).firstProcess() ?? 0
     }
+
+    func debug(_ message: @autoclosure () -> String) { debugOutput?(message()) }
 
     /// All containers whose records can be read, for lists; of the others a warning tells.
     package func readableContainers() throws -> [ContainerRecord] {

@@ -19,7 +19,7 @@ enum Installation {
         var engine = try Engine(root: root(globals), state: state(globals), shim: shim, driver: driver(globals))
         engine.warn = { Console.warn($0) }
         engine.images.unpackLimits = try unpackLimits()
-        if Console.level == .debug { engine.debug = { Console.debug($0) } }
+        if Console.level == .debug { engine.debugOutput = { Console.debug($0) } }
         return engine
     }
 
