@@ -21,18 +21,6 @@ package enum Clock {
         return now < deadline ? Int32(clamping: (deadline - now) / 1_000_000 + 1) : 0
     }
 
-    /// The processor time that a process has used, in nanoseconds (clock_getcpuclockid(3)); nil where it is gone.
-    package static func processors(of process: borrowing FileDescriptor) -> UInt64? {
-        guard let info = try? Files.readText("/proc/self/fdinfo/\(process.raw)"),
-            let line = info.split(separator: "\n").first(where: { $0.hasPrefix("Pid:") }),
-            let pid = line.split(whereSeparator: \.isWhitespace).last.flatMap({ pid_t($0) }), pid > 0
-        else { return nil }
-        var clock = clockid_t()
-        var time = timespec()
-        guard clock_getcpuclockid(pid, &clock) == 0, clock_gettime(clock, &time) == 0 else { return nil }
-        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
-    }
-
     private static func nanoseconds(_ clock: clockid_t) -> UInt64 {
         var time = timespec()
         clock_gettime(clock, &time)

@@ -105,8 +105,7 @@ extension Engine {
             shimPath: shim,
             streams: streams,
             terminal: options.terminal ? (options.interactive ? 0 : nil, 1) : nil,
-            forwardsSignals: request.forwardsSignals,
-            measures: request.reports
+            forwardsSignals: request.forwardsSignals
         )
     }
 

@@ -15,7 +15,7 @@ package struct Execution: ~Copyable {
     /// How it went. Times are CLOCK_MONOTONIC in nanoseconds, 0 where it did not come so far.
     package struct Ending: Sendable {
         package var status = ExitStatus.signalled(SIGKILL)
-        /// From `started` on where that was to be measured, else from the clone.
+        /// From `started` on.
         package var usage = Launch.Usage()
         package var launched: UInt64 = 0
         package var shimBegan: UInt64 = 0
@@ -38,7 +38,6 @@ package struct Execution: ~Copyable {
     /// Signals that came before there was somebody to send them to.
     private var early: [CInt] = []
     private var interrupts = 0
-    private let measures: Bool
     /// What the process had used of a processor when it became the program, in nanoseconds: its own way there.
     private var usedBefore: UInt64 = 0
     private var ending = Ending()
@@ -49,15 +48,13 @@ package struct Execution: ~Copyable {
     ///   - namespaces: those that the plan will ask for.
     ///   - cgroup: a cgroup v2 folder that exists, to clone the process into.
     ///   - forwardsSignals: signals that come meanwhile go to the container. They are held back from here on.
-    ///   - measures: the program's use of processors is wanted.
     init(
         namespaces: NamespaceFlags,
         cgroup: String?,
         shimPath: String,
         streams: StandardStreams,
         terminal: CallersTerminal?,
-        forwardsSignals: Bool,
-        measures: Bool = false
+        forwardsSignals: Bool
     ) throws {
         // Before the launch: from here on no signal ends this process before the container is cared for.
         let signals = try SignalDescriptor(forwardsSignals ? SignalDescriptor.forwardable : [])
@@ -70,7 +67,6 @@ package struct Execution: ~Copyable {
         self.signals = signals
         self.streams = streams
         self.terminal = terminal
-        self.measures = measures
         relay = nil
         pidfd = nil
         ending.launched = launched
@@ -146,9 +142,8 @@ package struct Execution: ~Copyable {
                 relay.resize()
             }
         case .started(let start):
-            // Both clocks at one moment: wall and processor time then speak of the same span.
-            if measures { usedBefore = Clock.processors(of: start.pidfd) ?? 0 }
-            ending.started = Clock.monotonic
+            usedBefore = start.used
+            ending.started = start.executed
             ending.shimBegan = start.shimBegan
             ending.barrierPassed = start.barrierPassed
             try started()

@@ -66,7 +66,7 @@
 
 #define LP_MAGIC 0x706d756eU
 // The shim refuses a plan of another version. Raise it with every change of meaning below.
-#define LP_VERSION 3U
+#define LP_VERSION 4U
 
 #define LP_TEXTS 5
 #define LP_NUMBERS 8
@@ -211,7 +211,8 @@ struct lp_message {
     int32_t status;
     uint32_t phase;      // of the plan whose step failed: 0 the monitor's, 1 the child's
     uint32_t remaining;  // LP_MESSAGE_FAILED: how many steps come after that one
-    uint64_t time[2];    // CLOCK_MONOTONIC in ns: [0] the monitor's first instruction, [1] the barrier was passed
+    uint64_t time[3];    // CLOCK_MONOTONIC in ns: [0] the monitor's first instruction, [1] the barrier was passed, [2] the exec
+    uint64_t used;       // LP_MESSAGE_STARTED: processor time in ns that the child had taken at time[2]
     uint64_t user_time;  // in microseconds
     uint64_t system_time;
     uint64_t peak_memory; // of the biggest process, in bytes

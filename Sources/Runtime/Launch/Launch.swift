@@ -21,9 +21,12 @@ package struct Launch: ~Copyable {
     package struct Start: ~Copyable {
         /// Of the container's first process.
         package let pidfd: FileDescriptor
-        /// CLOCK_MONOTONIC in ns: the shim's first instruction, and when it let the container pass the barrier.
+        /// CLOCK_MONOTONIC in ns: the shim's first instruction, when it let the container pass the barrier, and the exec.
         package let shimBegan: UInt64
         package let barrierPassed: UInt64
+        package let executed: UInt64
+        /// The processor time that the process had taken by then, in nanoseconds.
+        package let used: UInt64
     }
 
     /// What the container's processes used, as wait4(2) counts it.
@@ -108,7 +111,15 @@ package struct Launch: ~Copyable {
             if let carried { return .console(carried) }
         case LP_MESSAGE_STARTED:
             if let carried {
-                return .started(Start(pidfd: carried, shimBegan: message.time.0, barrierPassed: message.time.1))
+                return .started(
+                    Start(
+                        pidfd: carried,
+                        shimBegan: message.time.0,
+                        barrierPassed: message.time.1,
+                        executed: message.time.2,
+                        used: message.used
+                    )
+                )
             }
         case LP_MESSAGE_FAILED:
             return .failed(LaunchFailure(message, of: plan))
