@@ -101,6 +101,15 @@ package final class Session {
         return count > 0
     }
 
+    /// Whether it has ended by now; reads nothing.
+    package func hasEnded() -> Bool {
+        var status: Int32 = 0
+        if ended == nil, waitpid(pid, &status, WNOHANG) == pid {
+            ended = LinuxSystem.ExitStatus(waitStatus: status)
+        }
+        return ended != nil
+    }
+
     /// Waits for the end, and goes on reading meanwhile unless told not to.
     package func wait(seconds: Int = 20, reading: Bool = true, _ location: SourceLocation = #_sourceLocation) throws
         -> LinuxSystem.ExitStatus
@@ -108,12 +117,9 @@ package final class Session {
         if let ended { return ended }
         let deadline = Clock.monotonic + UInt64(seconds) * 1_000_000_000
         while Clock.monotonic < deadline {
-            var status: Int32 = 0
-            if waitpid(pid, &status, WNOHANG) == pid {
-                let end = LinuxSystem.ExitStatus(waitStatus: status)
-                ended = end
+            if hasEnded(), let ended {
                 while reading, read(until: Clock.monotonic + 50_000_000) {}
-                return end
+                return ended
             }
             if reading { _ = read(until: Clock.monotonic + 20_000_000) }
             usleep(5000)
