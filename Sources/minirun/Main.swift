@@ -42,6 +42,23 @@ struct Main {
             case .text(let text, let toStandardError):
                 if toStandardError { Console.complain(text) } else { Console.print(text) }
                 return toStandardError ? 1 : 0
+            case .completion(let words):
+                Console.print(Commands.table.completion(of: words, names: CompletionNames.all).text)
+                return 0
+            case .manPages(let folder):
+                let pages = Commands.table.manPages(
+                    version: Version.number,
+                    runtime: OCICommands.table,
+                    runtimeOptions: OCIGlobals.options
+                )
+                for page in pages {
+                    try Files.write("\(folder)/\(page.file)", Array(page.text.utf8), mode: 0o644)
+                    for link in page.links {
+                        try Files.remove("\(folder)/\(link)")
+                        try Link.create("\(folder)/\(link)", to: page.file)
+                    }
+                }
+                return 0
             case .verb(let verb, let parsed):
                 if verb.forms.contains("run") { helpPath = parsed.path }
                 let globals = parsed.globals

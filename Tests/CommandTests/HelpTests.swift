@@ -119,6 +119,7 @@ import Testing
                   system      Manage minirun
 
                 Commands:
+                  completion  Print a completion script for a shell
                   history     Show the history of an image
                   import      Import the contents from a tarball to create a filesystem image
                   inspect     Return low-level information on containers and images
@@ -147,28 +148,11 @@ import Testing
         )
     }
 
+    /// A script holds nothing of the table: it asks the program.
     @Test(arguments: ["bash", "zsh", "fish"]) func completionScripts(_ shell: String) throws {
         let script = try help("completion", shell)
-        for word in ["sig-proxy", "container", "no-cache", "minirun images --format"] { #expect(script.contains(word)) }
-        #expect(!script.contains("dns-opt "))
-    }
-
-    static let completions: [([String], String)] = [
-        (["minirun", "ru"], "run"),
-        (["minirun", "container", "l"], "ls"),
-        (["minirun", "run", "--sig"], "--sig-proxy"),
-        (["minirun", "run", "--pull", ""], "always missing never"),
-        (["minirun", "--root", "/x", "image", "hi"], "history"),
-        (["minirun", "image", "history", "--no"], "--no-trunc"),
-        (["minirun", "completion", "z"], "zsh"),
-    ]
-
-    @Test(arguments: completions) func bashCompletes(_ words: [String], _ expected: String) throws {
-        let quoted = words.map { "'\($0)'" }.joined(separator: " ")
-        let probe = "COMP_WORDS=(\(quoted)); COMP_CWORD=\(words.count - 1); _minirun; echo \"${COMPREPLY[*]}\""
-        let script = try help("completion", "bash") + probe
-        let result = try Subprocess.run(["/bin/bash", "-c", script])
-        #expect(result.errorText == "")
-        #expect(result.outputText == expected + "\n")
+        #expect(script.contains("__complete") && script.contains("minirun") && !script.contains("sig-proxy"))
+        #expect(try help("completion", "--help").hasPrefix("Usage:  minirun completion bash|fish|zsh\n"))
+        #expect(try help("help", "completion") == help("completion", "-h"))
     }
 }

@@ -5,6 +5,10 @@ enum Invocation: Sendable {
     case text(String, toStandardError: Bool)
     /// `--version`.
     case version
+    /// `__complete`: what a shell's script asks for. The words up to the cursor.
+    case completion([String])
+    /// `__man FOLDER`: the man pages, for whoever installs.
+    case manPages(String)
 }
 
 extension CommandTable {
@@ -67,6 +71,8 @@ extension CommandTable {
         switch name {
         case "help": return try helpTopic(Array(words.dropFirst()), width: width)
         case "completion": return try completion(Array(words.dropFirst()))
+        case "__complete": return .completion(Array(words.dropFirst()))
+        case "__man" where words.count == 2: return .manPages(words[words.startIndex + 1])
         default: break
         }
         guard let group = group(name) else { throw .unknownVerb(name, program: program, path: program) }
@@ -119,11 +125,26 @@ extension CommandTable {
             )
         }
         if let group = group(form) { return .text(help(for: group), toStandardError: false) }
+        if form == "completion" { return .text(completionHelp, toStandardError: false) }
         throw CommandLineError(text: "unknown help topic: \(form)", exitCode: 1)
+    }
+
+    private var completionHelp: String {
+        """
+        Usage:  \(program) completion bash|fish|zsh
+
+        \(CommandTable.completionSummary)
+
+        To try it in a shell that runs:
+          bash, zsh:  source <(\(program) completion bash)
+          fish:       \(program) completion fish | source
+
+        """
     }
 
     private func completion(_ words: [String]) throws(CommandLineError) -> Invocation {
         let path = "\(program) completion"
+        if words.first == "--help" || words.first == "-h" { return .text(completionHelp, toStandardError: false) }
         guard words.count == 1 else {
             throw .arguments(.exactly(1), program: program, path: path, usage: "\(path) bash|fish|zsh")
         }

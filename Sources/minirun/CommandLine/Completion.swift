@@ -1,6 +1,38 @@
-/// Completion scripts: plain data for the shell, made from the same table as the parser. Only the names of images and
-/// containers are asked from the program when they are needed.
+/// Completion. The scripts are the same few lines whatever the table holds: they ask the program, by its inner verb `__complete`, for
+/// what can stand at the cursor, since only it knows its options, images and containers. The answer has docker's form: a line for
+/// each candidate, with a tab before its description, and a last one with a colon before what the shell is to do beside.
+struct Completion: Equatable, Sendable {
+    struct Candidate: Equatable, Sendable {
+        let text: String
+        var description = ""
+    }
+
+    /// What the shell does beside offering the candidates; cobra's numbers.
+    struct Directive: OptionSet, Sendable {
+        let rawValue: Int
+        /// No blank after what was completed.
+        static let noSpace = Directive(rawValue: 2)
+        /// No files.
+        static let noFiles = Directive(rawValue: 4)
+        /// Folders only.
+        static let folders = Directive(rawValue: 16)
+    }
+
+    var candidates: [Candidate] = []
+    var directive: Directive = .noFiles
+
+    var text: String {
+        candidates.map { candidate in
+            let description = Console.visible(candidate.description)
+            return candidate.text + (description.isEmpty ? "" : "\t\(description)") + "\n"
+        }.joined() + ":\(directive.rawValue)\n"
+    }
+}
+
 extension CommandTable {
+    static let shells = ["bash", "fish", "zsh"]
+    static let completionSummary = "Print a completion script for a shell"
+
     /// nil for a shell that it does not know.
     func completionScript(for shell: String) -> String? {
         switch shell {
@@ -11,10 +43,6 @@ extension CommandTable {
         }
     }
 
-    /// What lists images and containers for a shell.
-    var imageList: String { "\(program) images --format '{{.Repository}}:{{.Tag}}' 2>/dev/null" }
-    var containerList: String { "\(program) ps --all --format '{{.Names}}' 2>/dev/null" }
-
     /// Names and summaries that can follow the program (nil) or a group, sorted.
     func completions(in group: String?) -> [(name: String, summary: String)] {
         var words = verbs.filter { !$0.hidden }.compactMap { verb in
@@ -22,82 +50,110 @@ extension CommandTable {
         }
         if group == nil {
             words += groups.map { ($0.name, $0.summary) }
-            words += [("help", "Help about the command"), ("completion", "Print a completion script for a shell")]
+            words += [("help", "Help about the command"), ("completion", CommandTable.completionSummary)]
         }
         return words.sorted { $0.name < $1.name }
     }
 
+    /// bash splits words at "=" and ":", and puts a candidate in the place of the last piece alone: the pieces are joined before the
+    /// program is asked, and what stands before the last one is taken off its answers.
     private var bashCompletion: String {
-        let valued = CommandTable.globalOptions.filter(\.takesNextWord).flatMap(\.dashed)
-        var script = """
-            # bash completion for \(program)
-            _\(program)() {
-                local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} form= at=1 kind=
-                while ((at < COMP_CWORD)); do
-                    case ${COMP_WORDS[at]} in
-                    \(valued.joined(separator: "|"))) ((at++)) ;;
-                    -*) ;;
-                    *) form=${COMP_WORDS[at]}; break ;;
-                    esac
-                    ((at++))
-                done
-                case $form in
-                \(groups.map(\.name).joined(separator: "|")))
-                    if ((at + 1 < COMP_CWORD)); then form="$form ${COMP_WORDS[at+1]}"; fi ;;
-                esac
-                local words= options= image='' container=''
-                case $form in
-                '') words='\(completions(in: nil).map(\.name).joined(separator: " "))'
-                    options='\(CommandTable.globalOptions.flatMap(\.dashed).joined(separator: " ")) --help' ;;
-                completion) words='bash fish zsh' ;;
-
-            """
-        for group in groups {
-            script +=
-                "    \(group.name)) words='\(completions(in: group.name).map(\.name).joined(separator: " "))' ;;\n"
+        """
+        # bash completion for \(program)
+        _\(program)() {
+            local program=$1 current=$2 rest=${COMP_LINE:0:COMP_POINT} words=() line directive prefix at trimmed
+            type -P "$program" >/dev/null || program=\(program)
+            for ((at = 0; at < COMP_CWORD; at++)); do
+                trimmed=${rest#"${rest%%[![:space:]]*}"}
+                if ((at > 0)) && [[ $trimmed == "$rest" ]]; then
+                    words[-1]+=${COMP_WORDS[at]}
+                else
+                    words+=("${COMP_WORDS[at]}")
+                fi
+                rest=${trimmed#"${COMP_WORDS[at]}"}
+            done
+            trimmed=${rest#"${rest%%[![:space:]]*}"}
+            if [[ $trimmed == "$rest" && -n $rest ]]; then words[-1]+=$rest; else words+=("$trimmed"); fi
+            prefix=${words[-1]%"$current"}
+            local lines=()
+            mapfile -t lines < <("$program" __complete "${words[@]:1}" 2>/dev/null)
+            ((${#lines[@]})) || return
+            directive=${lines[-1]#:}
+            unset 'lines[-1]'
+            COMPREPLY=()
+            for line in "${lines[@]}"; do
+                line=${line%%$'\\t'*}
+                COMPREPLY+=("${line#"$prefix"}")
+            done
+            if ((directive & 2)); then compopt -o nospace; fi
+            if ((directive & 16)); then
+                compopt -o filenames
+                mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -d -- "$current")
+            elif ! ((directive & 4)); then
+                compopt -o filenames
+                mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -f -- "$current")
+            fi
         }
-        for verb in verbs where !verb.hidden {
-            let options = verb.options().filter(\.isShown)
-            script += "    \(verb.forms.map { "'\($0)'" }.joined(separator: "|")))\n"
-            script += "        options='\(options.flatMap(\.dashed).joined(separator: " ")) --help'\n"
-            script += "        kind=\(CommandTable.bashKind(verb.completes))\n"
-            let taking = options.filter(\.takesNextWord)
-            if !taking.isEmpty {
-                script += "        case $prev in\n"
-                for option in taking {
-                    let kind = option.valueKind.map(CommandTable.bashKind) ?? "none"
-                    script += "        \(option.dashed.joined(separator: "|"))) kind=\(kind); options= ;;\n"
-                }
-                script += "        esac\n"
-            }
-            script += "        ;;\n"
-        }
-        return script + """
-                esac
-                case $kind in
-                image) words=$(\(imageList)) ;;
-                container) words=$(\(containerList)) ;;
-                file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
-                directory) COMPREPLY=($(compgen -d -- "$cur")); return ;;
-                choice:*) words=${kind#choice:}; words=${words//,/ } ;;
-                esac
-                if [[ $cur == -* ]]; then words=$options; fi
-                COMPREPLY=($(compgen -W "$words" -- "$cur"))
-            }
-            complete -o bashdefault -F _\(program) \(program)
+        complete -F _\(program) \(program)
 
-            """
+        """
     }
 
-    private static func bashKind(_ kind: ValueKind) -> String {
-        switch kind {
-        case .image: "image"
-        case .container: "container"
-        case .file: "file"
-        case .directory: "directory"
-        case .choice(let words): "choice:" + words.joined(separator: ",")
-        default: "none"
+    private var zshCompletion: String {
+        """
+        #compdef \(program)
+        _\(program)() {
+            local program=${words[1]} line directive
+            local -a lines candidates options
+            (($+commands[$program])) || [[ -x $program ]] || program=\(program)
+            lines=("${(@f)$("$program" __complete "${(@Q)words[2,CURRENT-1]}" "${(Q)PREFIX}" 2>/dev/null)}")
+            ((${#lines})) || return 1
+            directive=${lines[-1]#:}
+            for line in "${(@)lines[1,-2]}"; do
+                if [[ $line == *$'\\t'* ]]; then
+                    candidates+=("${${line%%$'\\t'*}//:/\\\\:}:${line#*$'\\t'}")
+                else
+                    candidates+=("${line//:/\\\\:}")
+                fi
+            done
+            ((directive & 2)) && options=(-S '')
+            ((${#candidates})) && _describe -V \(program) candidates $options
+            if ((directive & 16)); then
+                compset -P '*[=:]'
+                _files -/
+            elif ! ((directive & 4)); then
+                compset -P '*[=:]'
+                _files
+            fi
         }
+        if [[ $funcstack[1] == _\(program) ]]; then _\(program) "$@"; else compdef _\(program) \(program); fi
+
+        """
+    }
+
+    private var fishCompletion: String {
+        """
+        # fish completion for \(program)
+        function __\(program)_complete
+            set -l words (commandline -opc) (commandline -ct)
+            set -l program $words[1]
+            type -q -- $program; or set program \(program)
+            set -l lines ($program __complete $words[2..] 2>/dev/null)
+            test (count $lines) -gt 0; or return
+            set -l directive (string replace : '' -- $lines[-1])
+            set -e lines[-1]
+            if test (count $lines) -gt 0
+                printf '%s\\n' $lines
+            end
+            if test (math "bitand($directive, 16)") -ne 0
+                __fish_complete_directories (commandline -ct)
+            else if test (math "bitand($directive, 4)") -eq 0
+                __fish_complete_path (commandline -ct)
+            end
+        end
+        complete -c \(program) -f -a '(__\(program)_complete)'
+
+        """
     }
 }
 

@@ -6,7 +6,9 @@ extension CommandTable {
             verb.hidden ? nil : CommandTable.shownName(of: verb, in: nil).map { (name: String($0), verb: verb) }
         }
         let common = listed.filter(\.verb.common).map { ($0.name, $0.verb.summary) }
-        let others = listed.filter { !$0.verb.common }.map { ($0.name, $0.verb.summary) }.sorted { $0.0 < $1.0 }
+        var others = listed.filter { !$0.verb.common }.map { ($0.name, $0.verb.summary) }
+        others.append(("completion", CommandTable.completionSummary))
+        others.sort { $0.0 < $1.0 }
         let managed = groups.map { ($0.name, $0.summary) }.sorted { $0.0 < $1.0 }
         let padding = CommandTable.padding((common + others + managed).map(\.0))
         var text = "Usage:  \(program) [OPTIONS] COMMAND\n\n\(summary)\n"
@@ -43,9 +45,13 @@ extension CommandTable {
         return text
     }
 
+    static func deferredNames(_ options: [Option]) -> [String] {
+        options.filter { $0.deferral?.reason.isEmpty == false }.map { "--\($0.name)" }.sorted()
+    }
+
     /// The names of docker's options that are known here and not carried out.
     private static func deferredLines(_ options: [Option], width: Int) -> String {
-        let names = options.filter { $0.deferral?.reason.isEmpty == false }.map { "--\($0.name)" }.sorted()
+        let names = deferredNames(options)
         if names.isEmpty { return "" }
         // As wide as the wrapping allows; it leaves room for what a table's column needs.
         let lines = TextWrapping.lines(names.joined(separator: ", "), width: width + 2)
@@ -81,7 +87,7 @@ extension CommandTable {
 
 extension Option {
     /// The help with the default at its end.
-    fileprivate var helpText: String {
+    var helpText: String {
         guard let text = defaultValue, !text.isEmpty else { return help }
         switch valueKind?.word {
         case "string": return "\(help) (default \(text.goQuoted))"

@@ -30,13 +30,19 @@ enum ValueKind: Sendable {
     case directory
     case image
     case container
+    /// A container or an image.
+    case object
+    /// `SOURCE:DESTINATION`
+    case volume
     case platform
     case network
 
     /// Fails, with docker's words, when the text is not such a value.
     func check(_ text: String) throws(ValueError) {
         switch self {
-        case .text, .choice, .file, .directory, .image, .container, .platform, .network: return
+        case .text, .choice, .file, .directory, .image, .container, .object, .volume, .platform,
+            .network:
+            return
         case .integer: _ = try Scalars.integer(text)
         case .bytes: _ = try Sizes.bytes(text)
         case .bytesOrUnlimited: _ = try Sizes.bytesOrUnlimited(text)

@@ -9,7 +9,7 @@ enum InspectCommand {
         "Return low-level information on containers and images",
         usage: "[OPTIONS] NAME|ID [NAME|ID...]",
         arguments: .atLeast(1),
-        completes: .container,
+        completes: .object,
         options: SystemOptions.inspect,
         run: run
     )
@@ -56,7 +56,7 @@ enum ContainerInspectCommand {
         "Display detailed information on one or more containers",
         usage: "[OPTIONS] CONTAINER [CONTAINER...]",
         arguments: .atLeast(1),
-        completes: .container,
+        completes: .object,
         options: ContainerListOptions.inspect,
         run: run
     )

@@ -51,7 +51,7 @@ enum RunOptions {
             .flag("read-only", "Mount the container's root filesystem as read only"),
             .value("shm-size", .bytes, "Size of /dev/shm"),
             .list("tmpfs", .text, "Mount a tmpfs directory"),
-            .list("volume", short: "v", .directory, "Bind mount a volume"),
+            .list("volume", short: "v", .volume, "Bind mount a volume"),
         ]
     }
 
