@@ -73,3 +73,8 @@ package struct FileLock: ~Copyable, Sendable {
         return own.isSame(as: named)
     }
 }
+
+extension FileDescriptor {
+    /// Waits until nobody holds a lock on the open file alone (flock(2)), and holds a shared one from then on.
+    package func waitForLock() throws(SystemError) { try retrying("locking") { flock(raw, LOCK_SH) } }
+}

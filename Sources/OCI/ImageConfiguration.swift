@@ -134,7 +134,7 @@ package struct ContainerConfiguration: Equatable, Sendable {
         "OnBuild", "Healthcheck",
     ]
 
-    init(_ json: JSON) {
+    package init(_ json: JSON) {
         user = json["User"]?.string ?? ""
         exposedPorts = (json["ExposedPorts"]?.object ?? []).map(\.key).sorted()
         env = json["Env"]?.strings ?? []

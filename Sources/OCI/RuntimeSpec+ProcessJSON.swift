@@ -108,11 +108,11 @@ extension RuntimeSpec.Capabilities {
 }
 
 extension RuntimeSpec.ResourceLimit {
-    init(_ reader: JSONReader) throws(EngineError) {
+    package init(_ reader: JSONReader) throws(EngineError) {
         self.init(type: try reader.needText("type"), soft: try reader.need("soft"), hard: try reader.need("hard"))
     }
 
-    var json: JSON { ["type": .string(type), "hard": .number(hard), "soft": .number(soft)] }
+    package var json: JSON { ["type": .string(type), "hard": .number(hard), "soft": .number(soft)] }
 }
 
 extension RuntimeSpec.Scheduler {

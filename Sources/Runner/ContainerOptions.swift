@@ -1,7 +1,7 @@
 import OCI
 
-/// What somebody asks of a container beside its image: the options of `run` as values.
-package struct ContainerOptions: Sendable {
+/// What somebody asks of a container beside its image: the options of `create` and `run` as values.
+package struct ContainerOptions: Equatable, Sendable {
     package enum Network: String, Sendable { case none, host }
 
     package enum Seccomp: Equatable, Sendable {

@@ -1,40 +1,49 @@
+import CLinux
 import LinuxSystem
 import OCI
 
-/// A container's state file, `state.json` in its folder: what `ps`, `inspect` and the next command know of it.
+/// A container: what was asked for, which is written once (`container.json`), and what has become of it (`state.json`). `ps`,
+/// `inspect` and the next command know it from there; what they show is computed.
 package struct ContainerRecord: Sendable {
-    /// The format; another one is refused.
-    static let version = 1
+    /// The format of both files.
+    static let version = 2
     /// In bytes: what is larger is neither read nor written.
     static let limit = 64 << 20
 
     package enum Status: String, Sendable { case created, running, exited }
 
-    package var id: String
+    // MARK: What was asked for
+
+    package let id: String
     package var name: String
-    package var status: Status
     /// Nanoseconds since 1970.
-    package var created: UInt64
-    package var started: UInt64?
-    package var finished: UInt64?
-    package var exitCode: Int32 = 0
-    package var error = ""
-    package var outOfMemory = false
+    package let created: UInt64
     /// The image as it was asked for, and what that was.
-    package var imageName: String
-    package var imageID: String
+    package let imageName: String
+    package let imageID: String
     /// The chain ids of its layers, the base's first: what a collection must keep.
-    package var layers: [String]
-    package var path: String
-    package var arguments: [String]
-    package var labels: [String: String] = [:]
-    package var terminal = false
-    package var network: String
-    package var removeAtEnd = false
-    /// The image's configuration with the caller's options in it, as `inspect` shows it.
-    package var config: JSON = .null
-    package var hostConfig: JSON = .null
-    package var mounts: JSON = []
+    package let layers: [String]
+    /// What the image said of itself: the image may go before its container.
+    package let imageConfiguration: ContainerConfiguration
+    package var options: ContainerOptions
+    /// What a record of the first format says in place of options.
+    let older: OlderRecord?
+
+    // MARK: What has become of it
+
+    package var state = State()
+
+    package struct State: Equatable, Sendable {
+        package var status = Status.created
+        /// Nanoseconds since 1970.
+        package var started: UInt64?
+        package var finished: UInt64?
+        package var exitCode: Int32 = 0
+        package var error = ""
+        package var outOfMemory = false
+
+        package init() {}
+    }
 
     package init(
         id: String,
@@ -43,64 +52,139 @@ package struct ContainerRecord: Sendable {
         imageName: String,
         imageID: String,
         layers: [String],
-        arguments: [String],
-        network: String
+        imageConfiguration: ContainerConfiguration,
+        options: ContainerOptions
     ) {
         self.id = id
         self.name = name
-        status = .created
         self.created = created
         self.imageName = imageName
         self.imageID = imageID
         self.layers = layers
-        path = arguments.first ?? ""
-        self.arguments = Array(arguments.dropFirst())
-        self.network = network
+        self.imageConfiguration = imageConfiguration
+        self.options = options
+        older = nil
+    }
+}
+
+// MARK: - What follows from the options
+
+extension ContainerRecord {
+    package var status: Status { state.status }
+    package var removeAtEnd: Bool { options.removeAtEnd }
+    package var network: String { options.network.rawValue }
+    package var labels: [String: String] { imageConfiguration.labels.merging(options.labels) { $1 } }
+
+    /// The program and its arguments.
+    package var words: [String] { older?.words ?? options.words(over: imageConfiguration) }
+
+    /// The signal that asks it to end. What the image says and no kernel knows is SIGTERM, as with docker.
+    package var stopSignal: Int32 {
+        let said = [options.stopSignal, imageConfiguration.stopSignal].compactMap(\.self).first { !$0.isEmpty }
+        let number = said.flatMap(SignalName.number) ?? 0
+        return number > 0 ? number : SIGTERM
     }
 
-    package init(_ json: JSON) throws(EngineError) {
-        guard json["version"]?.int == ContainerRecord.version else {
+    /// How many seconds it has to do so; negative for ever.
+    package var stopTimeout: Int { options.stopTimeout ?? 10 }
+}
+
+// MARK: - Files
+
+extension ContainerRecord {
+    /// `container.json`
+    func configurationJSON() throws(EngineError) -> JSON {
+        [
+            "version": .number(ContainerRecord.version), "id": .string(id), "name": .string(name),
+            "created": .number(created),
+            "image": [
+                "name": .string(imageName), "id": .string(imageID), "layers": .strings(layers),
+                "config": imageConfiguration.json,
+            ],
+            "options": try options.json(),
+        ]
+    }
+
+    /// - Parameters:
+    ///   - configuration: `container.json`.
+    ///   - state: `state.json`; nil where there is none so far.
+    init(configuration: JSON, state: JSON?) throws(EngineError) {
+        try ContainerRecord.checkVersion(configuration, [ContainerRecord.version])
+        let reader = try JSONReader(configuration, "container.json")
+        id = try ContainerRecord.id(of: configuration)
+        name = try ContainerRecord.name(of: configuration)
+        created = try reader.need("created")
+        guard let image = try reader.member("image"), let options = try reader.member("options") else {
+            throw reader.error("no image or no options")
+        }
+        imageName = try image.string("name") ?? ""
+        imageID = try image.string("id") ?? ""
+        layers = try image.strings("layers") ?? []
+        imageConfiguration = ContainerConfiguration(try image.member("config")?.json ?? [:])
+        self.options = try ContainerOptions(options)
+        older = nil
+        if let state { self.state = try State(state) }
+    }
+
+    /// A record of the first format, which was one file.
+    init(older json: JSON) throws(EngineError) {
+        try ContainerRecord.checkVersion(json, [1])
+        id = try ContainerRecord.id(of: json)
+        name = try ContainerRecord.name(of: json)
+        created = json["created"]?.uint64 ?? 0
+        imageName = json["imageName"]?.string ?? ""
+        imageID = json["imageID"]?.string ?? ""
+        layers = json["layers"]?.strings ?? []
+        let older = OlderRecord(json)
+        imageConfiguration = ContainerConfiguration()
+        options = older.options
+        self.older = older
+        state = try State(json)
+    }
+
+    static func checkVersion(_ json: JSON, _ known: [Int]) throws(EngineError) {
+        guard let version = json["version"]?.int, known.contains(version) else {
             throw EngineError(.unsupported, "a container's state is of a version that this minirun does not know")
         }
-        // Both become parts of paths.
-        guard let id = json["id"]?.string, ContainerName.isID(id),
-            let status = json["status"]?.string.flatMap(Status.init(rawValue:)),
-            let name = json["name"]?.string, name.isEmpty || ContainerName.isValid(name)
-        else { throw EngineError(.corrupt, "a container's state without an id, a name or a status") }
-        self.id = id
+    }
+
+    // Both become parts of paths.
+
+    private static func id(of json: JSON) throws(EngineError) -> String {
+        guard let id = json["id"]?.string, ContainerName.isID(id) else {
+            throw EngineError(.corrupt, "a container's record without an id")
+        }
+        return id
+    }
+
+    private static func name(of json: JSON) throws(EngineError) -> String {
+        guard let name = json["name"]?.string, name.isEmpty || ContainerName.isValid(name) else {
+            throw EngineError(.corrupt, "a container's record without a name")
+        }
+        return name
+    }
+}
+
+extension ContainerRecord.State {
+    init(_ json: JSON) throws(EngineError) {
+        try ContainerRecord.checkVersion(json, [1, ContainerRecord.version])
+        guard let status = json["status"]?.string.flatMap(ContainerRecord.Status.init(rawValue:)) else {
+            throw EngineError(.corrupt, "a container's state without a status")
+        }
         self.status = status
-        self.name = name
-        created = json["created"]?.uint64 ?? 0
         started = json["started"]?.uint64
         finished = json["finished"]?.uint64
         exitCode = Int32(clamping: json["exitCode"]?.int ?? 0)
         error = json["error"]?.string ?? ""
         outOfMemory = json["outOfMemory"]?.bool ?? false
-        imageName = json["imageName"]?.string ?? ""
-        imageID = json["imageID"]?.string ?? ""
-        layers = json["layers"]?.strings ?? []
-        path = json["path"]?.string ?? ""
-        arguments = json["arguments"]?.strings ?? []
-        labels = json["labels"]?.stringMap ?? [:]
-        terminal = json["terminal"]?.bool ?? false
-        network = json["network"]?.string ?? ""
-        removeAtEnd = json["removeAtEnd"]?.bool ?? false
-        config = json["config"] ?? .null
-        hostConfig = json["hostConfig"] ?? .null
-        mounts = json["mounts"] ?? []
     }
 
-    package var json: JSON {
+    /// `state.json`
+    func json(of id: String) -> JSON {
         [
-            "version": .number(ContainerRecord.version), "id": .string(id), "name": .string(name),
-            "status": .string(status.rawValue), "created": .number(created),
-            "started": started.map { .number($0) } ?? .null,
-            "finished": finished.map { .number($0) } ?? .null, "exitCode": .number(exitCode), "error": .string(error),
-            "outOfMemory": .bool(outOfMemory), "imageName": .string(imageName),
-            "imageID": .string(imageID), "layers": .strings(layers), "path": .string(path),
-            "arguments": .strings(arguments),
-            "labels": .sortedStrings(labels), "terminal": .bool(terminal), "network": .string(network),
-            "removeAtEnd": .bool(removeAtEnd), "config": config, "hostConfig": hostConfig, "mounts": mounts,
+            "version": .number(ContainerRecord.version), "id": .string(id), "status": .string(status.rawValue),
+            "started": started.map { .number($0) } ?? .null, "finished": finished.map { .number($0) } ?? .null,
+            "exitCode": .number(exitCode), "error": .string(error), "outOfMemory": .bool(outOfMemory),
         ]
     }
 }

@@ -39,42 +39,9 @@ extension ContainerSpec {
             + requested.enumerated().sorted { (depth($0.1), $0.0) < (depth($1.1), $1.0) }.map(\.1)
     }
 
-    /// A folder on the disk that is the container's alone and goes with it.
-    package struct Volume: Equatable, Sendable {
-        /// 64 hexadecimal digits, as docker names a volume that nobody named.
-        package let name: String
-        package let source: String
-        package let destination: String
-        package let readOnly: Bool
-        /// It begins with what the image has at its place.
-        package let copiesUp: Bool
-
-        var options: [String] { ["rbind", "rprivate"] + (readOnly ? ["ro"] : []) }
-    }
-
-    /// The caller's volumes without a name, then those of the image at whose place the caller has put nothing.
+    /// What has to be made for volumes that nobody named.
     package func volumes() throws(EngineError) -> [Volume] {
-        var places: [(destination: String, readOnly: Bool, copiesUp: Bool)] = []
-        var taken: Set<String> = []
-        for request in options.mounts {
-            let destination = try ContainerSpec.checked(request.destination)
-            taken.insert(destination)
-            if case .volume(let copy) = request.kind { places.append((destination, request.readOnly, copy)) }
-        }
-        for path in configuration.volumes {
-            let destination = try ContainerSpec.checked(Files.absolute(path, from: "/"))
-            if taken.insert(destination).inserted { places.append((destination, false, true)) }
-        }
-        return places.enumerated().map { index, place in
-            let number = String(index, radix: 16)
-            return Volume(
-                name: id.dropLast(4) + String(repeating: "0", count: max(0, 4 - number.count)) + number,
-                source: "\(dataFolder)/volumes/\(index)",
-                destination: place.destination,
-                readOnly: place.readOnly,
-                copiesUp: place.copiesUp
-            )
-        }
+        try options.volumes(of: id, over: configuration, in: dataFolder)
     }
 
     /// What the caller asks for at one place; nil for a volume, since those are numbered together.

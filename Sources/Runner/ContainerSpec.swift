@@ -73,11 +73,9 @@ package struct ContainerSpec: Sendable {
         options.hostname ?? (options.network == .host ? host.hostname : String(id.prefix(12)))
     }
 
-    /// The words to execute: docker's rules for ENTRYPOINT, CMD, `--entrypoint` and arguments.
+    /// The words to execute.
     package func arguments() throws(EngineError) -> [String] {
-        let entrypoint = options.entrypoint ?? configuration.entrypoint ?? []
-        let command = options.command.isEmpty && options.entrypoint == nil ? configuration.cmd ?? [] : options.command
-        let arguments = entrypoint + command
+        let arguments = options.words(over: configuration)
         if arguments.isEmpty { throw EngineError(.invalid, "no command specified") }
         return arguments
     }
@@ -98,7 +96,7 @@ package struct ContainerSpec: Sendable {
         var process = RuntimeSpec.Process(args: try arguments())
         let identity = try users.identity(options.user ?? configuration.user, addedGroups: options.addedGroups)
         process.user = identity.user
-        process.env = environment(home: identity.home)
+        process.env = options.environment(over: configuration, hostname: hostname, home: identity.home)
         process.terminal = options.terminal
         process.consoleSize = consoleSize
         process.cwd = workingFolder
@@ -118,26 +116,6 @@ package struct ContainerSpec: Sendable {
         let path = options.workingFolder ?? configuration.workingDir
         // As docker cleans it: as text, so that `..` leads nowhere that a link could choose.
         return Files.absolute(path, from: "/")
-    }
-
-    /// docker's order: PATH, HOSTNAME, TERM; the image's; the caller's in place of these; HOME if none is set.
-    private func environment(home: String) -> [String] {
-        var entries = [DockerDefaults.path, "HOSTNAME=\(hostname)"]
-        if options.terminal { entries.append("TERM=xterm") }
-        var places: [String: Int] = [:]
-        for (place, entry) in entries.enumerated() { places[String(entry.prefix { $0 != "=" })] = place }
-        for entry in configuration.env + options.environment {
-            let name = String(entry.prefix { $0 != "=" })
-            if let place = places[name] {
-                entries[place] = entry
-            } else {
-                places[name] = entries.count
-                entries.append(entry)
-            }
-        }
-        entries.removeAll { $0 == "HOME=" }
-        if !entries.contains(where: { $0.hasPrefix("HOME=") }) { entries.append("HOME=\(home)") }
-        return entries
     }
 
     /// What the container may hold.
@@ -163,10 +141,8 @@ package struct ContainerSpec: Sendable {
             linux.devices = requestedDevices.map(\.device)
             linux.resources.devices = LinuxResources.DeviceRule.docker + requestedDevices.map(Self.rule)
         }
-        if !options.privileged, !options.systemPathsUnconfined {
-            linux.maskedPaths = DockerDefaults.maskedPaths(processors: host.processors)
-            linux.readonlyPaths = DockerDefaults.readonlyPaths
-        }
+        linux.maskedPaths = options.maskedPaths(processors: host.processors)
+        linux.readonlyPaths = options.readonlyPaths
         return linux
     }
 

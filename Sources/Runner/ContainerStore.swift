@@ -6,11 +6,14 @@ import OCI
 ///
 /// ```
 /// ROOT/containers/ID/        upper/ and work/ of its overlay; and unless it is removed at its end:
-///                            state.json, config.json (with rootfs/: an OCI bundle), hosts, hostname, resolv.conf
+///                            container.json (what was asked for: its being there makes the container), state.json (what has
+///                            become of it; none means created), config.json (with rootfs/: an OCI bundle), hosts, hostname,
+///                            resolv.conf
 /// ROOT/containers/names/NAME a link to the id of a container that stays
 /// STATE/containers/ID/       the same files of a container that is removed at its end (on a tmpfs: nothing of it needs to
 ///                            reach the disk)
-/// STATE/active/ID            locked by the engine that runs the container, holds its name; gone when it is done
+/// STATE/active/ID            locked by the engine that makes or runs the container, holds its name; gone when it is done. Who
+///                            waits for the end has it open: the exit code is its second line then
 /// STATE/names/NAME           a link to the id of a container that an engine runs; making one takes the name, unless a
 ///                            container that stays has it
 /// STATE/boot                 there since the first command after a boot
@@ -116,6 +119,39 @@ package struct ContainerStore: Sendable {
         )
     }
 
+    /// Takes a container that is there and that nobody is at work on, to run it.
+    ///
+    /// - Parameter record: becomes what it is now that nobody else can change it.
+    /// - Throws: `conflict` where it runs already, or another command is at work on it.
+    package func claim(_ record: inout ContainerRecord) throws -> Claim {
+        try Files.makeDirectories("\(state)/active", mode: 0o700)
+        let owner = try StateClaim(root: root, state: state).hold()
+        guard let lock = try claimAlone(record.id) else {
+            throw EngineError(
+                .conflict,
+                "container \(record.id.prefix(12)) is running, or another command is at work on it"
+            )
+        }
+        guard let now = try self.record(record.id) else {
+            try Files.remove(activePath(record.id))
+            throw EngineError(.notFound, "No such container: \(record.id)")
+        }
+        // Its engine was killed a moment ago: the file stays, for whoever cleans up after it.
+        guard now.status != .running else {
+            throw EngineError(.conflict, "container \(now.id.prefix(12)) was running until now")
+        }
+        do {
+            try Files.write(activePath(now.id), Array(now.name.utf8), mode: 0o600)
+            try Files.makeDirectories("\(state)/names", mode: 0o700)
+            try link(activeNamePath(now.name), now.name, to: now.id)
+        } catch {
+            try? Files.remove(activePath(now.id))
+            throw error
+        }
+        record = now
+        return Claim(lock: lock, state: owner, id: now.id, name: now.name)
+    }
+
     /// Creates an `active` file, locks it and writes the name into it. In place, not under another name first, which nobody
     /// would clean up after us.
     private func lockNew(_ path: String, holding name: String) throws -> FileLock {
@@ -128,24 +164,59 @@ package struct ContainerStore: Sendable {
         }
     }
 
-    /// Writes the state file in one step.
+    /// Writes what was asked for, in one step: from here on there is a container.
+    package func create(_ record: ContainerRecord) throws {
+        try write(record.configurationJSON(), as: "container.json", of: record, durable: false)
+    }
+
+    /// Writes what has become of it, in one step.
     /// - Parameter durable: whether it is to survive a power cut when this returns. `sync` does that later.
-    package func write(_ record: ContainerRecord, durable: Bool = false) throws {
+    package func writeState(_ record: ContainerRecord, durable: Bool = false) throws {
+        try write(record.state.json(of: record.id), as: "state.json", of: record, durable: durable)
+    }
+
+    private func write(_ json: JSON, as name: String, of record: ContainerRecord, durable: Bool) throws {
         let folder = bundle(record.id, removedAtEnd: record.removeAtEnd)
-        let bytes = record.json.bytes()
+        let bytes = json.bytes()
         guard bytes.count <= ContainerRecord.limit else {
             throw EngineError(.invalid, "the container's record would have \(bytes.count) bytes: that is too much")
         }
-        try Files.replace("\(folder)/state.json", with: bytes, mode: 0o600, durable: durable)
+        try Files.replace("\(folder)/\(name)", with: bytes, mode: 0o600, durable: durable)
     }
 
     /// Sees to it that a container that stays, its name and its record survive a power cut.
     package func sync(_ record: ContainerRecord) throws {
         if record.removeAtEnd { return }
-        try FileDescriptor.open("\(folder(record.id))/state.json").sync()
-        for path in ["\(folder(record.id))/state.json", folder(record.id), namePath(record.name)] {
+        let folder = folder(record.id)
+        try FileDescriptor.open("\(folder)/container.json").sync()
+        // None of one that was never started.
+        if FileStatus.exists("\(folder)/state.json") { try FileDescriptor.open("\(folder)/state.json").sync() }
+        for path in ["\(folder)/container.json", folder, namePath(record.name)] {
             try Files.syncDirectory(of: path)
         }
+    }
+
+    /// Tells those who wait for the container's end how it ended.
+    package func note(_ exitCode: Int32, in claim: borrowing Claim) throws {
+        let file = try FileDescriptor.open(activePath(claim.id), O_WRONLY | O_APPEND | O_NOFOLLOW)
+        try file.write("\n\(exitCode)")
+    }
+
+    /// Waits until no engine is at work on a container any more.
+    ///
+    /// - Returns: its exit code where its engine has told it; nil where it was killed, or nobody was at work on it.
+    package func waitForEnd(of id: String) throws -> Int32? {
+        let path = activePath(id)
+        guard FileStatus.exists(path) else { return nil }
+        let file: FileDescriptor
+        do throws(SystemError) { file = try FileDescriptor.open(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW) } catch {
+            if error.code == SystemError.notFound { return nil }
+            throw error
+        }
+        // Of the file that was opened: its name may go before this returns.
+        try file.waitForLock()
+        let lines = String(decoding: try file.readAll(limit: 4096), as: UTF8.self).split(separator: "\n")
+        return lines.count > 1 ? Int32(lines[1]) : nil
     }
 
     /// The container stays, as `ps -a` shows it; this process is done with it.
@@ -198,28 +269,40 @@ package struct ContainerStore: Sendable {
         }
     }
 
-    /// The state of one container; nil where it has gone, or has not come so far.
+    /// One container; nil where it has gone, or has not come so far.
     /// - Throws: where there is a record that says nothing, or is another container's.
     package func record(_ id: String) throws -> ContainerRecord? {
         guard ContainerName.isID(id) else { return nil }
         for isRemoved in [true, false] {
-            let file = bundle(id, removedAtEnd: isRemoved) + "/state.json"
-            let bytes: [UInt8]
-            do throws(SystemError) { bytes = try Files.read(file, limit: ContainerRecord.limit) } catch {
-                // A file where a container's folder should be has no record either.
-                if error.code == SystemError.notFound || error.code == SystemError.notFolder { continue }
-                throw unreadable(id, "\(error)")
-            }
+            let folder = bundle(id, removedAtEnd: isRemoved)
+            let configuration = try document("\(folder)/container.json", of: id)
+            let state = try document("\(folder)/state.json", of: id)
+            guard configuration != nil || state != nil else { continue }
             let record: ContainerRecord
-            do throws(EngineError) { record = try ContainerRecord(try JSON.parse(bytes)) } catch {
-                throw unreadable(id, error.message)
-            }
-            guard record.id == id, record.removeAtEnd == isRemoved else {
+            do throws(EngineError) {
+                if let configuration {
+                    record = try ContainerRecord(configuration: configuration, state: state)
+                } else {
+                    record = try ContainerRecord(older: state ?? .null)
+                }
+            } catch { throw unreadable(id, error.message) }
+            guard record.id == id, record.removeAtEnd == isRemoved, state == nil || state?["id"]?.string == id else {
                 throw unreadable(id, "it is another container's")
             }
             return record
         }
         return nil
+    }
+
+    /// A file of a container; nil where there is none.
+    private func document(_ file: String, of id: String) throws -> JSON? {
+        let bytes: [UInt8]
+        do throws(SystemError) { bytes = try Files.read(file, limit: ContainerRecord.limit) } catch {
+            // A file where a container's folder should be has no record either.
+            if error.code == SystemError.notFound || error.code == SystemError.notFolder { return nil }
+            throw unreadable(id, "\(error)")
+        }
+        do throws(EngineError) { return try JSON.parse(bytes) } catch { throw unreadable(id, error.message) }
     }
 
     private func unreadable(_ id: String, _ why: String) -> EngineError {
@@ -229,6 +312,9 @@ package struct ContainerStore: Sendable {
             hint: "\"minirun system check --repair\" moves the container to \(root)/quarantine"
         )
     }
+
+    /// The same for what a person typed: docker's names may begin with a slash.
+    package func named(_ text: String) throws -> ContainerRecord { try find(String(text.drop { $0 == "/" })) }
 
     /// Finds a container by its name, its id, or the beginning of its id.
     package func find(_ text: String) throws -> ContainerRecord {
@@ -249,7 +335,7 @@ package struct ContainerStore: Sendable {
     package func remove(_ record: ContainerRecord) throws {
         let deadline = Clock.monotonic + 10_000_000_000
         while true {
-            if let lock = try claimToRemove(record.id) {
+            if let lock = try claimAlone(record.id) {
                 try lock.holding { try erase(id: record.id, name: record.name) }
                 return
             }
@@ -268,7 +354,7 @@ package struct ContainerStore: Sendable {
     }
 
     /// The lock of a container that no engine runs; nil where one does, or another command is at work on it.
-    private func claimToRemove(_ id: String) throws -> FileLock? {
+    private func claimAlone(_ id: String) throws -> FileLock? {
         try Files.makeDirectories("\(state)/active", mode: 0o700)
         let path = activePath(id)
         for _ in 0..<1000 {
@@ -372,17 +458,18 @@ package struct ContainerStore: Sendable {
     /// SIGKILL. One whose record is there and says nothing stays with all its files.
     private func settle(_ id: String) throws {
         // After a boot the `active` file is gone; the record has the name, too.
-        let text = (try? Files.readText(activePath(id), limit: 4096)) ?? ""
-        let noted = ContainerName.isValid(text) ? text : ""
+        let text = ((try? Files.readText(activePath(id), limit: 4096)) ?? "").prefix { $0 != "\n" }
+        let noted = ContainerName.isValid(String(text)) ? String(text) : ""
         // What has a folder in STATE was to be removed at its end, whatever its record says.
         if FileStatus.exists(bundle(id, removedAtEnd: true)) { return try erase(id: id, name: noted) }
         guard var record = try record(id) else { return try erase(id: id, name: noted) }
-        if record.status != .exited {
-            record.status = .exited
-            record.exitCode = 137
-            record.error = "the engine was killed"
-            record.finished = Clock.realtime
-            try write(record, durable: true)
+        // One that was only created has lost nothing.
+        if record.status == .running {
+            record.state.status = .exited
+            record.state.exitCode = 137
+            record.state.error = "the engine was killed"
+            record.state.finished = Clock.realtime
+            try writeState(record, durable: true)
         }
         try end(id, name: noted.isEmpty ? record.name : noted)
     }

@@ -114,11 +114,11 @@ extension ContainerStore {
             problems.append(
                 StoreProblem(subject, "is recorded as running, and nothing runs it", remedy: "recorded as ended") {
                     var ended = record
-                    ended.status = .exited
-                    ended.exitCode = 137
-                    ended.error = "the engine was killed"
-                    ended.finished = Clock.realtime
-                    try write(ended)
+                    ended.state.status = .exited
+                    ended.state.exitCode = 137
+                    ended.state.error = "the engine was killed"
+                    ended.state.finished = Clock.realtime
+                    try writeState(ended)
                 }
             )
         }

@@ -16,13 +16,15 @@ enum Commands {
             { VersionCommand.verb }, { InfoCommand.verb },
             // The others; the help sorts them.
             { BuilderPruneCommand.verb }, { ContainerInspectCommand.verb }, { ContainerPruneCommand.verb },
-            { HistoryCommand.verb },
+            { CreateCommand.verb }, { HistoryCommand.verb },
             { ImageDiffCommand.verb },
             { ImageExistsCommand.verb }, { ImageInspectCommand.verb }, { ImagePruneCommand.verb },
             { ImageVerifyCommand.verb }, { ImportCommand.verb }, { InspectCommand.verb }, { LoadCommand.verb },
-            { ManifestInspectCommand.verb }, { OciCommand.verb }, { RmCommand.verb }, { RmiCommand.verb },
-            { SaveCommand.verb }, { SystemCheckCommand.verb }, { SystemDfCommand.verb }, { SystemLimitsCommand.verb },
-            { SystemPruneCommand.verb }, { TagCommand.verb },
+            { KillCommand.verb }, { ManifestInspectCommand.verb }, { OciCommand.verb }, { RmCommand.verb },
+            { RmiCommand.verb },
+            { SaveCommand.verb }, { StartCommand.verb }, { StopCommand.verb }, { SystemCheckCommand.verb },
+            { SystemDfCommand.verb }, { SystemLimitsCommand.verb },
+            { SystemPruneCommand.verb }, { TagCommand.verb }, { WaitCommand.verb },
         ]
     )
 }

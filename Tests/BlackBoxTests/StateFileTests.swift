@@ -19,13 +19,16 @@ import Testing
 
     // MARK: A container's record
 
-    static let damages = [
-        ": > state.json", "printf '{' > state.json", #"echo '{"version": 99}' > state.json"#,
-        "rm state.json; mkdir state.json", "rm state.json; mkfifo state.json", "truncate -s 1T state.json",
-        "rm state.json; mknod state.json c 1 5", "rm state.json; ln -s /dev/zero state.json",
-        "head -c 600 /dev/zero > state.json", #"sed -i 's/"id":"[^"]*"/"id":"..\/..\/x"/' state.json"#,
-        #"sed -i 's/"name":"[^"]*"/"name":"..\/..\/x"/' state.json"#,
-    ]
+    static let damages =
+        ["container.json", "state.json"].flatMap { file in
+            [
+                ": > FILE", "printf '{' > FILE", #"echo '{"version": 99}' > FILE"#, "rm FILE; mkdir FILE",
+                "rm FILE; mkfifo FILE",
+                "truncate -s 1T FILE", "rm FILE; mknod FILE c 1 5", "rm FILE; ln -s /dev/zero FILE",
+                "head -c 600 /dev/zero > FILE",
+                #"sed -i 's/"id":"[0-9a-f]\{64\}"/"id":"..\/..\/x"/' FILE"#,
+            ].map { $0.replacing("FILE", with: file) }
+        } + [#"sed -i 's/"name":"kept"/"name":"..\/..\/x"/' container.json"#, "rm container.json"]
 
     /// After a boot as well: no command erases it, and a repair puts it where a person can look at it.
     @Test(arguments: damages) func aRecordThatSaysNothing(damage: String) throws {
@@ -85,7 +88,10 @@ import Testing
         }
         let log = try synced(["run", "--name", "second", "one"])
         let id = try #require(try minirun("ps", "-aq", "--no-trunc", "--filter", "name=second").lines.first)
-        for path in ["/containers/\(id)/state.json", "/containers/\(id)>", "/containers>", "/containers/names>"] {
+        for path in [
+            "/containers/\(id)/container.json", "/containers/\(id)/state.json", "/containers/\(id)>", "/containers>",
+            "/containers/names>",
+        ] {
             #expect(log.contains(path), "\(path)\n\(log)")
         }
         #expect(try !synced(["run", "--rm", "one"]).contains("fsync("))
@@ -160,7 +166,8 @@ import Testing
         "root/state", "root/version", "root/lock", "root/index.lock", "root/limits.json", "root/spare",
         "root/uncollected",
         "root/images/index.json", "root/images/oci-layout", "root/layers/dir/*/layer.json",
-        "root/layers/dir/*/allocated", "root/containers/*/state.json", "root/containers/*/config.json",
+        "root/layers/dir/*/allocated", "root/containers/*/container.json",
+        "root/containers/*/state.json", "root/containers/*/config.json",
         "root/containers/names/kept", "root/build/steps/*", "root/build/digests*", "root/build/lock", "root/partial/*",
         "state/boot", "state/active/ID", "state/names/kept", "state/seccomp/*",
     ]

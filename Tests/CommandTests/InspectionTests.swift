@@ -8,6 +8,10 @@ import Testing
 
 @Suite struct InspectionTests {
     private static var container: JSON {
+        var options = ContainerOptions()
+        options.command = ["sh", "-c"]
+        options.labels = ["a": "b"]
+        options.resources.memory.limit = 5
         var record = ContainerRecord(
             id: String(repeating: "12", count: 32),
             name: "one",
@@ -15,13 +19,11 @@ import Testing
             imageName: "busybox",
             imageID: "sha256:x",
             layers: [],
-            arguments: ["sh", "-c"],
-            network: "none"
+            imageConfiguration: ContainerConfiguration(),
+            options: options
         )
-        record.status = .running
-        record.started = record.created
-        record.config = ["Labels": ["a": "b"], "StopSignal": .null]
-        record.hostConfig = ["Memory": 5]
+        record.state.status = .running
+        record.state.started = record.created
         var inspection = ContainerInspection(record: record, folder: "/c", dataFolder: "/d", layers: ["/l/2", "/l/1"])
         inspection.pid = 42
         return inspection.object
@@ -48,8 +50,8 @@ import Testing
             imageName: "",
             imageID: "",
             layers: [],
-            arguments: [],
-            network: "none"
+            imageConfiguration: ContainerConfiguration(),
+            options: ContainerOptions()
         )
         #expect(
             ContainerInspection(record: record, folder: "/c", dataFolder: "/c", layers: []).object["HostsPath"] == ""

@@ -155,32 +155,39 @@ import Testing
 
     // MARK: ps
 
-    private static func record(_ name: String, age: UInt64, image: String = "busybox") -> ContainerRecord {
-        ContainerRecord(
+    private static func record(
+        _ name: String,
+        age: UInt64,
+        image: String = "busybox",
+        command: [String] = ["sh", "-c", "sleep 1000; echo hello"]
+    ) -> ContainerRecord {
+        var options = ContainerOptions()
+        options.command = command
+        return ContainerRecord(
             id: String(repeating: name == "one_two" ? "12" : "34", count: 32),
             name: name,
             created: now - age * second,
             imageName: image,
             imageID: id.description,
             layers: [other.description],
-            arguments: ["sh", "-c", "sleep 1000; echo hello"],
-            network: "none"
+            imageConfiguration: ContainerConfiguration(),
+            options: options
         )
     }
 
     private static var records: [ContainerRecord] {
         var running = record("one_two", age: 120)
-        running.status = .running
-        running.started = now - 119 * second
-        running.labels = ["c": "d", "a": "b"]
-        running.mounts = [["Type": "bind", "Source": "/a/very/long/path/of/mine", "Destination": "/x"]]
-        var ended = record("three", age: 12000, image: id.description)
-        ended.status = .exited
-        ended.started = now - 11999 * second
-        ended.finished = now - 3 * second
-        ended.exitCode = 3
-        ended.path = "sh"
-        ended.arguments = []
+        running.state.status = .running
+        running.state.started = now - 119 * second
+        running.options.labels = ["c": "d", "a": "b"]
+        running.options.mounts = [
+            MountRequest(kind: .bind(source: "/a/very/long/path/of/mine", create: false), destination: "/x")
+        ]
+        var ended = record("three", age: 12000, image: id.description, command: ["sh"])
+        ended.state.status = .exited
+        ended.state.started = now - 11999 * second
+        ended.state.finished = now - 3 * second
+        ended.state.exitCode = 3
         return [running, ended]
     }
 
@@ -214,10 +221,10 @@ import Testing
     @Test func containerStates() {
         var record = Self.record("x", age: 5)
         #expect(ContainerListing.status(of: record, now: Self.now) == "Created")
-        record.status = .running
-        record.started = Self.now - 7200 * Self.second
+        record.state.status = .running
+        record.state.started = Self.now - 7200 * Self.second
         #expect(ContainerListing.status(of: record, now: Self.now) == "Up 2 hours")
-        record.started = Self.now + 5 * Self.second
+        record.state.started = Self.now + 5 * Self.second
         #expect(ContainerListing.status(of: record, now: Self.now) == "Up Less than a second")
     }
 

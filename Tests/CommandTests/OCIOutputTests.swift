@@ -42,13 +42,12 @@ import Testing
             ("SIGRTMAX-1", 63), ("RTMAX", 64),
         ] as [(String, Int32)]
     )
-    func number(_ text: String, _ number: Int32) throws { #expect(try SignalName.number(text) == number) }
+    func number(_ text: String, _ number: Int32) { #expect(SignalName.number(text) == number) }
 
     @Test(arguments: ["FOO", "", "SIG", "65", "-1", "RTMIN+31", "RTMAX-31", "RTMIN3", "9x"]) func unknown(
         _ text: String
     ) {
-        let error = #expect(throws: EngineError.self) { _ = try SignalName.number(text) }
-        #expect(error?.message == "unknown signal \"\(text)\"")
+        #expect(SignalName.number(text) == nil)
     }
 }
 

@@ -138,7 +138,7 @@ import Testing
         let all = try (0..<5).map { _ in try Launched(bundle.command(["start", bundle.id])) }
         for one in all { one.closeInput() }
         try bundle.created?.expect("ready")
-        let codes = try all.map { try? $0.wait(seconds: 5).code }
+        let codes = all.map { try? $0.wait(seconds: 5).code }
         #expect(bundle.read("rootfs/runs") == "run\n")
         known(.crun, .runc, because: "starts that lose a race wait or succeed", sometimes: true) {
             #expect(codes.filter { $0 == 0 }.count == 1, "\(codes)")

@@ -29,16 +29,17 @@ import Testing
             imageName: "x",
             imageID: "",
             layers: [],
-            arguments: ["sh"],
-            network: "none"
+            imageConfiguration: ContainerConfiguration(),
+            options: ContainerOptions()
         )
-        record.status = status
+        record.state.status = status
         return record
     }
 
     private func add(_ record: ContainerRecord) throws {
         try Files.makeDirectories(store.folder(record.id))
-        try store.write(record)
+        try store.create(record)
+        try store.writeState(record)
     }
 
     /// Whoever looks whether a container runs holds up nobody who removes it.
@@ -64,12 +65,19 @@ import Testing
 
     static let damages: [(name: String, bytes: [UInt8]?)] = [
         ("empty", []), ("cut", Array("{".utf8)), ("zeros", [UInt8](repeating: 0, count: 700)),
-        ("another version", Array(#"{"version": 2, "id": "x"}"#.utf8)), ("a folder", nil),
+        ("another version", Array(#"{"version": 3, "id": "x"}"#.utf8)), ("a folder", nil),
     ]
 
     /// After a boot, and for an engine that was killed: what is there and says nothing is not what is not there.
-    @Test(arguments: damages, [true, false])
-    func anUnreadableRecordCostsNoContainer(damage: (name: String, bytes: [UInt8]?), afterBoot: Bool) throws {
+    @Test(
+        arguments: damages,
+        [("container.json", true), ("container.json", false), ("state.json", true), ("state.json", false)]
+    )
+    func anUnreadableRecordCostsNoContainer(
+        damage: (name: String, bytes: [UInt8]?),
+        of file: (name: String, afterBoot: Bool)
+    ) throws {
+        let afterBoot = file.afterBoot
         defer { clean() }
         let (damaged, absent, whole) = (record(1, .running), record(2, .running), record(3, .running))
         for record in [damaged, absent, whole] {
@@ -81,10 +89,10 @@ import Testing
             }
         }
         if !afterBoot { try Files.createEmpty("\(folder)/state/boot") }
-        let file = "\(store.folder(damaged.id))/state.json"
-        try Files.remove(file)
-        if let bytes = damage.bytes { try Files.write(file, bytes) } else { try Files.makeDirectories(file) }
-        try Files.remove("\(store.folder(absent.id))/state.json")
+        let path = "\(store.folder(damaged.id))/\(file.name)"
+        try Files.remove(path)
+        if let bytes = damage.bytes { try Files.write(path, bytes) } else { try Files.makeDirectories(path) }
+        for name in ["container.json", "state.json"] { try Files.remove("\(store.folder(absent.id))/\(name)") }
         var failed: [String] = []
         try store.recover(forget: { _ in }, failed: { id, _ in failed.append(id) })
         #expect(FileStatus.exists("\(store.folder(damaged.id))/precious"))
@@ -106,12 +114,18 @@ import Testing
         defer { clean() }
         let own = record(1, .exited)
         try add(own)
-        let file = "\(store.folder(own.id))/state.json"
-        for (key, value) in [("id", text), ("name", text.isEmpty ? "/" : text)] {
-            let members = own.json.object ?? []
+        let written = try Files.read("\(store.folder(own.id))/state.json")
+        for (name, key, value) in [
+            ("container.json", "name", text.isEmpty ? "/" : text), ("state.json", "id", text),
+            ("container.json", "id", text),
+        ] {
+            let file = "\(store.folder(own.id))/\(name)"
+            let members = try JSON.parse(Files.read(file)).object ?? []
             let changed = JSON.object(members.map { $0.key == key ? (key: key, value: .string(value)) : $0 })
             try Files.write(file, changed.bytes())
             #expect(throws: EngineError.self) { try store.record(own.id) }
+            // Each alone.
+            try Files.write("\(store.folder(own.id))/state.json", written)
         }
         // A name's link.
         try Files.makeDirectories("\(folder)/root/containers/names")

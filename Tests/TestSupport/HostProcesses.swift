@@ -22,6 +22,14 @@ package enum HostProcesses {
         status(pid, "State").map { $0.hasPrefix("Z") || $0.hasPrefix("X") } ?? true
     }
 
+    /// Whether a process has a file of a folder open.
+    package static func hasOpen(_ pid: pid_t, below folder: String) -> Bool {
+        let descriptors = "/proc/\(pid)/fd"
+        return ((try? Files.list(descriptors)) ?? []).contains {
+            (try? Link.target("\(descriptors)/\($0)"))?.hasPrefix(folder + "/") ?? false
+        }
+    }
+
     /// A field of /proc/PID/status; nil where the process is gone.
     package static func status(_ pid: pid_t, _ field: String) -> String? {
         guard let text = try? Files.readText("/proc/\(pid)/status") else { return nil }

@@ -43,6 +43,16 @@ extension ImageStore {
         return LayerStack(directories: try jobs.reversed().map { try layerContent($0.record.chainID) })
     }
 
+    /// Layers that are unpacked already, whatever image they came with. The caller holds a lease.
+    ///
+    /// - Parameter chain: their chain ids, the base's first.
+    package func layers(ofChain chain: [Digest]) throws -> LayerStack {
+        for chainID in chain where try usableLayer(chainID) == nil {
+            throw EngineError(.notFound, "layer \(chainID) is not there any more, and neither is its image")
+        }
+        return LayerStack(directories: try chain.reversed().map { try layerContent($0) })
+    }
+
     /// Makes one layer, unless somebody else does meanwhile.
     /// - Parameters:
     ///   - open: opens the layer's blob, from its start each time.

@@ -3,8 +3,16 @@ import LinuxSystem
 import OCI
 import Runner
 
-/// Turns the options of `run`, which a person typed, into what the runner takes.
+/// Turns the options of `run` and `create`, which a person typed, into what the runner takes.
 enum ContainerRequest {
+    static func request(_ parsed: ParsedArguments) throws -> RunRequest {
+        var request = RunRequest(image: parsed.positional[0], options: try options(parsed))
+        request.platform = try parsed.platform()
+        try ContentTrust.check(parsed)
+        request.pull = try PullPolicy(parsing: parsed.value("pull") ?? "missing")
+        return request
+    }
+
     static func options(_ parsed: ParsedArguments) throws -> ContainerOptions {
         var options = ContainerOptions()
         options.command = Array(parsed.positional.dropFirst())
@@ -53,11 +61,16 @@ enum ContainerRequest {
 
     /// As the daemon says it; an empty one is none.
     private static func stopSignal(_ text: String) throws(EngineError) -> String {
-        if text.isEmpty { return text }
-        do {
-            guard try SignalName.number(text) > 0 else { throw EngineError(.invalid, "") }
-        } catch { throw EngineError(.invalid, "invalid signal: \(text)") }
+        if !text.isEmpty { _ = try signal(text) }
         return text
+    }
+
+    /// A signal's number, with the daemon's words for what is none.
+    static func signal(_ text: String) throws(EngineError) -> Int32 {
+        guard let number = SignalName.number(text), number > 0 else {
+            throw EngineError(.invalid, "invalid signal: \(text)")
+        }
+        return number
     }
 
     /// The labels of a `--label-file`; a key alone is none, as with docker.

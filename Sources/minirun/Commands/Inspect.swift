@@ -68,7 +68,7 @@ enum ContainerInspectCommand {
     }
 
     static func object(_ name: String, _ parsed: ParsedArguments, _ engine: Engine) throws -> JSON {
-        let record = try engine.containers.find(String(name.drop { $0 == "/" }))
+        let record = try engine.containers.named(name)
         var inspection = ContainerInspection(
             record: record,
             folder: engine.containers.bundle(record.id, removedAtEnd: record.removeAtEnd),

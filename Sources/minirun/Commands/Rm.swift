@@ -20,7 +20,7 @@ enum RmCommand {
             try engine.recover()
             var freesImage = false
             let exitCode = try Installation.each(parsed.positional, forgiving: force) { name in
-                let container = try engine.containers.find(String(name.drop { $0 == "/" }))
+                let container = try engine.containers.named(name)
                 if force { try engine.forceRemove(container) } else { try engine.remove(container) }
                 // An image that was removed under it lived on in the container alone.
                 if !engine.hasImage(of: container) { freesImage = true }

@@ -20,9 +20,7 @@ enum RunCommand {
     )
 
     private static func run(_ parsed: ParsedArguments) throws -> Int32 {
-        var request = RunRequest(image: parsed.positional[0], options: try ContainerRequest.options(parsed))
-        request.platform = try parsed.platform()
-        try ContentTrust.check(parsed)
+        var request = try ContainerRequest.request(parsed)
         request.reports = parsed.isSet("report")
         request.forwardsSignals = request.options.terminal || parsed.flag("sig-proxy")
         if let format = parsed.value("explain") { return try explain(request, format, parsed.globals) }
@@ -34,12 +32,11 @@ enum RunCommand {
         guard Process.isRoot else {
             throw EngineError(.failed, "run needs root", hint: "try again with sudo")
         }
-        request.pull = try PullPolicy(parsing: parsed.value("pull") ?? "missing")
         var engine = try Installation.pullingEngine(parsed)
         let isQuiet = parsed.flag("quiet")
         engine.source = RegistryAccess.source(showing: isQuiet ? nil : 2)
         // What cannot be written at the end is refused before the program has done its work.
-        let identification = try parsed.value("cidfile").flatMap { $0.isEmpty ? nil : try IdentificationFile($0) }
+        let identification = try IdentificationFile.asked(parsed)
         let report = try parsed.value("report").map(ReportOutput.init)
         request.image = try FolderImage.built(request.image, engine, parsed) ?? request.image
         // Whoever removed an image while this run held its lease left the rest to it.
@@ -105,10 +102,15 @@ enum RunCommand {
 }
 
 /// `--cidfile`: made before the container, so that none exists whose id could not be told.
-private final class IdentificationFile {
+final class IdentificationFile {
     private let path: String
     private let file: FileDescriptor
     private var isWritten = false
+
+    /// Nil where none is asked for.
+    static func asked(_ parsed: ParsedArguments) throws -> IdentificationFile? {
+        try parsed.value("cidfile").flatMap { $0.isEmpty ? nil : try IdentificationFile($0) }
+    }
 
     init(_ path: String) throws {
         guard !FileStatus.exists(path) else {

@@ -34,4 +34,25 @@ enum ContainerListOptions {
             .flag("force", short: "f", "Do not prompt for confirmation"),
         ]
     }
+
+    static func start() -> [Option] {
+        [
+            .flag("attach", short: "a", "Attach STDOUT/STDERR and forward signals"),
+            // There is nothing to detach from.
+            .value("detach-keys", .text, "Override the key sequence for detaching a container").passes(),
+            .flag("interactive", short: "i", "Attach container's STDIN"),
+        ]
+    }
+
+    static func kill() -> [Option] {
+        [.value("signal", short: "s", .text, "Signal to send to the container")]
+    }
+
+    static func stop() -> [Option] {
+        [
+            .value("signal", short: "s", .text, "Signal to send to the container"),
+            .value("timeout", short: "t", .integer, "Seconds to wait before killing the container"),
+            .alias("time", of: "timeout"),
+        ]
+    }
 }

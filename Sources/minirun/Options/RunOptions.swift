@@ -1,7 +1,13 @@
-/// The options of `run`.
+/// The options of `run` and `create`.
 enum RunOptions {
     static func all() -> [Option] {
         life() + process() + files() + network() + security() + limits() + own() + deferred()
+    }
+
+    /// The options of `create`: those of `run` that are about the container, not about following it.
+    static func create() -> [Option] {
+        let following: Set = ["detach", "detach-keys", "explain", "report", "sig-proxy"]
+        return all().filter { !following.contains($0.name) }
     }
 
     private static func life() -> [Option] {

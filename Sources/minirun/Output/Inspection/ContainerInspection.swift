@@ -16,33 +16,35 @@ struct ContainerInspection {
     var size: (own: Int64, whole: Int64)?
 
     var object: JSON {
-        let hasFiles = record.status != .created
+        let hasFiles = record.state.started != nil
         func file(_ name: String) -> JSON { .string(hasFiles ? "\(folder)/\(name)" : "") }
         return [
             "Id": .string(record.id), "Created": .string(Timestamp.rfc3339(nanoseconds: record.created)),
-            "Path": .string(record.path), "Args": .strings(record.arguments), "State": state,
+            "Path": .string(record.words.first ?? ""), "Args": .strings(Array(record.words.dropFirst())),
+            "State": state,
             "Image": .string(record.imageID), "ResolvConfPath": file("resolv.conf"), "HostnamePath": file("hostname"),
             "HostsPath": file("hosts"), "LogPath": "", "Name": .string("/" + record.name), "RestartCount": 0,
             "Driver": "overlay2", "Platform": "linux", "MountLabel": "", "ProcessLabel": "", "AppArmorProfile": "",
             "ExecIDs": .null, "HostConfig": Self.hostDefaults.overlaid(by: record.hostConfig),
             "GraphDriver": graphDriver,
             "SizeRw": size.map { .number($0.own) } ?? .null, "SizeRootFs": size.map { .number($0.whole) } ?? .null,
-            "Mounts": record.mounts, "Config": Self.configDefaults.overlaid(by: record.config),
+            "Mounts": record.mounts(in: dataFolder), "Config": Self.configDefaults.overlaid(by: record.config),
             "NetworkSettings": networkSettings,
         ]
     }
 
     private var state: JSON {
         let isRunning = record.status == .running
+        let state = record.state
         func time(_ time: UInt64?) -> JSON {
             .string(time.map { Timestamp.rfc3339(nanoseconds: $0) } ?? ImageInspection.zeroTime)
         }
         return [
             "Status": .string(record.status.rawValue), "Running": .bool(isRunning), "Paused": false,
             "Restarting": false,
-            "OOMKilled": .bool(record.outOfMemory), "Dead": false, "Pid": .number(isRunning ? pid : 0),
-            "ExitCode": .number(record.exitCode), "Error": .string(record.error), "StartedAt": time(record.started),
-            "FinishedAt": time(record.finished),
+            "OOMKilled": .bool(state.outOfMemory), "Dead": false, "Pid": .number(isRunning ? pid : 0),
+            "ExitCode": .number(state.exitCode), "Error": .string(state.error), "StartedAt": time(state.started),
+            "FinishedAt": time(state.finished),
         ]
     }
 

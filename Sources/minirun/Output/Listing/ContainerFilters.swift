@@ -62,7 +62,7 @@ struct ContainerFilters {
 
     private func allowsState(_ record: ContainerRecord) -> Bool {
         filters.allows("status") { $0 == record.status.rawValue }
-            && (exitCodes.isEmpty || record.status == .exited && exitCodes.contains(record.exitCode))
+            && (exitCodes.isEmpty || record.status == .exited && exitCodes.contains(record.state.exitCode))
             && filters.allows("health") { $0 == "none" }
             && before.map { record.created < $0 } ?? true
             && since.map { record.created > $0 } ?? true
@@ -78,7 +78,7 @@ struct ContainerFilters {
 
     private func allowsSurroundings(_ record: ContainerRecord) -> Bool {
         let exposed = Set((record.config["ExposedPorts"]?.object ?? []).map(\.key))
-        let mounts = (record.mounts.array ?? []).compactMap { $0["Destination"]?.string }
+        let mounts = (record.mounts(in: "").array ?? []).compactMap { $0["Destination"]?.string }
         return filters.allows("network") { $0 == record.network }
             && filters.allows("volume") { (mounts + ContainerListing.mountNames(of: record)).contains($0) }
             && filters.allows("expose") { exposed.contains($0.contains("/") ? $0 : "\($0)/tcp") }

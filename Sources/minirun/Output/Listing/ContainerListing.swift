@@ -37,7 +37,9 @@ enum ContainerListing {
             "Labels": .string(
                 record.labels.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: ",")
             ),
-            "LocalVolumes": .string(String((record.mounts.array ?? []).count { $0["Type"]?.string == "volume" })),
+            "LocalVolumes": .string(
+                String((record.mounts(in: "").array ?? []).count { $0["Type"]?.string == "volume" })
+            ),
             "Mounts": .string(mounts.joined(separator: ",")), "Names": .string(record.name),
             "Networks": .string(record.network), "Platform": .null, "Ports": "",
             "RunningFor": .string(HumanReadable.ago(record.created, now: now)), "Size": .string(size(entry.size)),
@@ -52,19 +54,21 @@ enum ContainerListing {
             return HumanReadable.duration(seconds: Int64(nanoseconds / 1_000_000_000))
         }
         switch record.status {
-        case .running: return "Up \(since(record.started))"
-        case .exited where record.started != nil: return "Exited (\(record.exitCode)) \(since(record.finished)) ago"
+        case .running: return "Up \(since(record.state.started))"
+        case .exited where record.state.started != nil:
+            return "Exited (\(record.state.exitCode)) \(since(record.state.finished)) ago"
         case .created, .exited: return "Created"
         }
     }
 
     /// The program and its arguments; those with a blank in them in quotes.
     private static func command(of record: ContainerRecord) -> String {
-        ([record.path] + record.arguments.map { $0.contains(" ") ? "'\($0)'" : $0 }).joined(separator: " ")
+        (record.words.prefix(1) + record.words.dropFirst().map { $0.contains(" ") ? "'\($0)'" : $0 })
+            .joined(separator: " ")
     }
 
     static func mountNames(of record: ContainerRecord) -> [String] {
-        (record.mounts.array ?? []).compactMap { mount in
+        (record.mounts(in: "").array ?? []).compactMap { mount in
             if let name = mount["Name"]?.string, !name.isEmpty { return name }
             return mount["Source"]?.string
         }

@@ -1,16 +1,33 @@
+import LinuxSystem
 import OCI
-import Runtime
 
-/// The options as docker's `inspect` shows them, with the keys that scripts ask for.
+/// A container as docker's `inspect` shows it, with the keys that scripts ask for.
+extension ContainerRecord {
+    /// `Config`
+    package var config: JSON { older?.config ?? options.inspectedConfig(imageConfiguration, id: id, image: imageName) }
+
+    /// `HostConfig`
+    package var hostConfig: JSON { older?.hostConfig ?? options.inspectedHostConfig() }
+
+    /// `Mounts`
+    /// - Parameter dataFolder: the container's folder on the disk.
+    package func mounts(in dataFolder: String) -> JSON {
+        // What a record says that nobody could have asked for has no place.
+        older?.mounts
+            ?? options.inspectedMounts((try? options.volumes(of: id, over: imageConfiguration, in: dataFolder)) ?? [])
+    }
+}
+
 extension ContainerOptions {
-    func inspectedConfig(_ image: ContainerConfiguration, _ spec: RuntimeSpec, image name: String) -> JSON {
-        [
-            "Hostname": .string(spec.hostname ?? ""), "Domainname": .string(domainname ?? ""),
+    fileprivate func inspectedConfig(_ image: ContainerConfiguration, id: String, image name: String) -> JSON {
+        let environment = environment(over: image, hostname: "", home: "")
+        return [
+            "Hostname": .string(hostname ?? String(id.prefix(12))), "Domainname": .string(domainname ?? ""),
             "User": .string(user ?? image.user), "AttachStdin": .bool(interactive), "AttachStdout": true,
             "AttachStderr": true,
             "ExposedPorts": .object(Set(image.exposedPorts + exposedPorts).sorted().map { (key: $0, value: [:]) }),
             "Tty": .bool(terminal), "OpenStdin": .bool(interactive), "StdinOnce": .bool(interactive),
-            "Env": .strings(spec.process.env.filter { !$0.hasPrefix("HOSTNAME=") && !$0.hasPrefix("HOME=") }),
+            "Env": .strings(environment.filter { !$0.hasPrefix("HOSTNAME=") && !$0.hasPrefix("HOME=") }),
             "Cmd": (command.isEmpty && entrypoint == nil ? image.cmd : command).map { .strings($0) } ?? .null,
             "Image": .string(name),
             "Volumes": .object(Set(image.volumes + ownVolumes).sorted().map { (key: $0, value: [:]) }),
@@ -27,7 +44,7 @@ extension ContainerOptions {
         mounts.compactMap { if case .volume = $0.kind { $0.destination } else { nil } }
     }
 
-    func inspectedHostConfig(_ spec: RuntimeSpec) -> JSON {
+    fileprivate func inspectedHostConfig() -> JSON {
         var securityOptions: [String] = noNewPrivileges ? ["no-new-privileges"] : []
         if seccomp == .unconfined { securityOptions.append("seccomp=unconfined") }
         return [
@@ -62,11 +79,12 @@ extension ContainerOptions {
                 }
             ),
             "Runtime": "minirun", "RestartPolicy": ["Name": "no", "MaximumRetryCount": 0],
-            "MaskedPaths": .strings(spec.linux.maskedPaths), "ReadonlyPaths": .strings(spec.linux.readonlyPaths),
+            "MaskedPaths": .strings(maskedPaths(processors: max(1, Processors.configured))),
+            "ReadonlyPaths": .strings(readonlyPaths),
         ]
     }
 
-    func inspectedMounts(_ volumes: [ContainerSpec.Volume]) -> JSON {
+    fileprivate func inspectedMounts(_ volumes: [ContainerSpec.Volume]) -> JSON {
         .array(
             mounts.compactMap { mount in
                 guard case .bind(let source, _) = mount.kind else { return nil }
