@@ -120,15 +120,20 @@ import Testing
 
                 Commands:
                   completion  Print a completion script for a shell
+                  create      Create a new container
                   history     Show the history of an image
                   import      Import the contents from a tarball to create a filesystem image
                   inspect     Return low-level information on containers and images
+                  kill        Kill one or more running containers
                   load        Load an image from a tar archive or STDIN
                   oci         Run a command of the OCI runtime, as minirun-oci does
                   rm          Remove one or more containers
                   rmi         Remove one or more images
                   save        Save one or more images to a tar archive (streamed to STDOUT by default)
+                  start       Start one or more stopped containers
+                  stop        Stop one or more running containers
                   tag         Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE
+                  wait        Block until one or more containers stop, then print their exit codes
 
                 Global Options:
                   -D, --debug                   Enable debug mode

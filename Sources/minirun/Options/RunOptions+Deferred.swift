@@ -1,7 +1,7 @@
 /// docker's options of `run` that are known and not carried out. Those that ask for what is the case anyway pass.
 extension RunOptions {
     static func deferred() -> [Option] {
-        life() + places() + network() + namespaces() + limits() + health() + windows()
+        [life, places, network, namespaces, limits, health, windows].flatMap { $0() }
     }
 
     private static func life() -> [Option] {

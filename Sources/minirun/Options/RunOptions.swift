@@ -1,7 +1,8 @@
 /// The options of `run` and `create`.
 enum RunOptions {
     static func all() -> [Option] {
-        life() + process() + files() + network() + security() + limits() + own() + deferred()
+        // Not by `+`, which would copy the first ones again and again.
+        [life, process, files, network, security, limits, own, deferred].flatMap { $0() }
     }
 
     /// The options of `create`: those of `run` that are about the container, not about following it.
