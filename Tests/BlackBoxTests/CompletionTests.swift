@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// Completion in real shells, with what `Scripts/install` puts in place.
-@Suite(.enabled(if: Minirun.isEnabled), .timeLimit(.minutes(3))) struct ShellCompletionTests {
+@Suite(.enabled(if: Minirun.isEnabled), .timeLimit(.minutes(20))) struct ShellCompletionTests {
     let minirun: Minirun
     init() throws { minirun = try Minirun() }
 
