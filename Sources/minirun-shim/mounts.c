@@ -326,7 +326,7 @@ int step_bind(struct shim *shim, const struct lp_step *step) {
     // Before the tree becomes read-only.
     if (step->number[2] & LP_BIND_COPY_UP && fill_volume(shim, tree, text_of(shim, step, 1)) != 0)
         return close_keeping_errno(tree, -1);
-    if (change_tree(tree, step) != 0) return close_keeping_errno(tree, -1);
+    if (map_tree(shim, tree, step) != 0 || change_tree(tree, step) != 0) return close_keeping_errno(tree, -1);
     return attach_tree(shim, tree, text_of(shim, step, 1), step->number[2]);
 }
 

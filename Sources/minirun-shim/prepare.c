@@ -81,19 +81,21 @@ int step_id_map(struct shim *shim, const struct lp_step *step) {
     return namespace < 0 ? -1 : fill_slot(shim, step->number[0], namespace);
 }
 
+// Gives a tree, which nobody has seen yet, the id map that an LP_BIND or LP_OPEN_TREE names, if there is one.
+int map_tree(struct shim *shim, int tree, const struct lp_step *step) {
+    if (!step->number[5]) return 0;
+    int map = take_slot(shim, step->number[5] - 1);
+    if (map < 0) return -1;
+    struct mount_attr attributes = {.attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (__u64)map};
+    // The id map of submounts only where it was asked for: a recursive bind alone keeps theirs.
+    unsigned int flags = AT_EMPTY_PATH | (step->number[2] & LP_BIND_MAP_RECURSIVE ? AT_RECURSIVE : 0);
+    return close_keeping_errno(map, mount_setattr(tree, "", flags, &attributes, sizeof attributes));
+}
+
 int step_open_tree(struct shim *shim, const struct lp_step *step) {
     int tree = open_bind_source(text_of(shim, step, 0), step->number[2]);
     if (tree < 0) return -1;
-    if (step->number[5]) {
-        int map = take_slot(shim, step->number[5] - 1);
-        if (map < 0) return close_keeping_errno(tree, -1);
-        struct mount_attr attributes = {.attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (__u64)map};
-        // The id map of submounts only where it was asked for: a recursive bind alone keeps theirs.
-        unsigned int flags = AT_EMPTY_PATH | (step->number[2] & LP_BIND_MAP_RECURSIVE ? AT_RECURSIVE : 0);
-        int result = mount_setattr(tree, "", flags, &attributes, sizeof attributes);
-        if (close_keeping_errno(map, result) != 0) return close_keeping_errno(tree, -1);
-    }
-    if (change_tree(tree, step) != 0) return close_keeping_errno(tree, -1);
+    if (map_tree(shim, tree, step) != 0 || change_tree(tree, step) != 0) return close_keeping_errno(tree, -1);
     return fill_slot(shim, step->number[4], tree);
 }
 

@@ -80,6 +80,7 @@ int let_go(struct shim *shim, int kept);
 step_function step_hide, step_id_map, step_open_tree, step_time_offsets, step_join, step_clone_child;
 pid_t clone_child(struct shim *shim, uint64_t flags, const char *cgroup_path, int *pidfd);
 int open_bind_source(const char *source, uint64_t flags);
+int map_tree(struct shim *shim, int tree, const struct lp_step *step);
 int change_tree(int tree, const struct lp_step *step);
 int take_slot(struct shim *shim, uint64_t number);
 int fill_slot(struct shim *shim, uint64_t number, int descriptor);

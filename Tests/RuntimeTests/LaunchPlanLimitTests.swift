@@ -12,8 +12,13 @@ import Testing
     }
 
     /// A container with that many id-mapped mounts after that many others.
-    private static func spec(mapped: Int, after others: Int) -> RuntimeSpec {
+    private static func spec(mapped: Int, after others: Int, inUserNamespace: Bool = true) -> RuntimeSpec {
         LaunchPlanTests.spec { spec in
+            if inUserNamespace {
+                spec.linux.namespaces.append((.user, nil))
+                spec.linux.uidMappings = [.init(containerID: 0, hostID: 100_000, size: 65_536)]
+                spec.linux.gidMappings = spec.linux.uidMappings
+            }
             spec.mounts = (0..<others).map { .init("/t\($0)", type: "tmpfs", source: "tmpfs") }
             spec.mounts += (0..<mapped).map { number in
                 var mount = RuntimeSpec.Mount("/m\(number)", type: "bind", source: "/s", options: ["bind", "idmap"])
@@ -43,8 +48,17 @@ import Testing
     /// Slots have no gaps, however far behind in the configuration a mount stands, and both plans mean the same by them.
     @Test(arguments: [0, 1, 511, 512, 513, 2000])
     func slotsAreDense(others: Int) throws {
-        let spec = Self.spec(mapped: 3, after: others)
         let context = LaunchContext(root: .folder("/root"))
+        let bound = Self.spec(mapped: 3, after: others, inUserNamespace: false)
+        let maps = try LaunchPlan(preparing: bound, in: context).steps.compactMap {
+            if case .idMap(_, let slot) = $0 { slot } else { nil }
+        }
+        let used = try LaunchPlan(bound, in: context).steps.compactMap {
+            if case .bind(_, let slot?) = $0 { slot } else { nil }
+        }
+        #expect(maps == [0, 1, 2] && used == maps)
+
+        let spec = Self.spec(mapped: 3, after: others)
         let opened = try LaunchPlan(preparing: spec, in: context)
         let slots = opened.steps.compactMap { if case .openTree(_, let slot, _) = $0 { slot } else { nil } }
         #expect(slots == [0, 1, 2])
@@ -58,9 +72,13 @@ import Testing
 
     @Test(arguments: [(LaunchPlan.mostOpenedMounts, true), (LaunchPlan.mostOpenedMounts + 1, false)])
     func slots(count: Int, isTaken: Bool) throws {
-        let spec = Self.spec(mapped: count, after: 0)
-        let plan = try LaunchPlan(preparing: spec, in: LaunchContext(root: .folder("/root")))
-        if isTaken { _ = try plan.encoded() } else { #expect(throws: EngineError.self) { try plan.encoded() } }
+        let context = LaunchContext(root: .folder("/root"))
+        for inUserNamespace in [false, true] {
+            let spec = Self.spec(mapped: count, after: 0, inUserNamespace: inUserNamespace)
+            for plan in [try LaunchPlan(preparing: spec, in: context), try LaunchPlan(spec, in: context)] {
+                if isTaken { _ = try plan.encoded() } else { #expect(throws: EngineError.self) { try plan.encoded() } }
+            }
+        }
     }
 
     @Test(arguments: [(65_534, true), (65_535, false)])

@@ -108,11 +108,59 @@ import Testing
             mount.gidMappings = Self.map
             spec.mounts = [mount]
         }
-        let steps = try LaunchPlan(preparing: spec, in: Self.context()).steps
-        guard case .idMap(let map, let slot) = steps[0], case .openTree(let bind, 0, let used) = steps[1] else {
-            return #expect(Bool(false), "\(steps)")
+        let prepared = try LaunchPlan(preparing: spec, in: Self.context()).steps
+        guard case .idMap(let map, 0) = prepared.first, prepared.count == 2 else {
+            return #expect(Bool(false), "\(prepared)")
         }
-        #expect(map.users == "0 100000 65536\n" && used == slot && bind.mapRecursive)
+        #expect(map.users == "0 100000 65536\n")
+        // The source at its turn: it may lie in what is mounted before.
+        let steps = try LaunchPlan(spec, in: Self.context()).steps
+        #expect(steps.contains { if case .bind(let bind, 0) = $0 { bind.mapRecursive } else { false } }, "\(steps)")
+    }
+
+    /// The root of a user namespace may map no ids: the source is opened with the map, before the container is there.
+    @Test func idMappedMountsOfAUserNamespaceAreOpenedBefore() throws {
+        let spec = Self.spec { spec in
+            var mount = RuntimeSpec.Mount("/m", type: "bind", source: "/s", options: ["bind", "idmap"])
+            mount.uidMappings = Self.map
+            mount.gidMappings = Self.map
+            spec.mounts = [mount]
+            spec.linux.namespaces.append((.user, nil))
+            spec.linux.uidMappings = Self.map
+            spec.linux.gidMappings = Self.map
+        }
+        let prepared = try LaunchPlan(preparing: spec, in: Self.context()).steps
+        guard case .idMap(_, 0) = prepared[0], case .openTree(_, 0, let used) = prepared[1] else {
+            return #expect(Bool(false), "\(prepared)")
+        }
+        #expect(used == 0)
+        let steps = try LaunchPlan(spec, in: Self.context()).steps
+        #expect(steps.contains { if case .attach(_, 0) = $0 { true } else { false } }, "\(steps)")
+    }
+
+    /// There a source that another mount would cover is no source, whichever way it lies in it.
+    @Test(arguments: [
+        ("/root/a", true), ("/root/a/b", true), ("/root/ab", false), ("/root/b", false), ("/rootless/a", false),
+        ("/a", false),
+    ])
+    func sourcesInEarlierMounts(source: String, isRefused: Bool) throws {
+        let spec = Self.spec { spec in
+            var mount = RuntimeSpec.Mount("/m", type: "bind", source: source, options: ["bind", "idmap"])
+            mount.uidMappings = Self.map
+            mount.gidMappings = Self.map
+            spec.mounts = [
+                .init("/a", type: "tmpfs", source: "tmpfs"), mount, .init("/b", type: "tmpfs", source: "tmpfs"),
+            ]
+            spec.linux.namespaces.append((.user, nil))
+            spec.linux.uidMappings = Self.map
+            spec.linux.gidMappings = Self.map
+        }
+        let context = LaunchContext(root: .folder("/root"))
+        if isRefused {
+            #expect(throws: EngineError.self) { try LaunchPlan(preparing: spec, in: context) }
+        } else {
+            _ = try LaunchPlan(preparing: spec, in: context)
+        }
     }
 
     @Test func rootsOfOtherKinds() throws {

@@ -66,7 +66,7 @@
 
 #define LP_MAGIC 0x706d756eU
 // The shim refuses a plan of another version. Raise it with every change of meaning below.
-#define LP_VERSION 4U
+#define LP_VERSION 5U
 
 #define LP_TEXTS 5
 #define LP_NUMBERS 8
@@ -93,8 +93,8 @@ enum lp_operation {
 
     // -- by the monitor (phase 0), in the host's mount tree
     LP_HIDE,              // not dumpable: who shares a pid namespace with the child may not look into it before its exec
-    LP_ID_MAP,            // t0: uid_map, t1: gid_map, n0: slot; a user namespace with that map, for LP_OPEN_TREE
-    LP_OPEN_TREE,         // as LP_BIND, without t1, n4: slot, n5: 1 + slot of an id map, which is empty after it, or 0
+    LP_ID_MAP,            // t0: uid_map, t1: gid_map, n0: slot; a user namespace with that map, for LP_OPEN_TREE or LP_BIND
+    LP_OPEN_TREE,         // as LP_BIND, without t1, n4: slot
     LP_TIME_OFFSETS,      // t0: text for /proc/self/timens_offsets; the child is born into a new time namespace
     LP_JOIN,              // n0: CLONE_NEW* flags, n1: index of the descriptor (a namespace or a process); all LP_JOINs together
 
@@ -114,7 +114,7 @@ enum lp_operation {
     LP_ATTACH,            // t1: target, n2: LP_BIND_*, n4: slot of LP_OPEN_TREE
     LP_REMOUNT,           // t1: target, n0: attributes to set, n1: to clear, n3: MS_* propagation, n6 and n7 as LP_BIND
     LP_BIND,              // t0: source on the host, t1: target, n0: attributes to set, n1: to clear, n2: LP_BIND_*, n3: MS_* propagation,
-                          // n6 and n7: attributes to set and to clear on submounts too
+                          // n5: 1 + slot of an id map, which is empty after it, or 0; n6 and n7: attributes to set and to clear on submounts too
     LP_LINK,              // t0: path, t1: target; one that exists is left as it is
     LP_DEVICE,            // t0: path, n0: S_IFCHR… and mode, n1: major, n2: minor, n3: uid, n4: gid
     LP_OWN_STREAMS,       // 0 to 2 that are files or devices of the host become the container's own, or read-only;

@@ -59,9 +59,9 @@ package struct LaunchFailure: Error, CustomStringConvertible, Sendable {
                 "error mounting \"\(bind.source)\" to rootfs at \"\(bind.target)\": "
                     + reason.prefix(1).lowercased() + reason.dropFirst() + (detail.isEmpty ? "" : " (\(detail))")
             )
-        case .bind(let bind) where code == SystemError.notFound:
+        case .bind(let bind, _) where code == SystemError.notFound:
             return EngineError(.notFound, "binding \(bind.source) to \(bind.target): \(reason)")
-        case .bind(let bind) where code == SystemError.notFolder:
+        case .bind(let bind, _) where code == SystemError.notFolder:
             return EngineError(
                 .commandNotFound,
                 "binding \(bind.source) to \(bind.target): \(reason)",

@@ -58,7 +58,7 @@ extension LaunchPlan {
         for step in steps {
             switch step {
             case .layer: layers += 1
-            case .idMap(_, let slot), .openTree(_, let slot, _), .attach(_, let slot):
+            case .idMap(_, let slot), .openTree(_, let slot, _), .attach(_, let slot), .bind(_, let slot?):
                 try check(slot + 1, LaunchPlan.mostOpenedMounts, "mounts whose sources are opened for the container")
             case .findProgram(let arguments, let environment, _), .execute(let arguments, let environment, _):
                 try check(arguments.count, LaunchPlan.mostWords, "arguments")
@@ -132,7 +132,7 @@ extension LaunchStep {
             .make(LP_OVERLAY, [texts.add(mountPoint), texts.add(upper), texts.add(work), texts.add(options)])
         case .rootFolder(let path, let change): .make(LP_ROOT_FOLDER, [texts.add(path)], numbers: [change.number])
         case .fileSystem(let mount): mount.record(&texts)
-        case .bind(let bind): bind.record(LP_BIND, slot: 0, idMap: nil, &texts)
+        case .bind(let bind, let idMap): bind.record(LP_BIND, slot: 0, idMap: idMap, &texts)
         case .attach(let bind, let slot): bind.record(LP_ATTACH, slot: slot, idMap: nil, &texts)
         case .remount(let bind): bind.record(LP_REMOUNT, slot: 0, idMap: nil, &texts)
         case .link(let path, let target): .make(LP_LINK, [texts.add(path), texts.add(target)])

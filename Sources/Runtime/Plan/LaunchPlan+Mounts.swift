@@ -18,7 +18,7 @@ extension LaunchPlan {
             } else if mount.isOpenedBefore(spec, context) {
                 steps.append(.attach(bind, slot: spec.slot(ofMount: index, context)))
             } else {
-                steps.append(.bind(bind))
+                steps.append(.bind(bind, idMap: mount.isIDMapped ? spec.slot(ofMount: index, context) : nil))
             }
             return
         }
@@ -100,13 +100,18 @@ extension RuntimeSpec.Mount {
         return RuntimeSpec.Mount.allowedInProc.contains(destination)
     }
 
+    /// Whether the preparation has something to do for it: to open its source, or to make its id map.
+    func isPrepared(_ spec: RuntimeSpec, _ context: LaunchContext) -> Bool {
+        isBind && isIDMapped || isOpenedBefore(spec, context)
+    }
+
     /// Whether its source is opened on the host before the container is cloned: where the container's root may not reach it,
-    /// or its ids are mapped, which only the host's root may do.
+    /// or may not map its ids, which only the host's root may do.
     ///
     /// One that lies in the container's root may be there only once the mounts before it are.
     func isOpenedBefore(_ spec: RuntimeSpec, _ context: LaunchContext) -> Bool {
         guard isBind else { return false }
-        if !uidMappings.isEmpty || options.contains("idmap") || options.contains("ridmap") { return true }
+        if isIDMapped, spec.linux.has(.user) { return true }
         if case .folder(let root) = context.root, source.hasPrefix(root + "/") { return false }
         // Nobody else may do that, and need not: the container's ids are the caller's own there.
         if !context.opensSources { return false }
@@ -115,9 +120,10 @@ extension RuntimeSpec.Mount {
 }
 
 extension RuntimeSpec {
-    /// Where the preparation leaves the opened source of a mount: numbers without gaps, however many other mounts there are.
+    /// Where the preparation leaves the opened source of a mount, or its id map: numbers without gaps, however many other
+    /// mounts there are.
     func slot(ofMount index: Int, _ context: LaunchContext) -> Int {
-        mounts[..<index].count { $0.isOpenedBefore(self, context) }
+        mounts[..<index].count { $0.isPrepared(self, context) }
     }
 }
 

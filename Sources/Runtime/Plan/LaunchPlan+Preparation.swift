@@ -5,7 +5,7 @@ extension LaunchPlan {
     /// containers. `spec.linux.namespaces` with a path come with the plan as descriptors, in their order.
     package init(preparing spec: RuntimeSpec, in context: LaunchContext) throws(EngineError) {
         steps = []
-        for (index, mount) in spec.mounts.enumerated() where mount.isOpenedBefore(spec, context) {
+        for (index, mount) in spec.mounts.enumerated() where mount.isPrepared(spec, context) {
             try appendSource(of: mount, index, spec, context)
         }
         if spec.linux.isNew(.time) { steps.append(.timeOffsets(spec.linux.timeOffsetsText)) }
@@ -31,7 +31,7 @@ extension LaunchPlan {
         if options.remount { return }
         let slot = spec.slot(ofMount: index, context)
         var mapSlot: Int?
-        if !mount.uidMappings.isEmpty || !mount.gidMappings.isEmpty || options.idMapped {
+        if mount.isIDMapped {
             let own = mount.uidMappings.isEmpty && mount.gidMappings.isEmpty
             let map = IDMap(
                 users: (own ? spec.linux.uidMappings : mount.uidMappings).text,
@@ -41,6 +41,9 @@ extension LaunchPlan {
             mapSlot = slot
             steps.append(.idMap(map, slot: slot))
         }
+        // Else at its turn, when what its source may lie in is mounted.
+        guard mount.isOpenedBefore(spec, context) else { return }
+        if mapSlot != nil { try mount.checkSource(after: spec.mounts[..<index], context) }
         steps.append(.openTree(try BindMount(mount, options, spec, context), slot: slot, idMap: mapSlot))
     }
 
@@ -98,6 +101,25 @@ extension LaunchPlan {
                 device: device,
                 keepsLineFeeds: context.keepsLineFeeds
             )
+        )
+    }
+}
+
+extension RuntimeSpec.Mount {
+    /// What lies in a mount of the container's own cannot be opened before it: that would be what the mount covers.
+    ///
+    /// - Throws: where one of those before it lies above its source.
+    fileprivate func checkSource(after mounts: ArraySlice<RuntimeSpec.Mount>, _ context: LaunchContext)
+        throws(EngineError)
+    {
+        guard case .folder(let root) = context.root, source.hasPrefix(root + "/") else { return }
+        let place = String(source.dropFirst(root.utf8.count))
+        guard let above = mounts.first(where: { place == $0.destination || place.hasPrefix($0.destination + "/") })
+        else { return }
+        throw EngineError(
+            .unsupported,
+            "the id-mapped mount on \(destination) has its source in the mount on \(above.destination)",
+            hint: "In a container with a user namespace its source has to be on the host."
         )
     }
 }

@@ -6,7 +6,7 @@ extension LaunchStep {
         var members: [(key: String, value: JSON)] = [("step", .string(name)), ("does", .string(description))]
         switch self {
         case .overlay(_, let upper, let work, _): members += [("upper", .string(upper)), ("work", .string(work))]
-        case .bind(let bind), .openTree(let bind, _, _), .attach(let bind, _), .remount(let bind):
+        case .bind(let bind, _), .openTree(let bind, _, _), .attach(let bind, _), .remount(let bind):
             members += [
                 ("clear", .strings(bind.clear.names)), ("recursive", .bool(bind.recursive)),
                 ("propagation", bind.propagation.map { .string($0.rawValue) } ?? .null),

@@ -10,7 +10,7 @@ extension LaunchStep: CustomStringConvertible {
             "making an id map (users \(Self.oneLine(map.users)); groups \(Self.oneLine(map.groups)))"
         case .openTree(let bind, _, let idMap):
             "opening mount source \(bind.source)"
-                + Self.parentheses(bind.words + (idMap == nil ? [] : [bind.mapRecursive ? "ridmap" : "idmap"]))
+                + Self.parentheses(bind.words(mapped: idMap != nil))
         case .timeOffsets(let text):
             "entering a new time namespace" + (text.isEmpty ? "" : " (\(Self.oneLine(text)))")
         case .join(let flags, _, let name): "joining \(name) (\(flags.names.joined(separator: ", ")))"
@@ -31,9 +31,10 @@ extension LaunchStep: CustomStringConvertible {
                     mount.attributes.names + (mount.options.isEmpty ? [] : [mount.options])
                         + (mount.copiesUp ? ["tmpcopyup"] : [])
                 )
-        case .bind(let bind): "binding \(bind.source) to \(bind.target)" + Self.parentheses(bind.words)
+        case .bind(let bind, let idMap):
+            "binding \(bind.source) to \(bind.target)" + Self.parentheses(bind.words(mapped: idMap != nil))
         case .attach(let bind, _): "mounting the opened \(bind.source) on \(bind.target)"
-        case .remount(let bind): "changing the mount on \(bind.target)" + Self.parentheses(bind.words)
+        case .remount(let bind): "changing the mount on \(bind.target)" + Self.parentheses(bind.words())
         case .link(let path, let target): "linking \(path) to \(target)"
         case .device(let path, let kind, let mode, let major, let minor, _, _):
             "creating device \(path) (\(kind == 0o060000 ? "b" : kind == 0o010000 ? "p" : "c") \(major):\(minor), mode \(String(mode, radix: 8)))"
@@ -102,7 +103,8 @@ extension LaunchStep: CustomStringConvertible {
 
 extension BindMount {
     /// Its attributes as options of fstab.
-    fileprivate var words: [String] {
+    fileprivate func words(mapped: Bool = false) -> [String] {
         self.set.names + recursiveSet.names.map { "r\($0)" } + (copiesUp ? ["copyup"] : [])
+            + (mapped ? [mapRecursive ? "ridmap" : "idmap"] : [])
     }
 }

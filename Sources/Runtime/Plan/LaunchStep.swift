@@ -28,7 +28,8 @@ package enum LaunchStep: Equatable, Sendable {
     case oomScore(Int)
     case becomeRoot(setsGroups: Bool)
     case fileSystem(FileSystemMount)
-    case bind(BindMount)
+    /// With the slot of an id map that the preparation has made.
+    case bind(BindMount, idMap: Int? = nil)
     /// What the preparation has opened.
     case attach(BindMount, slot: Int)
     case remount(BindMount)
