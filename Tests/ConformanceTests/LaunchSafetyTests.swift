@@ -129,14 +129,14 @@ import Testing
         } else {
             try bundle.writeConfiguration()
         }
-        // The shim's control socket is its 3; none of the runtime's is. The process that nobody was told of ends, and its caller's
-        // subreaper takes it, as those of other engines do: a zombie would hold its control group.
+        // The shim's control socket is its 3; none of the runtime's is. The process that nobody was told of is ended and taken:
+        // nothing is left for the caller's subreaper, where a zombie would hold its control group.
         let reaper = """
             import ctypes, os, subprocess, sys
             ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
             code = subprocess.call(sys.argv[1:])
             try:
-                while True: os.wait()
+                while True: print("left:", os.wait())
             except ChildProcessError: sys.exit(code)
             """
         let refusing = RefusedCalls.words([.sendmsg], answeredWith: EPERM, on: 3, bundle.command(words))

@@ -52,6 +52,7 @@ package struct PreparedLaunch: ~Copyable {
             birth = try PreparedLaunch.prepare(preparation, descriptors, monitor)
         } catch {
             monitor.kill()
+            PreparedLaunch.endUntold()
             throw error
         }
         monitor.wait()
@@ -87,6 +88,18 @@ package struct PreparedLaunch: ~Copyable {
             throw EngineError(.failed, "the shim sent something unknown")
         }
         return Birth(pid: message.status, pidfd: descriptor)
+    }
+
+    /// Ends a process that was cloned although nobody has told us: it is our child all the same, and unreaped it would be a
+    /// zombie of whoever adopts what we leave, which holds its control group.
+    private static func endUntold() {
+        let children = (try? Files.readText("/proc/thread-self/children")) ?? ""
+        for pid in children.split(separator: " ").compactMap({ pid_t($0) }) {
+            // Others may have been our caller's before it executed us.
+            guard (try? Files.readText("/proc/\(pid)/comm")) == "minirun-shim\n" else { continue }
+            CLinux.kill(pid, SIGKILL)
+            _ = try? Subprocess.wait(for: pid)
+        }
     }
 
     /// Gives the process its plan, with the descriptors that its steps name by index.
