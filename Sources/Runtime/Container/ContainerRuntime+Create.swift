@@ -147,6 +147,7 @@ private struct Creation: ~Copyable {
     var spec: RuntimeSpec
     var context: LaunchContext
     private let listener: FileDescriptor
+    private let hostMounts: HostMounts?
     private var launched: PreparedLaunch?
     private var state: ContainerState?
     private var console: FileDescriptor?
@@ -157,6 +158,7 @@ private struct Creation: ~Copyable {
         var spec = spec
         let context = try runtime.createContext(for: &spec, request)
         let hierarchy = try CgroupHierarchy.current()
+        let hostMounts = try HostMounts(spec)
         let listener = try StartSocket.listen(folder.startPath)
         self.runtime = runtime
         self.request = request
@@ -166,6 +168,7 @@ private struct Creation: ~Copyable {
         self.spec = spec
         self.context = context
         self.listener = listener
+        self.hostMounts = hostMounts
         launched = nil
         state = nil
         console = nil
@@ -183,6 +186,8 @@ private struct Creation: ~Copyable {
             cgroup: placement
         )
         begun.cgroupRoots = plan.roots
+        begun.hostMounts = hostMounts
+        if let hostMounts { undo.arm { try? hostMounts.remove() } }
         begun.cgroupMade = plan.roots.filter { !FileStatus.exists(plan.name.directory(in: $0)) }
         try folder.write(begun, in: hierarchy)
         if placement.unit == nil {
@@ -240,6 +245,7 @@ private struct Creation: ~Copyable {
             cgroup: placement
         )
         state.rootfs = spec.root.path
+        state.hostMounts = hostMounts
         var placed = placed
         if let unit = placement.unit {
             try unit.start(

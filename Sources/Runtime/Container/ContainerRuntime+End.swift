@@ -90,6 +90,7 @@ extension ContainerRuntime {
         // Its processes go with it, those of a shared pid namespace too.
         try cgroup.remove(in: state.cgroupMade)
         if let unit = state.cgroup.unit { try unit.stop() }
+        try state.hostMounts?.remove()
         if let group = state.resctrlGroup { try ResourceControl.remove(group) }
         try folder.remove()
         guard let hooks = spec?.hooks.poststop else { return }

@@ -28,6 +28,8 @@ package struct ContainerState: Sendable {
     package var ownsPidNamespace: Bool
     /// The resctrl group that was made for it.
     package var resctrlGroup: String?
+    /// Where it has no mount namespace: what its end has to unmount.
+    package var hostMounts: HostMounts?
 
     package init(
         spec: RuntimeSpec,
@@ -72,6 +74,7 @@ package struct ContainerState: Sendable {
         cgroupMade = own["cgroupMade"]?.strings ?? []
         ownsPidNamespace = own["ownsPidNamespace"]?.bool ?? true
         resctrlGroup = own["resctrlGroup"]?.string
+        hostMounts = HostMounts(own["hostMounts"])
     }
 
     /// The file. Names that runc's has too stand at the top: tools that look into it (cadvisor) find them there.
@@ -92,6 +95,7 @@ package struct ContainerState: Sendable {
                     ("cgroup", cgroup.json), ("cgroupRoots", .strings(cgroupRoots)),
                     ("cgroupMade", .strings(cgroupMade)), ("ownsPidNamespace", .bool(ownsPidNamespace)),
                 ] + (resctrlGroup.map { [("resctrlGroup", .string($0))] } ?? [])
+                    + (hostMounts.map { [("hostMounts", $0.json)] } ?? [])
             ),
         ]
     }
