@@ -7,6 +7,12 @@ extension RuntimeSpec {
     package func validate() throws(EngineError) {
         try process.validate()
         for mount in mounts { try validate(mount) }
+        // It means "as it is" to chown(2): the node would be the runtime's.
+        for device in linux.devices {
+            for (id, name) in [(device.uid, "uid"), (device.gid, "gid")] where id == .max {
+                throw EngineError(.invalid, "the device \(device.path) has the \(name) \(id), which is none")
+            }
+        }
         try validateNames()
         try validateNamespaces()
         try validateSettings()

@@ -477,4 +477,18 @@ import Testing
         let report = try GuestReport(run(["setpriv", "--groups", "4,27,1234"] + words))
         #expect(Set(report.groups).isSuperset(of: [4, 27, 1234]), "\(report.groups)")
     }
+
+    @Test(
+        .must("run.oci.keep_original_groups", "\"0\" means no."),
+        .enabled(if: OCIRuntime.underTest.kind != .runc),
+        arguments: ["0", "false", ""]
+    )
+    func theCallersGroupsMayNotStay(value: String) throws {
+        bundle.config.set("annotations", ["run.oci.keep_original_groups": .string(value)])
+        bundle.config.set("process.args", ["/guest", "report"])
+        try bundle.writeConfiguration()
+        let words = bundle.command(["run", "--bundle", bundle.folder, bundle.id])
+        let report = try GuestReport(run(["setpriv", "--groups", "4,27,1234"] + words))
+        #expect(Set(report.groups).isSuperset(of: [4, 27, 1234]) == (value != "0"), "\(report.groups)")
+    }
 }

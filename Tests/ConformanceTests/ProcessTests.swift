@@ -301,17 +301,38 @@ import Testing
         #expect(Set(report.groups).subtracting([2345]) == [5, 6, 77])
     }
 
+    private func run(withUmask mask: String, _ words: [String]) throws -> GuestReport {
+        let command = bundle.command(words)
+        let launched = try Launched(["sh", "-c", "umask \(mask); exec \"$@\"", "sh"] + command)
+        launched.closeInput()
+        let status = try launched.wait()
+        try launched.readToEnd()
+        return try GuestReport(Outcome(status: status, out: launched.outText, err: launched.errText))
+    }
+
     @Test(
-        .must("config.md#posix-platform-user", "umask is the process's; unset it stays the caller's."),
-        arguments: [0o027, 0, nil]
+        .must("config.md#posix-platform-user", "umask is the process's; unset it is 0022, whatever the caller's is."),
+        arguments: [0o027, 0, 0o777, nil],
+        ["0077", "0000"]
     )
-    func umaskOfTheProcess(value: Int?) throws {
+    func umaskOfTheProcess(value: Int?, callers: String) throws {
         if let value { bundle.config.set("process.user.umask", .number(value)) }
-        let own = umask(0)
-        umask(own)
-        let seen = Int(try bundle.report()["umask"].string ?? "", radix: 8)
-        known(.crun, .runc, because: "0022 where it is unset", if: value == nil && own != 0o022) {
-            #expect(seen == value ?? Int(own))
+        bundle.config.set("process.args", ["/guest", "report"])
+        try bundle.writeConfiguration()
+        let report = try run(withUmask: callers, ["run", "--bundle", bundle.folder, bundle.id])
+        #expect(Int(report["umask"].string ?? "", radix: 8) == value ?? 0o022)
+    }
+
+    @Test(
+        .must("config.md#posix-platform-user", "A further process has the container's umask, unset 0022."),
+        arguments: [0o027, nil]
+    )
+    func umaskOfAFurtherProcess(value: Int?) throws {
+        if let value { bundle.config.set("process.user.umask", .number(value)) }
+        try bundle.launch()
+        let report = try run(withUmask: "0077", ["exec", bundle.id, "/guest", "report"])
+        known(.crun, .runc, because: "is the caller's") {
+            #expect(Int(report["umask"].string ?? "", radix: 8) == value ?? 0o022)
         }
     }
 

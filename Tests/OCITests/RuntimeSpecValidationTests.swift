@@ -46,6 +46,18 @@ import Testing
     ])
     func namespaces(patch: String, text: String) throws { #expect(try failure(patch) == text) }
 
+    @Test(arguments: ["uid", "gid"])
+    func ownersOfDevices(name: String) throws {
+        let device = { (id: String) in
+            "{\"linux\":{\"devices\":[{\"path\":\"/dev/x\",\"type\":\"c\",\"major\":1,\"minor\":3,\"\(name)\":\(id)}]}}"
+        }
+        #expect(try failure(device("4294967295")) == "the device /dev/x has the \(name) 4294967295, which is none")
+        for id in ["0", "2147483648", "4294967294"] {
+            let spec = try GivenSpec.read(device(id))
+            #expect(throws: Never.self) { try spec.validate() }
+        }
+    }
+
     @Test(arguments: [
         ("", "kernel.shmmax", #"sysctl "kernel.shmmax" is not allowed in the hosts ipc namespace"#),
         ("", "fs.mqueue.msg_max", #"sysctl "fs.mqueue.msg_max" is not allowed in the hosts ipc namespace"#),

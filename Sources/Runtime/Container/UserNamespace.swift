@@ -28,8 +28,11 @@ enum UserNamespace {
         return !isOwnOnly(spec.linux.gidMappings, getegid())
     }
 
-    /// As crun: whatever its value.
-    static func keepsGroups(_ spec: RuntimeSpec) -> Bool { spec.annotations["run.oci.keep_original_groups"] != nil }
+    /// As crun: whatever its value, except "0".
+    static func keepsGroups(_ spec: RuntimeSpec) -> Bool {
+        guard let value = spec.annotations["run.oci.keep_original_groups"] else { return false }
+        return value != "0"
+    }
 
     /// The root of a user namespace has no CAP_SYS_RESOURCE over us: what it may not raise itself is raised for it, before it sets
     /// its limits.
