@@ -155,6 +155,12 @@ let package = Package(
             dependencies: ["TestSupport", "LinuxSystem", "OCI", "CLinux"],
             swiftSettings: swift
         ),
+        // Any engine and any OCI runtime, ours without more ado, against the flaws of others.
+        .testTarget(
+            name: "AttackTests",
+            dependencies: ["TestSupport", "LinuxSystem", "OCI", "CLinux"],
+            swiftSettings: swift
+        ),
         .testTarget(
             name: "CommandTests",
             dependencies: ["minirun", "Build", "Runner", "Registry", "Images", "LinuxSystem", "OCI"],

@@ -1,3 +1,5 @@
+import TestSupport
+
 extension Explained {
     /// Where two of the three agree the third is named as the odd one; where each is right in its way, all are.
     static let all: [Explained] = everywhere + mounts + process + groups + refusals

@@ -46,6 +46,28 @@ import Testing
         #expect(count > 30)
     }
 
+    /// The suite of other engines' flaws: each of its tests has its row, made by `Scripts/attacks --peers --write`.
+    @Test func everyAttackIsListed() throws {
+        let document = try document()
+        let folder = "\(Self.repository)/Tests/AttackTests"
+        var count = 0
+        for file in try Files.list(folder) where file.hasSuffix("Tests.swift") {
+            var suite = ""
+            for line in try Files.readText("\(folder)/\(file)").split(separator: "\n") {
+                if let name = line.split(separator: "struct ").last?.prefix(while: { $0 != " " }),
+                    line.contains("@Suite struct")
+                {
+                    suite = String(name)
+                }
+                guard line.hasPrefix("        func "), line.contains("(target: Target)") else { continue }
+                let name = line.dropFirst("        func ".count).prefix { $0 != "(" }
+                count += 1
+                #expect(document.contains("| `AttackTests.\(suite).\(name)` |"))
+            }
+        }
+        #expect(count > 40)
+    }
+
     /// `aWordLikeThis`, in a table's cell behind another test of the same suite.
     private func isTestName(_ text: String) -> Bool {
         guard let first = text.first, first.isLowercase, text.contains(where: \.isUppercase) else { return false }

@@ -1,33 +1,32 @@
 import CLinux
 import LinuxSystem
 import OCI
-import TestSupport
 
 /// An OCI runtime: ours, or one of those that callers already trust.
-struct OCIRuntime: Sendable {
+package struct OCIRuntime: Sendable {
     /// The versions that differences were looked at for. Another version is held to every test.
-    enum Kind: String, Sendable, CaseIterable { case minirun, crun, runc, other }
+    package enum Kind: String, Sendable, CaseIterable { case minirun, crun, runc, other }
 
-    let kind: Kind
+    package let kind: Kind
     /// The words that start it here.
-    let words: [String]
+    package let words: [String]
     /// The program that its processes run.
-    let program: String
+    package let program: String
     /// What `--version` says.
-    let version: String
+    package let version: String
 
     /// The one that `MINIRUN_OCI` names, a path; without it the built `minirun oci`.
-    static let underTest: OCIRuntime = {
+    package static let underTest: OCIRuntime = {
         // What a container's parent leaves behind comes to us, as it comes to conmon and to containerd's shim.
         linux_become_subreaper()
         return OCIRuntime(Process.environment("MINIRUN_OCI") ?? BlackBox.program)
     }()
 
     /// Debian's, where they are installed.
-    static let crun = OCIRuntime("/usr/bin/crun")
-    static let runc = OCIRuntime(FileStatus.exists("/usr/bin/runc") ? "/usr/bin/runc" : "/usr/sbin/runc")
+    package static let crun = OCIRuntime("/usr/bin/crun")
+    package static let runc = OCIRuntime(FileStatus.exists("/usr/bin/runc") ? "/usr/bin/runc" : "/usr/sbin/runc")
 
-    private init(_ path: String) {
+    package init(_ path: String) {
         let name = path.split(separator: "/").last.map(String.init) ?? path
         program = path
         switch name {

@@ -4,11 +4,11 @@ extension JSON: ExpressibleByStringInterpolation {}
 
 /// Editing of a `config.json` by path: "process.user.uid". A number is the place in an array.
 extension JSON {
-    mutating func set(_ path: String, _ value: JSON) {
+    package mutating func set(_ path: String, _ value: JSON) {
         set(path.split(separator: ".").map(String.init)[...], value)
     }
 
-    mutating func remove(_ path: String) {
+    package mutating func remove(_ path: String) {
         var parts = path.split(separator: ".").map(String.init)
         let last = parts.removeLast()
         update(parts[...]) { parent in
@@ -17,12 +17,12 @@ extension JSON {
         }
     }
 
-    mutating func append(_ path: String, _ value: JSON) {
+    package mutating func append(_ path: String, _ value: JSON) {
         update(path.split(separator: ".").map(String.init)[...]) { list in list = .array((list.array ?? []) + [value]) }
     }
 
     /// Takes those elements out of an array that meet the condition.
-    mutating func removeAll(_ path: String, where condition: (JSON) -> Bool) {
+    package mutating func removeAll(_ path: String, where condition: (JSON) -> Bool) {
         update(path.split(separator: ".").map(String.init)[...]) { list in
             list = .array((list.array ?? []).filter { !condition($0) })
         }
@@ -51,36 +51,36 @@ extension JSON {
 
 /// Shapes that tests write often.
 extension JSON {
-    static func mount(_ destination: String, _ type: String, _ source: String, _ options: [String]) -> JSON {
+    package static func mount(_ destination: String, _ type: String, _ source: String, _ options: [String]) -> JSON {
         [
             "destination": .string(destination), "type": .string(type), "source": .string(source),
             "options": .strings(options),
         ]
     }
 
-    static func bind(_ source: String, _ destination: String, _ options: String...) -> JSON {
+    package static func bind(_ source: String, _ destination: String, _ options: String...) -> JSON {
         .mount(destination, "bind", source, options.contains("rbind") ? options : ["bind"] + options)
     }
 
-    static func hook(_ path: String, _ arguments: [String]) -> JSON {
+    package static func hook(_ path: String, _ arguments: [String]) -> JSON {
         ["path": .string(path), "args": .strings([path] + arguments), "env": ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"]]
     }
 
     /// A hook that is a line of shell. It takes its input away first: crun loses a race against a hook that does not.
-    static func shellHook(_ script: String, readsState: Bool = false) -> JSON {
+    package static func shellHook(_ script: String, readsState: Bool = false) -> JSON {
         .hook("/bin/sh", ["-c", readsState ? script : "cat > /dev/null; \(script)"])
     }
 
-    static func mapping(_ container: Int, _ host: Int, _ size: Int) -> JSON {
+    package static func mapping(_ container: Int, _ host: Int, _ size: Int) -> JSON {
         ["containerID": .number(container), "hostID": .number(host), "size": .number(size)]
     }
 }
 
-enum Configuration {
-    static let capabilities = ["CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE"]
+package enum Configuration {
+    package static let capabilities = ["CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE"]
 
     /// What `runc spec` writes, in the main.
-    static func plain(id: String) -> JSON {
+    package static func plain(id: String) -> JSON {
         [
             "ociVersion": "1.0.2",
             "process": [

@@ -1,21 +1,20 @@
 import CLinux
 import LinuxSystem
 import OCI
-import TestSupport
 import Testing
 
 /// A command that was started with a pipe at each of its streams. Unlike `Subprocess.run` it can end before its streams do:
 /// a runtime's `create` leaves them to the container.
-final class Launched {
-    let pid: pid_t
-    private(set) var out: [UInt8] = []
-    private(set) var err: [UInt8] = []
-    private(set) var ended: LinuxSystem.ExitStatus?
+package final class Launched {
+    package let pid: pid_t
+    package private(set) var out: [UInt8] = []
+    package private(set) var err: [UInt8] = []
+    package private(set) var ended: LinuxSystem.ExitStatus?
     private var input: CInt
     private var sources: [CInt]
 
     /// - Parameter more: descriptors that the command gets as its 3, 4, and so on.
-    init(
+    package init(
         _ words: [String],
         environment: [String] = BlackBox.environment(),
         directory: String? = nil,
@@ -43,20 +42,20 @@ final class Launched {
         for source in sources where source >= 0 { close(source) }
     }
 
-    var outText: String { String(decoding: out, as: UTF8.self) }
-    var errText: String { String(decoding: err, as: UTF8.self) }
-    var hasOutput: Bool { sources.contains { $0 >= 0 } }
+    package var outText: String { String(decoding: out, as: UTF8.self) }
+    package var errText: String { String(decoding: err, as: UTF8.self) }
+    package var hasOutput: Bool { sources.contains { $0 >= 0 } }
 
-    func type(_ text: String) throws { try StandardBytes.write(Array(text.utf8), to: input) }
+    package func type(_ text: String) throws { try StandardBytes.write(Array(text.utf8), to: input) }
 
-    func closeInput() {
+    package func closeInput() {
         if input >= 0 { close(input) }
         input = -1
     }
 
     /// Waits for the end of the process, and reads meanwhile. Throws after `seconds`.
     @discardableResult
-    func wait(seconds: Int = 30) throws -> LinuxSystem.ExitStatus {
+    package func wait(seconds: Int = 30) throws -> LinuxSystem.ExitStatus {
         if let ended { return ended }
         let deadline = Clock.monotonic + UInt64(seconds) * 1_000_000_000
         let process = FileDescriptor(owning: try retrying("opening process \(pid)") { linux_pidfd_open(pid) })
@@ -74,7 +73,7 @@ final class Launched {
     }
 
     /// Reads to the end of both streams. Throws after `seconds`: somebody holds them.
-    func readToEnd(seconds: Int = 30) throws {
+    package func readToEnd(seconds: Int = 30) throws {
         let deadline = Clock.monotonic + UInt64(seconds) * 1_000_000_000
         while hasOutput {
             guard Clock.monotonic < deadline else {
@@ -85,7 +84,7 @@ final class Launched {
     }
 
     /// Reads until the output holds the text; throws at its end and after `seconds`.
-    func expect(_ text: String, seconds: Int = 20) throws {
+    package func expect(_ text: String, seconds: Int = 20) throws {
         let deadline = Clock.monotonic + UInt64(seconds) * 1_000_000_000
         while !outText.contains(text) {
             guard Clock.monotonic < deadline, sources[0] >= 0 else {
@@ -96,9 +95,9 @@ final class Launched {
     }
 
     /// Reads what is there.
-    func drain() { while read(milliseconds: 0) {} }
+    package func drain() { while read(milliseconds: 0) {} }
 
-    func forgetOutput() {
+    package func forgetOutput() {
         out = []
         err = []
     }

@@ -1,25 +1,26 @@
 import CLinux
 import LinuxSystem
 import OCI
-import TestSupport
 import Testing
 
 /// A bundle in a folder of the test's own, and the container that a runtime makes of it. With this value goes all that the
 /// runtime made; what it did not take away itself is reported as a failure of the test.
-final class Bundle {
-    let runtime: OCIRuntime
-    let folder: String
+package final class Bundle {
+    package let runtime: OCIRuntime
+    package let folder: String
     /// Also the name of the container's control group: `Scripts/leftovers` knows it by its beginning.
-    let id: String
+    package let id: String
     /// The runtime's state, `--root`.
-    let root: String
-    var config: JSON
+    package let root: String
+    package var config: JSON
     /// Other containers that a test makes with the same root.
-    var others: [String] = []
+    package var others: [String] = []
     /// What the test itself has mounted in its folder.
     private var mounts: [String] = []
+    /// Whether what the runtime has forgotten is a failure of the test.
+    package var reportsLeftovers = true
     /// What holds the container's streams since `create`.
-    private(set) var created: Launched?
+    package private(set) var created: Launched?
 
     private static let applets = [
         "sh", "cat", "ls", "id", "echo", "stat", "sleep", "mount", "umount", "readlink", "touch", "true", "false",
@@ -32,7 +33,7 @@ final class Bundle {
         }
     }()
 
-    init(_ runtime: OCIRuntime = .underTest, root: String? = nil) throws {
+    package init(_ runtime: OCIRuntime = .underTest, root: String? = nil) throws {
         self.runtime = runtime
         folder = try TemporaryFolder.make()
         id = "minirun-\(folder.split(separator: ".").last ?? "")"
@@ -53,53 +54,55 @@ final class Bundle {
         let left = Leftovers(of: [id] + others, in: folder)
         // crun forgets the control groups of a container that it could not make.
         let found = left.found.filter { runtime.kind != .crun || !$0.hasPrefix("control group") }
-        if !found.isEmpty { Issue.record("\(runtime.version) left behind: \(found.joined(separator: ", "))") }
+        if !found.isEmpty && reportsLeftovers {
+            Issue.record("\(runtime.version) left behind: \(found.joined(separator: ", "))")
+        }
         left.remove()
         // Never through a mount: what could not be unmounted is not ours to empty.
         try? Files.removeTree(folder)
     }
 
     /// A file or folder of the test's own, on the host.
-    func path(_ name: String) -> String { "\(folder)/\(name)" }
+    package func path(_ name: String) -> String { "\(folder)/\(name)" }
 
-    @discardableResult func write(_ name: String, _ text: String, mode: mode_t = 0o644) throws -> String {
+    @discardableResult package func write(_ name: String, _ text: String, mode: mode_t = 0o644) throws -> String {
         try Files.makeDirectories(Files.parent(of: path(name)))
         try Files.write(path(name), Array(text.utf8), mode: mode)
         try retrying("chmod", path(name)) { chmod(path(name), mode) }
         return path(name)
     }
 
-    @discardableResult func makeFolder(_ name: String) throws -> String {
+    @discardableResult package func makeFolder(_ name: String) throws -> String {
         try Files.makeDirectories(path(name))
         return path(name)
     }
 
     /// mount(8) on a path of the test's own, until the end of the test.
-    func mount(_ arguments: String..., on name: String) throws {
+    package func mount(_ arguments: String..., on name: String) throws {
         let result = try Subprocess.run(["mount"] + arguments + [path(name)], timeout: 10_000)
         guard result.status == .exited(0) else { throw EngineError(.failed, "mount: \(result.errorText)") }
         mounts.append(path(name))
     }
 
-    func read(_ name: String) -> String { (try? Files.readText(path(name))) ?? "" }
+    package func read(_ name: String) -> String { (try? Files.readText(path(name))) ?? "" }
 
     /// The container runs a line of shell.
-    func run(script: String) throws -> Outcome {
+    package func run(script: String) throws -> Outcome {
         config.set("process.args", ["/bin/sh", "-c", .string(script)])
         return try run()
     }
 
-    func writeConfiguration() throws { try Files.write(path("config.json"), config.bytes()) }
+    package func writeConfiguration() throws { try Files.write(path("config.json"), config.bytes()) }
 }
 
 // MARK: - the runtime's verbs
 
 extension Bundle {
-    func command(_ words: [String]) -> [String] { runtime.words + ["--root", root] + words }
+    package func command(_ words: [String]) -> [String] { runtime.words + ["--root", root] + words }
 
     /// Any command line of the runtime, to its end and that of its streams.
     @discardableResult
-    func invoke(
+    package func invoke(
         _ words: [String],
         global: [String] = [],
         input: String = "",
@@ -121,20 +124,23 @@ extension Bundle {
 
     /// `run`: to the end of the container.
     @discardableResult
-    func run(_ options: [String] = [], input: String = "", more: [CInt] = [], seconds: Int = 30) throws -> Outcome {
+    package func run(_ options: [String] = [], input: String = "", more: [CInt] = [], seconds: Int = 30) throws
+        -> Outcome
+    {
         try writeConfiguration()
         return try invoke(["run", "--bundle", folder] + options + [id], input: input, more: more, seconds: seconds)
     }
 
     /// `run` of the guest's report, as data.
-    func report(_ paths: String..., options: [String] = []) throws -> GuestReport {
+    package func report(_ paths: String..., options: [String] = []) throws -> GuestReport {
         config.set("process.args", .strings(["/guest", "report"] + paths))
         return try GuestReport(run(options))
     }
 
     /// `create`, which leaves its streams to the container.
     @discardableResult
-    func create(_ options: [String] = [], id: String? = nil, global: [String] = [], more: [CInt] = []) throws -> Outcome
+    package func create(_ options: [String] = [], id: String? = nil, global: [String] = [], more: [CInt] = []) throws
+        -> Outcome
     {
         try writeConfiguration()
         let words =
@@ -147,51 +153,57 @@ extension Bundle {
         return outcome
     }
 
-    @discardableResult func start() throws -> Outcome { try invoke(["start", id]) }
-    @discardableResult func kill(_ signal: String = "KILL") throws -> Outcome { try invoke(["kill", id, signal]) }
-    @discardableResult func delete(_ options: String...) throws -> Outcome { try invoke(["delete"] + options + [id]) }
+    @discardableResult package func start() throws -> Outcome { try invoke(["start", id]) }
+    @discardableResult package func kill(_ signal: String = "KILL") throws -> Outcome {
+        try invoke(["kill", id, signal])
+    }
+    @discardableResult package func delete(_ options: String...) throws -> Outcome {
+        try invoke(["delete"] + options + [id])
+    }
 
     @discardableResult
-    func exec(_ words: [String], options: [String] = [], input: String = "") throws -> Outcome {
+    package func exec(_ words: [String], options: [String] = [], input: String = "") throws -> Outcome {
         try invoke(["exec"] + options + [id] + words, input: input)
     }
 
     /// `exec` of the guest's report.
-    func execReport(_ options: String...) throws -> GuestReport {
+    package func execReport(_ options: String...) throws -> GuestReport {
         try GuestReport(exec(["/guest", "report"], options: options))
     }
 
     /// Creates a container, starts it and waits until it says "ready": for a guest that goes on running.
-    func launch(_ arguments: [String] = ["/guest", "trap"], _ location: SourceLocation = #_sourceLocation) throws {
+    package func launch(_ arguments: [String] = ["/guest", "trap"], _ location: SourceLocation = #_sourceLocation)
+        throws
+    {
         config.set("process.args", .strings(arguments))
         expectSuccess(try create(), "create", location)
         expectSuccess(try start(), "start", location)
         try created?.expect("ready")
     }
 
-    func state(_ id: String? = nil) throws -> JSON {
+    package func state(_ id: String? = nil) throws -> JSON {
         let outcome = try invoke(["state", id ?? self.id])
         guard outcome.code == 0 else { throw EngineError(.failed, "no state: \(outcome)") }
         return try JSON.parse(Array(outcome.out.utf8))
     }
 
     /// "absent" where there is no container.
-    func status(_ id: String? = nil) -> String { (try? state(id))?["status"]?.string ?? "absent" }
+    package func status(_ id: String? = nil) -> String { (try? state(id))?["status"]?.string ?? "absent" }
 
-    func pid() throws -> pid_t { pid_t(try #require(state()["pid"]?.int)) }
+    package func pid() throws -> pid_t { pid_t(try #require(state()["pid"]?.int)) }
 
     /// Whether the container's process has ended, as the runtime sees it.
-    func hasStopped() -> Bool { eventually(5000) { status() == "stopped" } }
+    package func hasStopped() -> Bool { eventually(5000) { status() == "stopped" } }
 
     /// What the container has printed, once it and all that holds its streams has ended.
-    func output() throws -> String {
+    package func output() throws -> String {
         created?.closeInput()
         try created?.readToEnd()
         return created?.outText ?? ""
     }
 
     /// The last error of a log that was written with --log-format json; nil where it is none.
-    func logged(_ path: String) throws -> [JSON] {
+    package func logged(_ path: String) throws -> [JSON] {
         try Files.readText(path).split(separator: "\n").map { try JSON.parse(Array($0.utf8)) }
     }
 }

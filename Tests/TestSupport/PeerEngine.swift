@@ -1,26 +1,25 @@
 import CLinux
 import LinuxSystem
 import OCI
-import TestSupport
 import Testing
 
 /// One of Debian's engines with the runtime under test in it, from its start by `Scripts/peers` to its end. It has a
 /// `/run`, a store, a network and cgroups of its own.
-final class PeerEngine: Sendable {
-    enum Kind: String, Sendable { case podman, docker, containerd }
+package final class PeerEngine: Sendable {
+    package enum Kind: String, Sendable { case podman, docker, containerd }
 
-    static let areEnabled = BlackBox.isEnabled
+    package static let areEnabled = BlackBox.isEnabled
     /// The engine of the suite that is running.
-    @TaskLocal static var running: PeerEngine?
+    @TaskLocal package static var running: PeerEngine?
 
-    let kind: Kind
+    package let kind: Kind
     /// For the files of tests: the same path here, in the engine's namespaces, and nowhere else.
-    let folder: String
+    package let folder: String
     private let script: pid_t
     private let input: CInt
 
     /// Returns when the engine answers. Throws with what it said where it does not, and leaves nothing then.
-    init(_ kind: Kind) throws {
+    package init(_ kind: Kind, runtime program: String? = Process.environment("MINIRUN_OCI")) throws {
         self.kind = kind
         let folder = try TemporaryFolder.make()
         self.folder = folder
@@ -29,9 +28,10 @@ final class PeerEngine: Sendable {
         let stdin = try Pipe()
         let stdout = try Pipe()
         let log = try FileDescriptor.open("\(folder)/script.log", O_WRONLY | O_CREAT | O_APPEND, mode: 0o644)
-        let runtime = Process.environment("MINIRUN_OCI").map { ["--runtime", $0] } ?? []
+        runtime = program?.split(separator: "/").last.map(String.init) ?? "minirun-oci"
+        let chosen = program.map { ["--runtime", $0] } ?? []
         script = try Subprocess.start(
-            ["\(PeerEngine.repository)/Scripts/peers"] + runtime + ["--folder", folder, kind.rawValue]
+            ["\(PeerEngine.repository)/Scripts/peers"] + chosen + ["--folder", folder, kind.rawValue]
                 // Stays until our end of the pipe is closed: until `stop`, or our own end.
                 + ["sh", "-c", "echo ready; exec cat"],
             descriptors: [stdin.reading.raw, stdout.writing.raw, log.raw],
@@ -51,7 +51,7 @@ final class PeerEngine: Sendable {
     }
 
     /// Ends the engine and everything that it started, and says what of it stays.
-    func stop() throws {
+    package func stop() throws {
         close(input)
         let status = try Subprocess.wait(for: script)
         let said = tail("script.log", lines: 20)
@@ -73,13 +73,18 @@ final class PeerEngine: Sendable {
 
     /// Runs a command line of the engine's client, `run --rm busybox sh -c 'exit 7'`, to its end.
     @discardableResult
-    func callAsFunction(_ line: String, input: String = "", timeout: Int = 60) throws -> Outcome {
+    package func callAsFunction(_ line: String, input: String = "", timeout: Int = 60) throws -> Outcome {
         try inside("\(client) \(line)", input: input, timeout: timeout)
     }
 
     /// The same, and insists on its success; what it prints, without the last line feed.
     @discardableResult
-    func must(_ line: String, input: String = "", timeout: Int = 60, location: SourceLocation = #_sourceLocation)
+    package func must(
+        _ line: String,
+        input: String = "",
+        timeout: Int = 60,
+        location: SourceLocation = #_sourceLocation
+    )
         throws -> String
     {
         let outcome = try self(line, input: input, timeout: timeout)
@@ -88,21 +93,21 @@ final class PeerEngine: Sendable {
     }
 
     /// What a command prints as JSON; where it is a list, of one thing, that.
-    func json(_ line: String, location: SourceLocation = #_sourceLocation) throws -> JSON {
+    package func json(_ line: String, location: SourceLocation = #_sourceLocation) throws -> JSON {
         let json = try JSON.parse(try must(line, location: location))
         return json.array?.first ?? json
     }
 
     /// Runs a shell's command line where the engine is.
     @discardableResult
-    func inside(_ line: String, input: String = "", timeout: Int = 60) throws -> Outcome {
+    package func inside(_ line: String, input: String = "", timeout: Int = 60) throws -> Outcome {
         // Our own time-out would only end the program that enters the namespaces.
         let words = ["\(folder)/enter", "timeout", "-s", "KILL", "\(timeout)", "sh", "-c", line]
         return Outcome(try Subprocess.run(words, input: Array(input.utf8), timeout: timeout * 1000 + 5000))
     }
 
     /// A command of the engine's client that is running, on a terminal.
-    func onTerminal(_ line: String, columns: Int = 80, rows: Int = 24) throws -> Session {
+    package func onTerminal(_ line: String, columns: Int = 80, rows: Int = 24) throws -> Session {
         try Session(
             onTerminal: words("\(client) \(line)"),
             environment: BlackBox.environment(),
@@ -112,28 +117,28 @@ final class PeerEngine: Sendable {
     }
 
     /// A command of the engine's client that is running, through pipes.
-    func start(_ line: String) throws -> Session {
+    package func start(_ line: String) throws -> Session {
         try Session(words("\(client) \(line)"), environment: BlackBox.environment())
     }
 
     // MARK: Files
 
-    func path(_ name: String) -> String { "\(folder)/files/\(name)" }
+    package func path(_ name: String) -> String { "\(folder)/files/\(name)" }
 
-    @discardableResult func write(_ name: String, _ text: String, mode: mode_t = 0o644) throws -> String {
+    @discardableResult package func write(_ name: String, _ text: String, mode: mode_t = 0o644) throws -> String {
         let path = path(name)
         try Files.makeDirectories(Files.parent(of: path))
         try Files.write(path, Array(text.utf8), mode: mode)
         return path
     }
 
-    @discardableResult func makeFolder(_ name: String) throws -> String {
+    @discardableResult package func makeFolder(_ name: String) throws -> String {
         try Files.makeDirectories(path(name))
         return path(name)
     }
 
     /// A folder that busybox runs in, all of it a user's.
-    func rootFolder(_ name: String, owner: Int = 0) throws -> String {
+    package func rootFolder(_ name: String, owner: Int = 0) throws -> String {
         let root = try makeFolder(name)
         for folder in ["bin", "dev", "etc", "proc", "run", "sys", "tmp"] {
             try Files.makeDirectories("\(root)/\(folder)")
@@ -149,11 +154,11 @@ final class PeerEngine: Sendable {
     // MARK: What there is
 
     /// Runtimes differ in a few things where both are right.
-    let runtime = Process.environment("MINIRUN_OCI")?.split(separator: "/").last.map(String.init) ?? "minirun-oci"
+    package let runtime: String
 
     /// A file of a container's cgroup: `version1` is the v1 controller and file ("memory/memory.limit_in_bytes"),
     /// `version2` the file where the machine has v2 only.
-    func limit(of container: String, _ version1: String, _ version2: String) throws -> String {
+    package func limit(of container: String, _ version1: String, _ version2: String) throws -> String {
         let pid = try pid(of: container)
         let controller = String(version1.prefix { $0 != "/" })
         let outcome = try inside(
@@ -169,7 +174,7 @@ final class PeerEngine: Sendable {
     }
 
     /// The pid of a container's first process, in the engine's pid namespace.
-    func pid(of container: String) throws -> Int {
+    package func pid(of container: String) throws -> Int {
         let text =
             kind == .containerd
             ? try must("tasks ls | awk '$1 == \"\(container)\" { print $2 }'")
@@ -178,7 +183,7 @@ final class PeerEngine: Sendable {
     }
 
     /// The last lines of the engine's log, and how it called the runtime last.
-    var logs: String {
+    package var logs: String {
         """
         -- \(kind)'s log:
         \(tail("log/engine.log", lines: 12))
@@ -196,4 +201,4 @@ final class PeerEngine: Sendable {
 }
 
 /// The engine that the suite has started.
-func engine() throws -> PeerEngine { try #require(PeerEngine.running) }
+package func engine() throws -> PeerEngine { try #require(PeerEngine.running) }
