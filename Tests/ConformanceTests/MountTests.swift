@@ -267,7 +267,7 @@ import Testing
 
     /// However far behind in the list of mounts it stands.
     @Test(
-        .must("config.md#posix-platform-mounts", "An id-mapped mount may be the 600th.", runc: "newer than it"),
+        .must("config.md#posix-platform-mounts", "An id-mapped mount may be the 600th."),
         arguments: [505, 512, 600]
     )
     func anIDMappedMountBehindManyOthers(others: Int) throws {
@@ -278,7 +278,9 @@ import Testing
         mount.set("gidMappings", [.mapping(0, 2000, 10)])
         bundle.config.append("mounts", mount)
         let file = try bundle.report("/m/file")["paths"]["/m/file"]
-        #expect(file?["uid"]?.int == 1000 && file?["gid"]?.int == 2000, "\(file?.text() ?? "")")
+        known(.runc, because: "newer than it") {
+            #expect(file?["uid"]?.int == 1000 && file?["gid"]?.int == 2000, "\(file?.text() ?? "")")
+        }
     }
 
     /// A folder that another mount of the same configuration has brought: what is mapped is that, not what it covers.

@@ -17,7 +17,7 @@ struct Must: TestTrait, TestScoping {
         testCase: Test.Case?,
         performing function: @Sendable () async throws -> Void
     ) async throws {
-        ConformanceTable.add("must", ConformanceTable.name(test), section, words)
+        ConformanceTable.add("must", ConformanceTable.name(test), section, words, OCIRuntime.underTest.kind.rawValue)
         // A test with arguments looks at each of them itself.
         guard let reason = known[OCIRuntime.underTest.kind], !test.isParameterized else { return try await function() }
         ConformanceTable.add("known", ConformanceTable.name(test), OCIRuntime.underTest.kind.rawValue, reason)
