@@ -50,7 +50,7 @@ let package = Package(
             linkerSettings: staticShim
         ),
         .target(name: "LinuxSystem", dependencies: ["CDescriptors", "CLinux"], swiftSettings: swift),
-        .target(name: "OCI", swiftSettings: swift),
+        .target(name: "OCI", dependencies: ["LinuxSystem"], swiftSettings: swift),
         .target(
             name: "Runtime",
             dependencies: ["LaunchPlan", "LinuxSystem", "OCI"],
@@ -95,7 +95,7 @@ let package = Package(
             dependencies: ["Build", "Runner", "Registry", "Images", "Runtime", "OCI", "LinuxSystem"],
             swiftSettings: swift
         ),
-        .testTarget(name: "OCITests", dependencies: ["OCI"], swiftSettings: swift),
+        .testTarget(name: "OCITests", dependencies: ["LinuxSystem", "OCI"], swiftSettings: swift),
         .testTarget(name: "LinuxSystemTests", dependencies: ["LinuxSystem", "CLinux"], swiftSettings: swift),
         .testTarget(
             name: "RuntimeTests",
@@ -176,7 +176,7 @@ if Context.environment["MINIRUN_FUZZ"] != nil {
     // client with its TLS would take longer than all the rest.
     package.targets.removeAll { ["Build", "Registry"].contains($0.name) }
     package.targets += [
-        .target(name: "Build", dependencies: ["OCI"], exclude: ["Execution"], swiftSettings: swift),
+        .target(name: "Build", dependencies: ["OCI", "LinuxSystem"], exclude: ["Execution"], swiftSettings: swift),
         .target(
             name: "Registry",
             dependencies: ["OCI", "LinuxSystem"],

@@ -1,3 +1,4 @@
+import LinuxSystem
 import OCI
 
 /// Which files of a build context are left out: the patterns of a `.dockerignore`, or of `COPY --exclude`.
@@ -51,7 +52,7 @@ package struct DockerIgnore: Sendable {
         var patterns: [Pattern] = []
         for text in texts {
             do throws(MessageError) {
-                if let pattern = try DockerIgnore.pattern(Array(text.utf8)[...]) { patterns.append(pattern) }
+                if let pattern = try DockerIgnore.pattern(text.rawBytes[...]) { patterns.append(pattern) }
             } catch {
                 throw EngineError(.invalid, error.message)
             }
@@ -73,7 +74,7 @@ package struct DockerIgnore: Sendable {
             let elements = try GlobElement.parse(letters[...], doubleStars: true)
             return Pattern(elements: elements, components: components(of: elements), isException: isException)
         } catch {
-            throw MessageError("\(error): \(String(decoding: clean, as: UTF8.self))")
+            throw MessageError("\(error): \(String(rawBytes: clean))")
         }
     }
 
@@ -108,7 +109,7 @@ extension DockerIgnore {
     /// Whether a path is left out, whatever is known of the folders above it.
     package func excludes(_ path: [UInt8]) -> Bool { excludes(path, in: nil).isExcluded }
 
-    package func excludes(_ path: String) -> Bool { excludes(Array(path.utf8)) }
+    package func excludes(_ path: String) -> Bool { excludes(path.rawBytes) }
 
     /// Whether a path is left out, and what that means for the paths below it, for a walk from the top: the answer for
     /// a folder is handed on to what is in it. The same answers as without, for less work.

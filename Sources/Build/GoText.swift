@@ -1,3 +1,5 @@
+import LinuxSystem
+
 /// Text as Go's fmt, strconv and time write and read it: docker's histories and messages are made of it.
 enum GoText {
     /// `"a\tb"`, as `%q` writes it.
@@ -27,6 +29,7 @@ enum GoText {
     static func list(_ list: [String]) -> String { "[" + list.joined(separator: " ") + "]" }
 
     private static func escape(_ scalar: Unicode.Scalar) -> String {
+        if let byte = scalar.standsFor { return "\\x" + String(byte, radix: 16) }
         func hex(_ width: Int) -> String {
             let digits = String(scalar.value, radix: 16)
             return String(repeating: "0", count: max(0, width - digits.count)) + digits

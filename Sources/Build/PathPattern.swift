@@ -1,3 +1,5 @@
+import LinuxSystem
+
 /// A wildcard pattern for paths, as Go's filepath.Match has it: the sources of COPY and ADD.
 ///
 /// `*` is any text without `/`, `?` any letter but `/`, `[a-c]` and `[^a-c]` one letter of a class (which may be `/`),
@@ -12,11 +14,11 @@ package struct PathPattern: Equatable, Sendable {
         elements = try GlobElement.parse(GlobElement.letters(of: pattern)[...], doubleStars: false)
     }
 
-    package init(_ pattern: String) throws(PathPatternError) { try self.init(Array(pattern.utf8)) }
+    package init(_ pattern: String) throws(PathPatternError) { try self.init(pattern.rawBytes) }
 
     package func matches(_ path: [UInt8]) -> Bool { GlobElement.match(elements, GlobElement.letters(of: path)[...]) }
 
-    package func matches(_ path: String) -> Bool { matches(Array(path.utf8)) }
+    package func matches(_ path: String) -> Bool { matches(path.rawBytes) }
 
     /// Whether a path is more than its own name: holds `*`, `?` or `[` that no `\` takes away.
     package static func hasWildcards(_ path: String) -> Bool {

@@ -11,8 +11,8 @@ package enum Directory {
         /// The name's bytes without the NUL.
         package var bytes: [UInt8] { name.dropLast().map(UInt8.init(bitPattern:)) }
 
-        /// The name as text; bytes that are not UTF-8 are replaced.
-        package var text: String { String(decoding: bytes, as: UTF8.self) }
+        /// The name as text.
+        package var text: String { String(rawBytes: bytes) }
     }
 
     /// The entries of an open folder, without "." and "..", in no order.

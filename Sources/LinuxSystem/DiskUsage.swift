@@ -62,7 +62,7 @@ package struct FileSystemRoom: Sendable {
 
     package static func at(_ path: String) throws(SystemError) -> FileSystemRoom {
         var status = statvfs()
-        try retrying("reading the size of the file system of", path) { statvfs(path, &status) }
+        try retrying("reading the size of the file system of", path) { path.withRawCString { statvfs($0, &status) } }
         // A file system of FUSE says what it likes.
         func bytes(_ blocks: UInt) -> Int64 {
             let (product, tooBig) = Int64(clamping: blocks).multipliedReportingOverflow(

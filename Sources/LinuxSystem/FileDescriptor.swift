@@ -42,9 +42,18 @@ package struct FileDescriptor: ~Copyable, Sendable {
         mode: mode_t = 0o600
     ) throws(SystemError) -> FileDescriptor {
         FileDescriptor(
-            owning: try retrying("opening", String(cString: path)) {
+            owning: try retrying("opening", String(rawBytes: path)) {
                 linux_openat(directory, path, flags | O_CLOEXEC, mode)
             }
+        )
+    }
+
+    /// The same of a text.
+    package static func openAt(_ directory: CInt, _ path: String, _ flags: CInt = O_RDONLY, mode: mode_t = 0o600)
+        throws(SystemError) -> FileDescriptor
+    {
+        FileDescriptor(
+            owning: try retrying("opening", path) { linux_openat(directory, path, flags | O_CLOEXEC, mode) }
         )
     }
 
@@ -61,7 +70,7 @@ package struct FileDescriptor: ~Copyable, Sendable {
         while true {
             do {
                 return FileDescriptor(
-                    owning: try retrying("opening", String(cString: path)) {
+                    owning: try retrying("opening", String(rawBytes: path)) {
                         linux_openat2(
                             root,
                             path,
@@ -86,7 +95,7 @@ package struct FileDescriptor: ~Copyable, Sendable {
         mode: mode_t = 0
     ) throws(SystemError) -> FileDescriptor {
         FileDescriptor(
-            owning: try retrying("opening", String(cString: path)) {
+            owning: try retrying("opening", String(rawBytes: path)) {
                 linux_openat2(
                     directory,
                     path,
@@ -176,8 +185,8 @@ package struct FileDescriptor: ~Copyable, Sendable {
         if done == nil { try write(Array(bytes)) }
     }
 
-    /// Writes the text as UTF-8.
-    package func write(_ text: String) throws(SystemError) { try write(Array(text.utf8)) }
+    /// Writes the text: UTF-8, and the bytes that it stands for.
+    package func write(_ text: String) throws(SystemError) { try write(text.rawBytes) }
 
     /// fsync(2): when it returns, the file's data and size survive a power cut (its name may not: sync the folder too).
     package func sync() throws(SystemError) { try retrying("syncing") { fsync(raw) } }

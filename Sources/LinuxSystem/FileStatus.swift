@@ -70,8 +70,17 @@ package struct FileStatus: Sendable {
         -> FileStatus
     {
         var status = stat()
-        try retrying("reading the status of", String(cString: path)) {
+        try retrying("reading the status of", String(rawBytes: path)) {
             fstatat(directory, path, &status, AT_SYMLINK_NOFOLLOW)
+        }
+        return FileStatus(status)
+    }
+
+    /// The same of a text.
+    package static func of(_ path: String, in directory: CInt = AT_FDCWD) throws(SystemError) -> FileStatus {
+        var status = stat()
+        try retrying("reading the status of", path) {
+            path.withRawCString { fstatat(directory, $0, &status, AT_SYMLINK_NOFOLLOW) }
         }
         return FileStatus(status)
     }
@@ -84,9 +93,9 @@ package struct FileStatus: Sendable {
     }
 
     /// stat(2): follows links. For paths that the engine's caller gave.
-    package static func following(_ path: UnsafePointer<CChar>) throws(SystemError) -> FileStatus {
+    package static func following(_ path: String) throws(SystemError) -> FileStatus {
         var status = stat()
-        try retrying("reading the status of", String(cString: path)) { fstatat(AT_FDCWD, path, &status, 0) }
+        try retrying("reading the status of", path) { path.withRawCString { fstatat(AT_FDCWD, $0, &status, 0) } }
         return FileStatus(status)
     }
 

@@ -15,11 +15,11 @@ package enum Files {
         }
     }
 
-    /// The whole file as text; bytes that are not UTF-8 are replaced.
+    /// The whole file as text.
     package static func readText(_ path: String, limit: Int = 64 << 20, waiting: Bool = false) throws(SystemError)
         -> String
     {
-        String(decoding: try read(path, limit: limit, waiting: waiting), as: UTF8.self)
+        String(rawBytes: try read(path, limit: limit, waiting: waiting))
     }
 
     /// Replaces a file by new content in one step: a reader sees the old or the new, never a part. With `durable`, a power
@@ -131,8 +131,7 @@ package enum Files {
         }
     }
 
-    /// The names in a folder, without "." and "..", in no order. Names that are not UTF-8 are repaired: use
-    /// `Directory.entries` where that matters.
+    /// The names in a folder, without "." and "..", in no order.
     /// - Parameter followingLink: false refuses a link in the place of the folder: for folders whose content is removed.
     package static func list(_ path: String, followingLink: Bool = true) throws(SystemError) -> [String] {
         let flags = O_RDONLY | O_DIRECTORY | (followingLink ? 0 : O_NOFOLLOW)
@@ -173,7 +172,8 @@ package enum Files {
         let full = path.utf8.first == UInt8(ascii: "/") ? path : (base ?? workingDirectory) + "/" + path
         if isResolved(full) { return full }
         var parts: [Substring] = []
-        for part in full.split(separator: "/") where part != "." {
+        // As bytes: to Swift a slash with a combining mark behind it is another character.
+        for part in full.utf8.split(separator: UInt8(ascii: "/")).map(Substring.init) where part != "." {
             if part == ".." { _ = parts.popLast() } else { parts.append(part) }
         }
         return "/" + parts.joined(separator: "/")
@@ -200,7 +200,7 @@ package enum Files {
     package static var workingDirectory: String {
         withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(PATH_MAX)) { buffer in
             guard let base = buffer.baseAddress, getcwd(base, buffer.count) != nil else { return "/" }
-            return String(cString: base)
+            return String(rawBytes: base)
         }
     }
 
@@ -212,13 +212,24 @@ package enum Files {
         -> [UInt8]
     {
         var target = [UInt8](repeating: 0, count: Int(PATH_MAX))
-        let count = try retrying("reading the link", String(cString: path)) {
+        let count = try retrying("reading the link", String(rawBytes: path)) {
             target.withUnsafeMutableBytes { buffer in
                 guard let base = buffer.bindMemory(to: CChar.self).baseAddress else { return -1 }
                 return readlinkat(directory, path, base, buffer.count)
             }
         }
         target.removeLast(target.count - count)
+        return target
+    }
+
+    /// The same of a text.
+    package static func linkTarget(_ path: String) throws(SystemError) -> [UInt8] {
+        var failure: SystemError?
+        let target: [UInt8] = path.withRawCString { path in
+            do throws(SystemError) { return try linkTarget(path, in: AT_FDCWD) } catch { failure = error }
+            return []
+        }
+        if let failure { throw failure }
         return target
     }
 }

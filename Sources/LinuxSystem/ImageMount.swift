@@ -28,7 +28,9 @@ package enum ImageMount {
             owning: try retrying("opening file system", type) { fsopen(type, UInt32(FSOPEN_CLOEXEC)) }
         )
         let raw = context.raw
-        try retrying("mounting", source) { fsconfig(raw, FSCONFIG_SET_STRING.rawValue, "source", source, 0) }
+        try retrying("mounting", source) {
+            source.withRawCString { fsconfig(raw, FSCONFIG_SET_STRING.rawValue, "source", $0, 0) }
+        }
         try retrying("mounting", source) { fsconfig(raw, FSCONFIG_SET_FLAG.rawValue, "ro", nil, 0) }
         try retrying("mounting", source) { fsconfig(raw, FSCONFIG_CMD_CREATE.rawValue, nil, nil, 0) }
         let mounted = FileDescriptor(
@@ -37,7 +39,9 @@ package enum ImageMount {
             }
         )
         try retrying("mounting on", folder) {
-            move_mount(mounted.raw, "", AT_FDCWD, folder, UInt32(MOVE_MOUNT_F_EMPTY_PATH))
+            folder.withRawCString {
+                move_mount(mounted.raw, "", AT_FDCWD, $0, UInt32(MOVE_MOUNT_F_EMPTY_PATH))
+            }
         }
     }
 
@@ -47,7 +51,7 @@ package enum ImageMount {
     /// Whether a file system of this kind is mounted exactly here (statfs(2)). The folder's own must be another.
     package static func isMounted(at folder: String, magic: Int) -> Bool {
         var status = statfs()
-        return statfs(folder, &status) == 0 && Int(status.f_type) == magic
+        return folder.withRawCString { statfs($0, &status) } == 0 && Int(status.f_type) == magic
     }
 
     /// Whether the kernel knows the file system; a module is loaded for it.

@@ -9,13 +9,13 @@ package enum Link {
 
     /// realpath(3): a path without links in it.
     package static func canonical(_ path: String) throws(SystemError) -> String {
-        guard let text = realpath(path, nil) else { throw SystemError("resolving", path) }
+        guard let text = path.withRawCString({ realpath($0, nil) }) else { throw SystemError("resolving", path) }
         defer { free(text) }
-        return String(cString: text)
+        return String(rawBytes: text)
     }
 
     /// readlink(2), as text.
     package static func target(_ path: String) throws(SystemError) -> String {
-        String(decoding: try Files.linkTarget(path), as: UTF8.self)
+        String(rawBytes: try Files.linkTarget(path))
     }
 }

@@ -15,8 +15,8 @@ package enum StandardStream: CInt, Sendable {
         }
     }
 
-    /// Writes all of the text, in as many write(2) calls as it takes.
-    package func write(_ text: String) throws(SystemError) { try write(Array(text.utf8)) }
+    /// Writes all of the text, in as many write(2) calls as it takes: UTF-8, and the bytes that it stands for.
+    package func write(_ text: String) throws(SystemError) { try write(text.rawBytes) }
 
     /// Writes all of the bytes.
     package func write(_ bytes: [UInt8]) throws(SystemError) {

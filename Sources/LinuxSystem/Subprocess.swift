@@ -29,8 +29,8 @@ package enum Subprocess {
         /// It ran past its time and was killed.
         package let timedOut: Bool
 
-        package var outputText: String { String(decoding: output, as: UTF8.self) }
-        package var errorText: String { String(decoding: error, as: UTF8.self) }
+        package var outputText: String { String(rawBytes: output) }
+        package var errorText: String { String(rawBytes: error) }
     }
 
     /// As whom a program runs.
@@ -116,7 +116,7 @@ package enum Subprocess {
         for (number, descriptor) in descriptors.enumerated() where descriptor >= 0 {
             posix_spawn_file_actions_adddup2(&actions, descriptor, CInt(number))
         }
-        if let directory { posix_spawn_file_actions_addchdir_np(&actions, directory) }
+        directory?.withRawCString { _ = posix_spawn_file_actions_addchdir_np(&actions, $0) }
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }
@@ -133,21 +133,27 @@ package enum Subprocess {
         let code = CStrings.with(arguments) { argv in
             CStrings.with(environment ?? []) { envp in
                 let entries = environment == nil ? linux_environment() : envp
+                // What is executed, and whether a PATH is searched for it.
+                let file = program ?? arguments.first ?? ""
                 if let identity {
-                    return linux_spawn_as(
-                        identity.uid,
-                        identity.gid,
-                        identity.groups,
-                        identity.groups.count,
-                        &pid,
-                        program ?? arguments.first ?? "",
-                        &actions,
-                        &attributes,
-                        argv,
-                        entries
-                    )
+                    return file.withRawCString { file in
+                        linux_spawn_as(
+                            identity.uid,
+                            identity.gid,
+                            identity.groups,
+                            identity.groups.count,
+                            &pid,
+                            file,
+                            &actions,
+                            &attributes,
+                            argv,
+                            entries
+                        )
+                    }
                 }
-                if let program { return posix_spawn(&pid, program, &actions, &attributes, argv, entries) }
+                if program != nil {
+                    return file.withRawCString { posix_spawn(&pid, $0, &actions, &attributes, argv, entries) }
+                }
                 guard let first = argv[0] else { return EINVAL }
                 return posix_spawnp(&pid, first, &actions, &attributes, argv, entries)
             }
@@ -186,7 +192,7 @@ package enum CStrings {
     package static func with<R>(_ strings: [String], _ body: (UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>) -> R)
         -> R
     {
-        var pointers: [UnsafeMutablePointer<CChar>?] = strings.map { strdup($0) }
+        var pointers: [UnsafeMutablePointer<CChar>?] = strings.map { $0.withRawCString { strdup($0) } }
         defer { for pointer in pointers { free(pointer) } }
         pointers.append(nil)
         return pointers.withUnsafeMutableBufferPointer { buffer in

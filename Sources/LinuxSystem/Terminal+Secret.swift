@@ -33,7 +33,7 @@ extension Terminal {
             switch byte {
             case 0x03: return .interrupted
             case 0x04 where line.isEmpty: return .ended
-            case 0x0A, 0x0D, 0x04: return .line(String(decoding: line, as: UTF8.self))
+            case 0x0A, 0x0D, 0x04: return .line(String(rawBytes: line))
             case 0x08, 0x7F:
                 // A whole character of UTF-8.
                 while let last = line.popLast(), last & 0xC0 == 0x80 {}
@@ -53,8 +53,8 @@ extension StandardStream {
         while true {
             var byte: UInt8 = 0
             let count = try retrying("reading") { read(rawValue, &byte, 1) }
-            if count == 0 { return line.isEmpty ? nil : String(decoding: line, as: UTF8.self) }
-            if byte == 0x0A { return String(decoding: line, as: UTF8.self) }
+            if count == 0 { return line.isEmpty ? nil : String(rawBytes: line) }
+            if byte == 0x0A { return String(rawBytes: line) }
             line.append(byte)
             if line.count > limit { throw SystemError("reading", code: EMSGSIZE) }
         }

@@ -1,3 +1,5 @@
+import LinuxSystem
+
 extension JSON {
     /// Reads one JSON text. Errors name the byte offset.
     ///
@@ -11,7 +13,7 @@ extension JSON {
         return value
     }
 
-    package static func parse(_ text: String) throws(EngineError) -> JSON { try parse(Array(text.utf8)) }
+    package static func parse(_ text: String) throws(EngineError) -> JSON { try parse(text.rawBytes) }
 }
 
 private struct JSONParser {
@@ -114,41 +116,47 @@ private struct JSONParser {
         }
         if at < bytes.count, bytes[at] == UInt8(ascii: "\"") {
             at += 1
-            return String(decoding: bytes[start..<(at - 1)], as: UTF8.self)
+            return String(repairing: bytes[start..<(at - 1)])
         }
-        var text = Array(bytes[start..<at])
+        var text = ""
+        var plain = start
         while at < bytes.count {
             let byte = bytes[at]
             at += 1
             switch byte {
-            case UInt8(ascii: "\""): return String(decoding: text, as: UTF8.self)
-            case UInt8(ascii: "\\"): try escape(&text)
+            case UInt8(ascii: "\""): return text + String(repairing: bytes[plain..<(at - 1)])
+            case UInt8(ascii: "\\"):
+                text += String(repairing: bytes[plain..<(at - 1)])
+                text.unicodeScalars.append(contentsOf: try escape())
+                plain = at
             case 0..<0x20: throw error("a control character in a string")
-            default: text.append(byte)
+            default: break
             }
         }
         throw error("a string without end")
     }
 
-    private mutating func escape(_ text: inout [UInt8]) throws(EngineError) {
+    private mutating func escape() throws(EngineError) -> String.UnicodeScalarView {
         guard at < bytes.count else { throw error("unexpected end") }
         let byte = bytes[at]
         at += 1
         switch byte {
-        case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"): text.append(byte)
-        case UInt8(ascii: "b"): text.append(8)
-        case UInt8(ascii: "f"): text.append(12)
-        case UInt8(ascii: "n"): text.append(10)
-        case UInt8(ascii: "r"): text.append(13)
-        case UInt8(ascii: "t"): text.append(9)
-        case UInt8(ascii: "u"): text += Array(String(try unicode()).utf8)
+        case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"):
+            return String(Unicode.Scalar(byte)).unicodeScalars
+        case UInt8(ascii: "b"): return "\u{8}".unicodeScalars
+        case UInt8(ascii: "f"): return "\u{C}".unicodeScalars
+        case UInt8(ascii: "n"): return "\n".unicodeScalars
+        case UInt8(ascii: "r"): return "\r".unicodeScalars
+        case UInt8(ascii: "t"): return "\t".unicodeScalars
+        case UInt8(ascii: "u"): return try unicode().unicodeScalars
         default: throw error("an unknown escape")
         }
     }
 
-    private mutating func unicode() throws(EngineError) -> Character {
+    private mutating func unicode() throws(EngineError) -> String {
         let high = try hexUnit()
-        // A pair of surrogates is one character; a lone one becomes U+FFFD, as most readers do.
+        // A pair of surrogates is one scalar. A lone one is what a writer made of a byte that is no UTF-8 (`JSON.quote`), or
+        // becomes U+FFFD, as most readers do.
         if (0xD800..<0xDC00).contains(high), at + 1 < bytes.count, bytes[at] == UInt8(ascii: "\\"),
             bytes[at + 1] == UInt8(ascii: "u")
         {
@@ -158,11 +166,12 @@ private struct JSONParser {
             if (0xDC00..<0xE000).contains(low),
                 let scalar = Unicode.Scalar(0x10000 + (high - 0xD800) << 10 + (low - 0xDC00))
             {
-                return Character(scalar)
+                return String(repairing: Array(String(scalar).utf8))
             }
             at = back
         }
-        return Character(Unicode.Scalar(high) ?? "\u{FFFD}")
+        if (0xDC80...0xDCFF).contains(high) { return String(rawBytes: [UInt8(high & 0xFF)]) }
+        return String(Unicode.Scalar(high) ?? "\u{FFFD}")
     }
 
     private mutating func hexUnit() throws(EngineError) -> UInt32 {

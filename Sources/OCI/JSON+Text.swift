@@ -1,3 +1,5 @@
+import LinuxSystem
+
 extension JSON {
     /// The value as JSON text: compact, or with two spaces of indentation. The same value always gives the same text.
     package func text(pretty: Bool = false) -> String { String(decoding: bytes(pretty: pretty), as: UTF8.self) }
@@ -65,7 +67,26 @@ extension JSON {
     private static func quote(_ text: String, to out: inout [UInt8]) {
         let hex = Array("0123456789abcdef".utf8)
         out.append(UInt8(ascii: "\""))
-        for byte in text.utf8 {
+        let bytes = text.rawBytes
+        let standsForBytes = bytes.count != text.utf8.count
+        // Of the scalar that is looked at, and of what has been written.
+        var (end, written) = (0, 0)
+        for (at, byte) in bytes.enumerated() where at >= written {
+            if standsForBytes, byte >= 0x80, at >= end {
+                end = at + ByteText.scalarLength(bytes, at)
+                // What is no UTF-8 is no JSON: such a byte stands there as the lone surrogate that it is in Python, and the parser
+                // reads it as the byte again; others read U+FFFD.
+                let isLost = end == at
+                // A scalar that would stand for a byte in the text that is made of this goes as a pair of surrogates.
+                let isStandIn = end - at == 4 && ByteText.isStandIn(bytes, at)
+                if isLost || isStandIn {
+                    let value = isLost ? byte : ByteText.byte(bytes, at)
+                    out +=
+                        Array((isLost ? "\\udc" : "\\udbff\\udf").utf8) + [hex[Int(value >> 4)], hex[Int(value & 15)]]
+                    written = max(end, at + 1)
+                    continue
+                }
+            }
             switch byte {
             case UInt8(ascii: "\""): out += [UInt8(ascii: "\\"), byte]
             case UInt8(ascii: "\\"): out += [byte, byte]

@@ -1,10 +1,12 @@
+import LinuxSystem
+
 /// Percent-encoding (RFC 3986, section 2.1).
 package enum PercentEncoding {
     /// Every byte but the unreserved characters is encoded: right for a query's names and values.
     package static func encode(_ text: String) -> String {
         let digits = Array("0123456789ABCDEF".utf8)
         var bytes: [UInt8] = []
-        for byte in text.utf8 {
+        for byte in text.rawBytes {
             switch byte {
             case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
                 UInt8(ascii: "~"):
@@ -17,13 +19,13 @@ package enum PercentEncoding {
 
     /// Nil where a "%" is not followed by two hexadecimal digits, or the result is no UTF-8.
     package static func decode(_ text: some StringProtocol) -> String? {
-        bytes(text).flatMap { String(validating: $0, as: UTF8.self) }
+        bytes(text).flatMap { String(validating: $0, as: UTF8.self) == nil ? nil : String(rawBytes: $0) }
     }
 
     /// The decoded bytes; nil where a "%" is not followed by two hexadecimal digits.
     package static func bytes(_ text: some StringProtocol) -> [UInt8]? {
         var bytes: [UInt8] = []
-        var rest = Array(text.utf8)[...]
+        var rest = text.rawBytes[...]
         while let byte = rest.popFirst() {
             guard byte == UInt8(ascii: "%") else {
                 bytes.append(byte)

@@ -14,9 +14,9 @@ extension ContainerOptions {
         var entries = [DockerDefaults.path, "HOSTNAME=\(hostname)"]
         if terminal { entries.append("TERM=xterm") }
         var places: [String: Int] = [:]
-        for (place, entry) in entries.enumerated() { places[String(entry.prefix { $0 != "=" })] = place }
+        for (place, entry) in entries.enumerated() { places[String(entry.variableName)] = place }
         for entry in image.env + environment {
-            let name = String(entry.prefix { $0 != "=" })
+            let name = String(entry.variableName)
             if let place = places[name] {
                 entries[place] = entry
             } else {
@@ -25,7 +25,7 @@ extension ContainerOptions {
             }
         }
         entries.removeAll { $0 == "HOME=" }
-        if !entries.contains(where: { $0.hasPrefix("HOME=") }) { entries.append("HOME=\(home)") }
+        if !entries.contains(where: { $0.variableName == "HOME" }) { entries.append("HOME=\(home)") }
         return entries
     }
 

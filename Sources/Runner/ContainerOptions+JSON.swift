@@ -1,3 +1,4 @@
+import LinuxSystem
 import OCI
 
 /// The options as a container's `container.json` has them: what is as usual has no key.
@@ -35,7 +36,7 @@ extension ContainerOptions {
         systemPathsUnconfined = try reader.bool("systemPathsUnconfined") ?? false
         sysctls = try reader.texts("sysctls")
         if try reader.bool("seccompUnconfined") ?? false { seccomp = .unconfined }
-        if let profile = try reader.string("seccompProfile") { seccomp = .profile(Array(profile.utf8)) }
+        if let profile = try reader.string("seccompProfile") { seccomp = .profile(profile.rawBytes) }
     }
 
     private mutating func readFiles(_ reader: JSONReader) throws(EngineError) {

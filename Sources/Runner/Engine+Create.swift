@@ -122,6 +122,6 @@ extension Engine {
             added: options.addedHosts,
             gateway: NetworkFiles.gateway(for: options)
         )
-        try NetworkFiles.write(in: bundle, hostname: hostname, hosts: Array(hosts.utf8), options: options)
+        try NetworkFiles.write(in: bundle, hostname: hostname, hosts: hosts.rawBytes, options: options)
     }
 }

@@ -13,8 +13,8 @@ package enum NetworkFiles {
             keepsLoopback: options.network == .host
         )
         try Files.write("\(folder)/hosts", hosts)
-        try Files.write("\(folder)/hostname", Array(hostname(name).utf8))
-        try Files.write("\(folder)/resolv.conf", Array(resolver.utf8))
+        try Files.write("\(folder)/hostname", hostname(name).rawBytes)
+        try Files.write("\(folder)/resolv.conf", resolver.rawBytes)
     }
 
     package static func hostname(_ name: String) -> String { name + "\n" }

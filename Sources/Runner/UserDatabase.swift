@@ -1,3 +1,4 @@
+import LinuxSystem
 import OCI
 
 /// The image's own /etc/passwd and /etc/group, and what `--user` means by them (passwd(5), group(5); moby, user lookup).
@@ -57,7 +58,7 @@ package struct UserDatabase: Sendable {
     private static func lines(_ bytes: [UInt8]?) -> [[String]] {
         guard let bytes else { return [] }
         return bytes.split(separator: UInt8(ascii: "\n")).compactMap { line in
-            let text = String(decoding: line, as: UTF8.self)
+            let text = String(rawBytes: line)
             guard !text.isEmpty, !text.hasPrefix("#") else { return nil }
             return text.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
         }

@@ -16,7 +16,7 @@ struct Main {
         // Everything is made with the modes that it is meant to have, whatever the caller's mask: a container's `/` is a folder
         // of ours.
         FileModes.useOwnMask()
-        let words = CommandLine.arguments
+        let words = Process.arguments
         let arguments = Array(words.dropFirst())
         // A caller may leave the name out: then the file's own counts.
         var called = words.first ?? ""

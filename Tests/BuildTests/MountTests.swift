@@ -115,6 +115,9 @@ import Testing
     }
 
     @Test func quotesAsGo() {
-        #expect(GoText.quote("a\"b\\\n\u{1}é\u{200B}\u{10FFFF}") == "\"a\\\"b\\\\\\n\\x01é\\u200b\\U0010ffff\"")
+        #expect(
+            GoText.quote("a\"b\\\n\u{1}é\u{200B}\u{10FF00}\u{10FFFF}")
+                == "\"a\\\"b\\\\\\n\\x01é\\u200b\\U0010ff00\\xff\""
+        )
     }
 }

@@ -1,3 +1,5 @@
+import LinuxSystem
+
 /// A Dockerfile that was read: its instructions in order, each with its place.
 ///
 /// Reading alone expands no variables and knows no stages; `BuildPlanner` does.
@@ -13,12 +15,12 @@ package struct Dockerfile: Sendable {
         directives.last { $0.name == .escape }?.value.unicodeScalars.first ?? "\\"
     }
 
-    /// Reads a Dockerfile. Bytes that are no UTF-8 become U+FFFD; a byte order mark and CRLF line ends are taken.
+    /// Reads a Dockerfile. Bytes that are no UTF-8 stay what they are; a byte order mark and CRLF line ends are taken.
     ///
     /// - Parameter name: what messages call the file.
     /// - Throws: the first thing wrong with it, with its line and column.
     package init(_ bytes: [UInt8], name: String = "Dockerfile") throws(DockerfileError) {
-        var text = String(decoding: bytes, as: UTF8.self)
+        var text = String(rawBytes: bytes)
         if text.unicodeScalars.first == "\u{FEFF}" { text.unicodeScalars.removeFirst() }
         let source = DockerfileSource(name: name, text: text)
         if bytes.isEmpty { throw DockerfileError(.syntax, "the Dockerfile cannot be empty", at: nil, in: source) }

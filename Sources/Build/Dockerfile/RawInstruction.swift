@@ -32,7 +32,7 @@ struct RawInstruction {
     /// - Throws: where it is an array that holds something else than strings.
     func execForm(of text: ArraySlice<Unicode.Scalar>? = nil) throws(MessageError) -> [String]? {
         let text = (text ?? arguments).drop { $0.isSpace }
-        guard text.first == "[", let json = try? JSON.parse(Array(text.string.utf8)), json.array != nil else {
+        guard text.first == "[", let json = try? JSON.parse(text.string), json.array != nil else {
             return nil
         }
         guard let strings = json.strings else {

@@ -23,7 +23,7 @@ struct ContextFolder: ~Copyable {
         guard let folder = try? FileDescriptor.open(Files.parent(of: file), linux_o_path | O_DIRECTORY),
             let real = try? Files.linkTarget("/proc/self/fd/\(folder.raw)")
         else { return nil }
-        let name = TreePath.name(Array(file.utf8))
+        let name = TreePath.name(file.rawBytes)
         if real == path { return name }
         let prefix = path == [TreePath.slash] ? path : path + [TreePath.slash]
         return real.starts(with: prefix) ? Array(real[prefix.count...]) + [TreePath.slash] + name : nil

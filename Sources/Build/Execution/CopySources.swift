@@ -96,7 +96,7 @@ struct CopyResolver {
         case .inline(let file):
             let tree = try InlineTree(file)
             guard let item = try tree.find([]) else { return [] }
-            return [CopyMatch(name: Array(file.name.utf8), tree: tree, top: item, items: [])]
+            return [CopyMatch(name: file.name.rawBytes, tree: tree, top: item, items: [])]
         case .url(let url): throw EngineError(.unsupported, "ADD \(url): downloads are not supported yet")
         case .git(let url): throw EngineError(.unsupported, "ADD \(url): git repositories are not supported yet")
         }

@@ -69,7 +69,7 @@ final class LayerDraft {
 
     private func linkTarget(_ found: LayerStack.Found) throws -> [UInt8] {
         let layer = try FileDescriptor.open(found.directory, O_PATH | O_DIRECTORY)
-        guard let link = try FileDescriptor.locate(layer.raw, Array(found.pathInLayer.utf8)) else { return [] }
+        guard let link = try FileDescriptor.locate(layer.raw, found.pathInLayer.rawBytes) else { return [] }
         return try link.linkTarget()
     }
 
@@ -283,7 +283,7 @@ enum LayerRoot {
 
     static func copyMetadata(of found: LayerStack.Found, to file: borrowing FileDescriptor) throws -> Int64 {
         let layer = try FileDescriptor.open(found.directory, O_PATH | O_DIRECTORY)
-        guard let source = try FileDescriptor.locate(layer.raw, Array(found.pathInLayer.utf8)) else { return 0 }
+        guard let source = try FileDescriptor.locate(layer.raw, found.pathInLayer.rawBytes) else { return 0 }
         let status = try source.status()
         let metadata = PlacedMetadata(
             owner: Owner(uid: status.owner, gid: status.group),

@@ -25,7 +25,7 @@ final class MergedTree: SourceTree {
         // The path that was found holds no links any more.
         var folder = layers.root()
         var node: MergedNode?
-        for name in found.path.utf8.split(separator: TreePath.slash) {
+        for name in found.path.rawBytes.split(separator: TreePath.slash) {
             guard let child = try layers.child(name, of: folder) else { return nil }
             (node, folder) = (child, child.folder)
         }
@@ -92,7 +92,7 @@ final class InlineTree: SourceTree {
     }
 
     func find(_ path: [UInt8]) throws -> TreeItem? {
-        TreeItem(location: Array(file.name.utf8), status: try memory.status())
+        TreeItem(location: file.name.rawBytes, status: try memory.status())
     }
 
     func children(of folder: TreeItem) throws -> [TreeItem] { [] }
@@ -102,5 +102,5 @@ final class InlineTree: SourceTree {
         return again
     }
 
-    func digest(of item: TreeItem) throws -> Digest { SHA256Digest.of(Array(file.content.utf8)) }
+    func digest(of item: TreeItem) throws -> Digest { SHA256Digest.of(file.content.rawBytes) }
 }

@@ -46,7 +46,7 @@ struct MountStubs {
         }
         let times = [before.modified, before.modified]
         let path = "/proc/self/fd/\(folder.raw)"
-        try retrying("changing the time of", TreePath.text(path.utf8.map(\.self))) {
+        try retrying("changing the time of", path) {
             utimensat(AT_FDCWD, path, times, 0)
         }
         return true
@@ -71,7 +71,7 @@ struct MountStubs {
 
     private func kept(_ found: LayerStack.Found) throws -> [(name: String, value: [UInt8])] {
         let layer = try FileDescriptor.open(found.directory, O_PATH | O_DIRECTORY)
-        guard let file = try FileDescriptor.locate(layer.raw, Array(found.pathInLayer.utf8)) else { return [] }
+        guard let file = try FileDescriptor.locate(layer.raw, found.pathInLayer.rawBytes) else { return [] }
         return try KeptAttributes.of(file)
     }
 }

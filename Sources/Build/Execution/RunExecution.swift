@@ -92,7 +92,7 @@ struct RunExecution {
         try NetworkFiles.write(
             in: folder,
             hostname: RunExecution.hostname,
-            hosts: Array(hosts.utf8),
+            hosts: hosts.rawBytes,
             options: options
         )
     }
@@ -149,7 +149,7 @@ struct RunExecution {
     private func exitCode(of failure: LaunchFailure) throws -> Int32 {
         let error = failure.error
         guard error.kind == .commandNotFound || error.kind == .commandNotExecutable else { throw error }
-        reported?.log(.error, Array("\(error.message)\n".utf8))
+        reported?.log(.error, "\(error.message)\n".rawBytes)
         return error.kind == .commandNotFound ? 127 : 126
     }
 }

@@ -68,7 +68,7 @@ final class OutputPipe {
     /// The last lines of both, in the order of their beginnings.
     func lastLines(with other: OutputPipe) -> [String] {
         let all = (lines + other.lines).filter { !$0.text.isEmpty }.sorted { $0.time < $1.time }
-        return all.suffix(OutputPipe.linesKept).map { String(decoding: $0.text, as: UTF8.self) }
+        return all.suffix(OutputPipe.linesKept).map { String(rawBytes: $0.text) }
     }
 }
 

@@ -90,7 +90,7 @@ struct RunMounts {
 
     /// A heredoc that is a program.
     mutating func add(script: InlineFile) throws {
-        let path = try build.workspace.file("script", Array(script.content.utf8), mode: 0o755)
+        let path = try build.workspace.file("script", script.content.rawBytes, mode: 0o755)
         requests.append(
             MountRequest(
                 kind: .bind(source: path, create: false),

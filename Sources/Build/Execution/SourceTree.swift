@@ -55,10 +55,10 @@ enum TreePath {
 
     /// Of a path as a Dockerfile has it: absolute or not, perhaps with a `/` at its end.
     static func relative(_ path: String) -> [UInt8] {
-        Array(path.utf8.split(separator: slash).joined(separator: [slash]))
+        Array(path.rawBytes.split(separator: slash).joined(separator: [slash]))
     }
 
-    static func text(_ path: [UInt8]) -> String { String(decoding: path, as: UTF8.self) }
+    static func text(_ path: [UInt8]) -> String { String(rawBytes: path) }
 
     static func cString(_ path: [UInt8]) -> [CChar] {
         (path.isEmpty ? [0x2e] : path).map(CChar.init(bitPattern:)) + [0]

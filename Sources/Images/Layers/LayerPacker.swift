@@ -66,7 +66,7 @@ private final class LayerPacking {
     init(_ sink: any ByteSink, _ options: PackOptions) {
         writer = TarWriter(sink)
         self.options = options
-        exclude = Set(options.exclude.map { Array($0.utf8) })
+        exclude = Set(options.exclude.map(\.rawBytes))
     }
 
     /// A folder that is being packed. It has no descriptor: as many of them lie in each other as somebody liked to make.

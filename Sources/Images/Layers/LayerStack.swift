@@ -29,7 +29,7 @@ package struct LayerStack: Sendable {
     package func lookup(_ path: String, followLast: Bool = true) throws -> Found? {
         let layers = OpenLayers(self)
         guard let node = try find(path, followLast: followLast, in: layers) else { return nil }
-        let text = String(decoding: node.path, as: UTF8.self)
+        let text = String(rawBytes: node.path)
         return Found(status: node.status, directory: directories[node.layers[0]], pathInLayer: text, path: "/" + text)
     }
 
@@ -54,14 +54,13 @@ package struct LayerStack: Sendable {
         return try located.reopened()
     }
 
-    /// The names in a folder of the merged tree, sorted; nothing there, or no folder, is an error (.notFound). Names
-    /// that are not UTF-8 are repaired.
+    /// The names in a folder of the merged tree, sorted; nothing there, or no folder, is an error (.notFound).
     package func list(_ path: String) throws -> [String] {
         let layers = OpenLayers(self)
         guard let node = try find(path, followLast: true, in: layers), node.status.kind == .directory else {
             throw EngineError(.notFound, "there is no folder \(path)")
         }
-        return try layers.names(in: node.folder).map { String(decoding: $0, as: UTF8.self) }.sorted()
+        return try layers.names(in: node.folder).map { String(rawBytes: $0) }.sorted()
     }
 
     private func find(_ path: String, followLast: Bool, in layers: OpenLayers) throws -> MergedNode? {
@@ -69,7 +68,7 @@ package struct LayerStack: Sendable {
         let root = layers.root()
         // The folders from the root to where the walk stands, for "..".
         var trail: [MergedFolder] = [root]
-        var walk = PathWalk(path.utf8)
+        var walk = PathWalk(path.rawBytes)
         while let name = walk.next() {
             if name == [0x2e, 0x2e] {
                 if trail.count > 1 { trail.removeLast() }

@@ -144,7 +144,7 @@ extension LayerUnpacking {
     func settleDeferred(over lower: OpenLayers) throws {
         let work = deferred.take()
         for folder in work.folders {
-            let path = folder.path.map { String(decoding: $0, as: UTF8.self) }.joined(separator: "/")
+            let path = folder.path.map { String(rawBytes: $0) }.joined(separator: "/")
             try naming(path.isEmpty ? "/" : path) { try settle(folder, over: lower) }
         }
         for whiteout in work.whiteouts {

@@ -92,7 +92,7 @@ package final class OpenLayers {
     /// The file itself (O_PATH).
     package func locate(_ node: MergedNode) throws -> FileDescriptor {
         guard let file = try FileDescriptor.locate(try descriptor(node.layers[0]), node.path) else {
-            throw SystemError("opening", String(decoding: node.path, as: UTF8.self), code: ENOENT)
+            throw SystemError("opening", String(rawBytes: node.path), code: ENOENT)
         }
         return file
     }

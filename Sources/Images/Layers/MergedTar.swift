@@ -1,3 +1,4 @@
+import LinuxSystem
 import OCI
 
 /// Looks into layer tars without unpacking them.
@@ -13,7 +14,7 @@ package enum MergedTar {
         from layerTars: [() throws -> any ByteSource],
         limit: Int = 64 << 20
     ) throws -> [UInt8]? {
-        var target = LayerPath.cleaned(Array(path.utf8))
+        var target = LayerPath.cleaned(path.rawBytes)
         var top = 0
         for _ in 0..<40 {
             switch try search(target, layerTars, from: top, limit: limit) {

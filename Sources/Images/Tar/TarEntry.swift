@@ -1,3 +1,5 @@
+import LinuxSystem
+
 /// One member of a tar archive: what its headers say, in every dialect's own words translated to these.
 package struct TarEntry: Sendable {
     package enum Kind: Sendable { case file, directory, symlink, hardlink, characterDevice, blockDevice, fifo }
@@ -39,7 +41,7 @@ package struct TarEntry: Sendable {
         if kind == .directory { mode = 0o755 }
     }
 
-    package init(path: String, kind: Kind) { self.init(path: Array(path.utf8), kind: kind) }
+    package init(path: String, kind: Kind) { self.init(path: path.rawBytes, kind: kind) }
 
     /// The path as text for messages.
     package var name: String { printable(path) }

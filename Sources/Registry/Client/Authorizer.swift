@@ -155,7 +155,7 @@ actor Authorizer {
 extension Credential {
     /// RFC 7617.
     static func basicHeader(_ user: String, _ password: String) -> String {
-        "Basic \(Base64.encode(Array("\(user):\(password)".utf8)))"
+        "Basic \(Base64.encode("\(user):\(password)".rawBytes))"
     }
 }
 

@@ -1,3 +1,5 @@
+import LinuxSystem
+
 extension TOML {
     /// Reads a document (TOML v1.0.0).
     ///
@@ -139,7 +141,7 @@ struct TOMLParser {
 extension TOMLParser {
     var peek: UInt8? { at < bytes.count ? bytes[at] : nil }
 
-    func text(_ range: Range<Int>) -> String { String(decoding: bytes[range], as: UTF8.self) }
+    func text(_ range: Range<Int>) -> String { String(rawBytes: bytes[range]) }
 
     mutating func take(_ character: Unicode.Scalar) -> Bool {
         guard let byte = peek, UInt32(byte) == character.value else { return false }

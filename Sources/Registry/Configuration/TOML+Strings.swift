@@ -1,3 +1,5 @@
+import LinuxSystem
+
 // The four kinds of strings (TOML v1.0.0, "String").
 extension TOMLParser {
     /// `"…"` on one line.
@@ -9,7 +11,7 @@ extension TOMLParser {
             switch byte {
             case UInt8(ascii: "\""):
                 at += 1
-                return String(decoding: content, as: UTF8.self)
+                return String(rawBytes: content)
             case UInt8(ascii: "\\"): try escape(into: &content)
             default: content.append(try character())
             }
@@ -62,7 +64,7 @@ extension TOMLParser {
                     count += 1
                 }
                 content += [UInt8](repeating: quote, count: count >= 3 ? count - 3 : count)
-                if count >= 3 { return String(decoding: content, as: UTF8.self) }
+                if count >= 3 { return String(rawBytes: content) }
             } else if takeLineEnd() {
                 content.append(0x0A)
             } else if try !special(&self, &content) {

@@ -106,12 +106,12 @@ extension CredentialFile {
         var user = text("username")
         var password = text("password")
         if let auth = text("auth") {
-            guard let decoded = Base64.decode(auth).flatMap({ String(validating: $0, as: UTF8.self) }),
-                let colon = decoded.firstIndex(of: ":"), colon > decoded.startIndex
+            guard let decoded = Base64.decode(auth).map({ String(rawBytes: $0) }),
+                let colon = decoded.utf8.firstIndex(of: UInt8(ascii: ":")), colon > decoded.startIndex
             else { throw EngineError(.invalid, "\(path): the entry for \(entry.key) is not valid") }
             user = String(decoded[..<colon])
             // Old clients filled the password up with null bytes.
-            password = decoded[decoded.index(after: colon)...].split(separator: "\0").first.map(String.init) ?? ""
+            password = decoded[decoded.utf8.index(after: colon)...].split(separator: "\0").first.map(String.init) ?? ""
         }
         if let token = text("identitytoken") { return .identityToken(user: user, token: token) }
         guard let user else { return nil }

@@ -76,7 +76,7 @@ struct CredentialHelper: Sendable {
                 program: path,
                 environment: HelperEnvironment.of(user, environment),
                 as: user.map { Subprocess.Identity(uid: $0.uid, gid: $0.gid, groups: $0.groups) },
-                input: Array(input.utf8),
+                input: input.rawBytes,
                 timeout: CredentialHelper.patience
             )
         } catch {

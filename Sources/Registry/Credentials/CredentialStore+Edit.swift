@@ -106,7 +106,7 @@ extension Credential {
     /// As docker writes it.
     fileprivate var entry: JSON {
         func auth(_ user: String, _ password: String) -> JSON {
-            .string(Base64.encode(Array("\(user):\(password)".utf8)))
+            .string(Base64.encode("\(user):\(password)".rawBytes))
         }
         switch self {
         case .basic(let user, let password): return ["auth": auth(user, password)]

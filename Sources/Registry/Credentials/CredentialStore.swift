@@ -78,7 +78,7 @@ package struct CredentialStore: Sendable {
     private mutating func addEnvironment() {
         guard usesEnvironment, let text = environment["DOCKER_AUTH_CONFIG"] else { return }
         do throws(EngineError) {
-            let file = try CredentialFile(Array(text.utf8), path: "DOCKER_AUTH_CONFIG")
+            let file = try CredentialFile(text.rawBytes, path: "DOCKER_AUTH_CONFIG")
             sources.append(Source(file: file.withoutHelpers, user: nil, hasStandardHelper: false))
         } catch {
             warnings.append("DOCKER_AUTH_CONFIG is left out: \(error.message)")

@@ -72,7 +72,7 @@ package struct CgroupHierarchy: Equatable, Sendable {
             }
             return found
         }
-        let names = String(decoding: controllers, as: UTF8.self).split(whereSeparator: \.isWhitespace)
+        let names = String(rawBytes: controllers).split(whereSeparator: \.isWhitespace)
         return CgroupHierarchy(
             unified: Unified(directory: root, controllers: Set(names.map(String.init))),
             ownPath: unifiedPath(inCgroup: try Files.read("/proc/self/cgroup"))
@@ -115,9 +115,9 @@ package struct CgroupHierarchy: Equatable, Sendable {
         for line in text.split(separator: UInt8(ascii: "\n")) {
             let fields = line.split(separator: UInt8(ascii: ":"), maxSplits: 2, omittingEmptySubsequences: false)
             guard fields.count == 3 else { continue }
-            let path = String(decoding: fields[2], as: UTF8.self)
+            let path = String(rawBytes: fields[2])
             for name in fields[1].split(separator: UInt8(ascii: ",")) {
-                result[String(decoding: name, as: UTF8.self)] = path
+                result[String(rawBytes: name)] = path
             }
         }
         return result
@@ -126,7 +126,7 @@ package struct CgroupHierarchy: Equatable, Sendable {
     /// The path of the line "0::PATH".
     private static func unifiedPath(inCgroup text: [UInt8]) -> String? {
         for line in text.split(separator: UInt8(ascii: "\n")) where line.starts(with: Array("0::".utf8)) {
-            return String(decoding: line.dropFirst(3), as: UTF8.self)
+            return String(rawBytes: line.dropFirst(3))
         }
         return nil
     }
@@ -159,12 +159,12 @@ private struct CgroupMount {
         let before = line[..<end].split(separator: UInt8(ascii: " "))
         let after = line[(end + 3)...].split(separator: UInt8(ascii: " "))
         guard before.count >= 6, after.count >= 3 else { return nil }
-        let type = String(decoding: after[0], as: UTF8.self)
+        let type = String(rawBytes: after[0])
         guard type == "cgroup" || type == "cgroup2" else { return nil }
         isUnified = type == "cgroup2"
         root = CgroupMount.unescaped(before[3])
         directory = CgroupMount.unescaped(before[4])
-        options = String(decoding: after[after.count - 1], as: UTF8.self)
+        options = String(rawBytes: after[after.count - 1])
     }
 
     private static func position(of pattern: [UInt8], in line: ArraySlice<UInt8>) -> Int? {
@@ -176,11 +176,11 @@ private struct CgroupMount {
 
     /// Blanks, tabs, line ends and backslashes stand as three octal digits.
     private static func unescaped(_ text: ArraySlice<UInt8>) -> String {
-        guard text.contains(UInt8(ascii: "\\")) else { return String(decoding: text, as: UTF8.self) }
+        guard text.contains(UInt8(ascii: "\\")) else { return String(rawBytes: text) }
         var bytes: [UInt8] = []
         var rest = text
         while let byte = rest.popFirst() {
-            let digits = String(decoding: rest.prefix(3), as: UTF8.self)
+            let digits = String(rawBytes: rest.prefix(3))
             if byte == UInt8(ascii: "\\"), digits.count == 3, let value = UInt8(digits, radix: 8) {
                 bytes.append(value)
                 rest = rest.dropFirst(3)
@@ -188,6 +188,6 @@ private struct CgroupMount {
                 bytes.append(byte)
             }
         }
-        return String(decoding: bytes, as: UTF8.self)
+        return String(rawBytes: bytes)
     }
 }

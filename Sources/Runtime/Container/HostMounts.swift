@@ -61,7 +61,7 @@ package struct HostMounts: Equatable, Sendable {
     private static func plain(_ text: Substring) -> String {
         guard text.utf8.contains(UInt8(ascii: "\\")) else { return String(text) }
         var bytes: [UInt8] = []
-        var rest = Array(text.utf8)[...]
+        var rest = text.rawBytes[...]
         while let byte = rest.popFirst() {
             if byte == UInt8(ascii: "\\"), rest.count >= 3,
                 let code = UInt8(String(decoding: rest.prefix(3), as: UTF8.self), radix: 8)
@@ -72,7 +72,7 @@ package struct HostMounts: Equatable, Sendable {
                 bytes.append(byte)
             }
         }
-        return String(decoding: bytes, as: UTF8.self)
+        return String(rawBytes: bytes)
     }
 }
 

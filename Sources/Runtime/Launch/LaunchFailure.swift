@@ -21,7 +21,7 @@ package struct LaunchFailure: Error, CustomStringConvertible, Sendable {
     init(_ message: lp_message, of plan: LaunchPlan?) {
         let steps = plan?.steps ?? []
         let index = steps.count - 1 - Int(message.remaining)
-        let detail = withUnsafeBytes(of: message.detail) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+        let detail = withUnsafeBytes(of: message.detail) { String(rawBytes: $0.prefix { $0 != 0 }) }
         self.init(
             step: steps.indices.contains(index) ? steps[index] : nil,
             code: message.error,

@@ -1,4 +1,5 @@
 import LaunchPlan
+import LinuxSystem
 import OCI
 
 extension LaunchPlan {
@@ -79,7 +80,7 @@ struct TextTable {
     mutating func add(_ text: String) -> UInt32 {
         let at = UInt32(offset + bytes.count)
         if text.utf8.contains(0) { holdsNUL = true }
-        bytes.append(contentsOf: text.utf8)
+        bytes.append(contentsOf: text.rawBytes)
         bytes.append(0)
         return at
     }

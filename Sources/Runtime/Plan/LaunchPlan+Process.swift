@@ -38,7 +38,7 @@ extension LaunchPlan {
             throw EngineError(.commandNotFound, "exec: \"\": executable file not found in $PATH")
         }
         let environment = process.environment
-        if context.findsHome, !environment.contains(where: { $0.hasPrefix("HOME=") && $0.count > 5 }) {
+        if context.findsHome, !environment.contains(where: { $0.variableName == "HOME" && $0.utf8.count > 5 }) {
             steps.append(.home)
         }
         let effective = CapabilitySet(known: process.capabilities.effective)
@@ -91,7 +91,7 @@ extension RuntimeSpec.Process {
         var places: [Substring: Int] = [:]
         var result: [String] = []
         for entry in env {
-            let name = entry.prefix { $0 != "=" }
+            let name = entry.variableName
             if let place = places[name] {
                 result[place] = entry
             } else {

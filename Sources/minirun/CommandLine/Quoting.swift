@@ -1,3 +1,5 @@
+import LinuxSystem
+
 extension String {
     /// The text in double quotes as Go's `%q` writes it: docker's messages quote values that way.
     var goQuoted: String {
@@ -15,7 +17,9 @@ extension String {
             case "\u{0B}": out += "\\v"
             case "\u{0C}": out += "\\f"
             default:
-                if scalar.value < 0x20 || scalar.value == 0x7F {
+                if let byte = scalar.standsFor {
+                    out += "\\x" + String(byte, radix: 16)
+                } else if scalar.value < 0x20 || scalar.value == 0x7F {
                     out += "\\x" + String.hexadecimal(scalar.value, width: 2)
                 } else if scalar.properties.isGoPrintable {
                     out.unicodeScalars.append(scalar)
@@ -35,10 +39,11 @@ extension String {
         return String(repeating: "0", count: Swift.max(0, width - digits.utf8.count)) + digits
     }
 
-    /// The text before the first separator and the one after it; nil after it where there is none.
-    func cut(_ separator: Character) -> (before: String, after: String?) {
-        guard let index = firstIndex(of: separator) else { return (self, nil) }
-        return (String(self[..<index]), String(self[self.index(after: index)...]))
+    /// The text before the first separator and the one after it; nil after it where there is none. A mark behind the separator
+    /// does not make another character of it.
+    func cut(_ separator: Unicode.Scalar) -> (before: String, after: String?) {
+        guard let index = unicodeScalars.firstIndex(of: separator) else { return (self, nil) }
+        return (String(self[..<index]), String(self[unicodeScalars.index(after: index)...]))
     }
 
     /// Without blanks at both ends (Unicode white space).

@@ -82,7 +82,7 @@ enum BuildCommand {
         for text in parsed.values("tag") { request.tags.append(try tag(text)) }
         for text in parsed.values("build-arg") {
             let argument = KeyValue.plain(text)
-            if text.contains("=") {
+            if text.isAssignment {
                 request.arguments[argument.key] = argument.value
             } else if let value = Process.environment(text) {
                 request.arguments[text] = value

@@ -92,7 +92,7 @@ enum ImportCommand {
         -> ContainerConfiguration
     {
         let text = (["FROM nothing"] + instructions).joined(separator: "\n")
-        var planner = try BuildPlanner(try Dockerfile(Array(text.utf8)))
+        var planner = try BuildPlanner(try Dockerfile(text.rawBytes))
         while let request = planner.neededImages.first {
             try planner.provide(ImageConfiguration(platform: platform), for: request)
         }

@@ -96,12 +96,12 @@ struct LoginFlow {
 extension LoginFlow {
     /// Without the line end that a pipe or an editor added; all else belongs to the password.
     private func passwordFromInput() throws -> String {
-        var bytes = Array(try dialogue.everything().utf8)
+        var bytes = try dialogue.everything().rawBytes
         for end in [[0x0D, 0x0A], [0x0A], [0x0D]] as [[UInt8]] where bytes.suffix(end.count) == end[...] {
             bytes.removeLast(end.count)
             break
         }
-        let password = String(decoding: bytes, as: UTF8.self)
+        let password = String(rawBytes: bytes)
         if password.allSatisfy(\.isWhitespace) { throw EngineError(.invalid, "password is empty") }
         return password
     }
@@ -148,7 +148,7 @@ extension LoginDialogue {
                 case .interrupted: throw CommandLineError(text: "", exitCode: 130)
                 }
             },
-            everything: { String(decoding: try StandardStream.input.readAll(), as: UTF8.self) },
+            everything: { String(rawBytes: try StandardStream.input.readAll()) },
             print: Console.print,
             complain: Console.complain
         )

@@ -1,3 +1,4 @@
+import LinuxSystem
 import OCI
 import Registry
 
@@ -73,5 +74,5 @@ enum ManifestInspectCommand {
         }
     }
 
-    private static func print(_ text: [UInt8]) { Console.print(String(decoding: text, as: UTF8.self) + "\n") }
+    private static func print(_ text: [UInt8]) { Console.print(String(rawBytes: text) + "\n") }
 }

@@ -55,13 +55,14 @@ enum Console {
         }
     }
 
-    /// Control characters but the line feed and the tab as `\x1b`, and what turns the direction of a text as `\u202e`: either
+    /// Control characters but the line feed and the tab as `\x1b`, a byte that is no UTF-8 as `\xff`, and what turns the direction of a text as `\u202e`: either
     /// makes a terminal show another text than the one that is there.
     static func visible(_ text: String) -> String {
         func isHidden(_ scalar: Unicode.Scalar) -> Bool {
             switch scalar.value {
             case 0x09, 0x0A: false
             case 0..<0x20, 0x7F..<0xA0: true
+            case 0x10FF80...0x10FFFF: true
             case 0x061C, 0x200E, 0x200F, 0x2028...0x202E, 0x2066...0x2069: true
             default: false
             }
@@ -70,6 +71,8 @@ enum Console {
         return text.unicodeScalars.reduce(into: "") { result, scalar in
             if !isHidden(scalar) {
                 result.unicodeScalars.append(scalar)
+            } else if let byte = scalar.standsFor {
+                result += "\\x" + String(byte, radix: 16)
             } else if scalar.value < 0x100 {
                 result += "\\x" + String.hexadecimal(scalar.value, width: 2)
             } else {

@@ -1,10 +1,11 @@
 import LinuxSystem
+import OCI
 
 /// `-e` and `--env-file`.
 enum Environment {
     /// `-e A=1` or `-e A`: only an empty name is wrong.
     static func check(_ text: String) throws(ValueError) {
-        if text.isEmpty || text.first == "=" { throw ValueError("invalid environment variable: \(text)") }
+        if text.variableName.isEmpty { throw ValueError("invalid environment variable: \(text)") }
     }
 
     /// The container's additions: first every file's lines, then `-e`, each as NAME=VALUE in the order given. A name
@@ -18,7 +19,7 @@ enum Environment {
         for file in files { result += try read(file, host: host) }
         for option in options {
             try check(option)
-            if option.contains("=") {
+            if option.isAssignment {
                 result.append(option)
             } else if let value = host(option) {
                 result.append("\(option)=\(value)")
@@ -51,9 +52,10 @@ enum Environment {
             var bytes = piece
             if bytes.last == UInt8(ascii: "\r") { bytes = bytes.dropLast() }
             if number == 1, bytes.starts(with: [0xEF, 0xBB, 0xBF]) { bytes = bytes.dropFirst(3) }
-            guard let text = String(validating: bytes, as: UTF8.self) else {
+            guard String(validating: bytes, as: UTF8.self) != nil else {
                 throw ValueError("invalid utf8 bytes at line \(number): \(bytes.map { $0 })".droppingCommas)
             }
+            let text = String(rawBytes: bytes)
             let line = String(text.drop { $0.isWhitespace })
             if line.isEmpty || line.first == "#" { continue }
             let (name, value) = line.cut("=")

@@ -30,7 +30,7 @@ final class BuildDisplay: @unchecked Sendable {
         progress = try BuildProgress(
             mode,
             output: BuildProgress.Output(
-                write: { writer.write(Array((isTerminal && !draws ? Console.visible($0) : $0).utf8)) },
+                write: { writer.write((isTerminal && !draws ? Console.visible($0) : $0).rawBytes) },
                 isReady: { writer.left < BuildDisplay.room },
                 terminalSize: isTerminal ? size : nil
             ),
@@ -61,7 +61,7 @@ final class BuildDisplay: @unchecked Sendable {
         lock.locked { progress.finish(now: Clock.monotonic) }
         let isOut: Bool
         if let interruption {
-            writer.write(Array(interruption.utf8))
+            writer.write(interruption.rawBytes)
             isOut = try writer.wait(untilLeft: 0, milliseconds: 200)
         } else {
             isOut = try writer.wait(untilLeft: 0, orInput: signals.descriptor.raw)

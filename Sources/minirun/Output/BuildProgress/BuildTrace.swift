@@ -1,4 +1,5 @@
 import Build
+import LinuxSystem
 
 /// What is known of a build, gathered from its events.
 struct BuildTrace: Sendable {
@@ -138,7 +139,7 @@ struct StepLog: Sendable {
             if byte != UInt8(ascii: "\n") { pending.append(byte) }
             if byte == UInt8(ascii: "\n") || pending.count == StepLog.longestLine { endLine() }
         }
-        partial = pending.isEmpty ? nil : "\(time) \(String(decoding: pending, as: UTF8.self))"
+        partial = pending.isEmpty ? nil : "\(time) \(String(rawBytes: pending))"
     }
 
     /// Takes the lines that were not printed yet.
@@ -150,7 +151,7 @@ struct StepLog: Sendable {
     var recent: [String] { finished + (partial.map { [$0] } ?? []) }
 
     private mutating func endLine() {
-        let line = "\(time) \(String(decoding: pending, as: UTF8.self))"
+        let line = "\(time) \(String(rawBytes: pending))"
         unprinted.append(line)
         finished.append(line)
         if finished.count > 2 * StepLog.kept { finished.removeFirst(StepLog.kept) }
