@@ -11,9 +11,9 @@ import Testing
         etc = try Folder()
         try etc.write(
             "passwd",
-            "root:x:0:0::/root:/bin/sh\n# c\nbroken\nbad:x:y:1::/x:/\nann:x:4242:4243:Ann,,:/home/ann:/bin/sh\nrel:x:5:5::home:/\n"
+            "root:x:0:0::/root:/bin/sh\n# c\nbroken\nbad:x:y:1::/x:/\nann:x:4242:4243:Ann,,:/home/ann:/bin/sh\nrel:x:5:5::home:/\nplus:x:+7:7::/plus:/\nminus:x:-0:8::/minus:/\nboth:x:9:+9::/both:/\n"
         )
-        try etc.write("group", "root:x:0:\nann:x:4243:\nvideo:x:44:bob,ann\naudio:x:29:anna\n")
+        try etc.write("group", "root:x:0:\nann:x:4243:\nvideo:x:44:bob,ann\nsign:x:+45:ann\naudio:x:29:anna\n")
     }
 
     @Test func files() throws {
@@ -21,6 +21,11 @@ import Testing
         #expect(HostUser.with(uid: 4242, etc: etc.path) == ann)
         #expect(HostUser.with(uid: 5, etc: etc.path) == nil)
         #expect(HostUser.with(uid: 1, etc: "\(etc.path)/none") == nil)
+        // A number with a sign is none.
+        for uid in [7, 0, 9] as [UInt32] {
+            #expect(HostUser.with(uid: uid, etc: etc.path)?.name == (uid == 0 ? "root" : nil))
+        }
+        #expect(HostUser.invoking(["SUDO_USER": "plus"], etc: etc.path) == nil)
         // Only for root is it somebody else's call.
         #expect(
             HostUser.invoking(["SUDO_USER": "ann", "SUDO_UID": "4242"], etc: etc.path) == (Process.isRoot ? ann : nil)

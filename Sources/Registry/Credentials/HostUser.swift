@@ -32,7 +32,7 @@ package struct HostUser: Equatable, Sendable {
 
     private static func find(_ etc: String, _ isRight: (String, UInt32) -> Bool) -> HostUser? {
         for fields in lines("\(etc)/passwd") {
-            guard fields.count >= 6, let uid = UInt32(fields[2]), let gid = UInt32(fields[3]),
+            guard fields.count >= 6, let uid = id(fields[2]), let gid = id(fields[3]),
                 isRight(fields[0], uid), fields[5].isAbsolutePath
             else { continue }
             return HostUser(
@@ -49,8 +49,13 @@ package struct HostUser: Equatable, Sendable {
     private static func groups(of name: String, _ file: String) -> [UInt32] {
         lines(file).compactMap { fields in
             guard fields.count >= 4, fields[3].split(separator: ",").contains(Substring(name)) else { return nil }
-            return UInt32(fields[2])
+            return id(fields[2])
         }
+    }
+
+    /// Digits and nothing else: with a sign it would be another's line to whoever else reads the file.
+    private static func id(_ text: String) -> UInt32? {
+        text.utf8.allSatisfy { (0x30...0x39).contains($0) } ? UInt32(text) : nil
     }
 
     private static func lines(_ file: String) -> [[String]] {
