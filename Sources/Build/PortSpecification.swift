@@ -3,6 +3,18 @@
 package struct PortSpecification {
     /// `80/tcp`, one for each port of a range.
     package let ports: [String]
+    /// What strconv.ParseUint and docker's client say of a port, or a range of ports, that is none; nil for one.
+    package static func fault(inRange text: String) -> String? {
+        if text.isEmpty { return "empty string specified for ports" }
+        let ends = text.split(separator: "-", maxSplits: 1, omittingEmptySubsequences: false)
+        for end in ends where number(end) == nil {
+            let isNumber = !end.isEmpty && end.utf8.allSatisfy { (0x30...0x39).contains($0) }
+            let reason = isNumber ? "value out of range" : "invalid syntax"
+            return "strconv.ParseUint: parsing \(GoText.quote(String(end))): \(reason)"
+        }
+        return range(text) == nil ? "invalid range specified for port: \(text)" : nil
+    }
+
     /// Whether the protocol is not written in lower case.
     let hasUppercaseProtocol: Bool
     /// Whether an address or a host's port is named.
@@ -31,13 +43,18 @@ package struct PortSpecification {
         namesHost = !host.isEmpty || !address.isEmpty
     }
 
+    /// Digits and nothing else, at most 65535.
+    private static func number(_ text: Substring) -> UInt16? {
+        text.utf8.allSatisfy { (0x30...0x39).contains($0) } ? UInt16(text) : nil
+    }
+
     private static func split(_ text: String) -> (port: String, written: String) {
         guard let slash = text.firstIndex(of: "/") else { return (text, "") }
         return (String(text[..<slash]), String(text[text.index(after: slash)...]))
     }
 
     private static func range(_ text: String) -> ClosedRange<Int>? {
-        let ends = text.split(separator: "-", maxSplits: 1, omittingEmptySubsequences: false).map { UInt16($0) }
+        let ends = text.split(separator: "-", maxSplits: 1, omittingEmptySubsequences: false).map(number)
         guard let first = ends.first ?? nil, let last = ends.last ?? nil, first <= last else { return nil }
         return Int(first)...Int(last)
     }

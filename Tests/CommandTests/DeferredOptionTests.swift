@@ -1,3 +1,4 @@
+import OCI
 import Testing
 
 @testable import minirun
@@ -122,5 +123,31 @@ import Testing
         #expect(text.contains("--volumes-from\n"))
         #expect(!text.contains("net-alias"))
         #expect(text.split(separator: "\n").allSatisfy { $0.count <= 80 })
+    }
+
+    private static let expose = "invalid range format for --expose: "
+
+    static let ports: [([String], String)] = [
+        (["--expose", "x"], "\(expose)x, error: strconv.ParseUint: parsing \"x\": invalid syntax"),
+        (["--expose", "90-80"], "\(expose)90-80, error: invalid range specified for port: 90-80"),
+        (["--expose", ""], "\(expose), error: empty string specified for ports"),
+        (["--expose", "/tcp"], "\(expose)/tcp, error: empty string specified for ports"),
+        (["--expose", "65536"], "\(expose)65536, error: strconv.ParseUint: parsing \"65536\": value out of range"),
+        (["--expose", "80-x"], "\(expose)80-x, error: strconv.ParseUint: parsing \"x\": invalid syntax"),
+        (["--expose", "80-"], "\(expose)80-, error: strconv.ParseUint: parsing \"\": invalid syntax"),
+        (["--expose", "-5"], "\(expose)-5, error: strconv.ParseUint: parsing \"\": invalid syntax"),
+        (["--expose", "+80"], "\(expose)+80, error: strconv.ParseUint: parsing \"+80\": invalid syntax"),
+        (["--expose", "80:80"], "invalid port format for --expose: 80:80"),
+        (["--expose", "80/foo"], "invalid port: \"80/foo\": invalid proto: foo"),
+    ]
+
+    /// In the words of docker's client.
+    @Test(arguments: ports) func portsThatAreNone(_ words: [String], _ message: String) throws {
+        guard case .verb(_, let parsed) = try SampleTable.table().parse(["run"] + words + ["x"]) else {
+            Issue.record("no verb")
+            return
+        }
+        let error = #expect(throws: EngineError.self) { try ContainerRequest.options(parsed) }
+        #expect(error?.message == message)
     }
 }

@@ -81,10 +81,11 @@ enum ContainerRequest {
     /// `--expose 80`, `53/udp`, `8000-8010`.
     private static func exposed(_ text: String) throws -> [String] {
         if text.contains(":") { throw EngineError(.invalid, "invalid port format for --expose: \(text)") }
-        do throws(MessageError) {
-            return try PortSpecification(text).ports
-        } catch {
-            throw EngineError(.invalid, "invalid range format for --expose: \(text), error: \(error.message)")
+        if let fault = PortSpecification.fault(inRange: text.cut("/").before) {
+            throw EngineError(.invalid, "invalid range format for --expose: \(text), error: \(fault)")
+        }
+        do throws(MessageError) { return try PortSpecification(text).ports } catch {
+            throw EngineError(.invalid, error.message)
         }
     }
 
