@@ -111,6 +111,16 @@ import Testing
             "minirun: unknown command: minirun container foo\n\nUsage:  minirun container\n\n"
                 + "Run 'minirun container --help' for more information"
         ),
+        // docker's verbs that are to come.
+        ("attach x", 1, "minirun: attach: not supported yet"), ("cp a b", 1, "minirun: cp: not supported yet"),
+        ("network ls", 1, "minirun: network: not supported yet"), ("-D logs", 1, "minirun: logs: not supported yet"),
+        ("volume", 1, "minirun: volume: not supported yet"),
+        ("container exec -it x sh", 1, "minirun: container exec: not supported yet"),
+        (
+            "--foo attach", 125,
+            "unknown flag: --foo\n\nUsage:  minirun [OPTIONS] COMMAND [ARG...]\n\n"
+                + "Run 'minirun --help' for more information"
+        ),
         (
             "--foo ps", 125,
             "unknown flag: --foo\n\nUsage:  minirun [OPTIONS] COMMAND [ARG...]\n\n"

@@ -26,8 +26,12 @@ struct CommandLineError: Error, CustomStringConvertible, Equatable, Sendable {
         )
     }
 
-    /// A verb that does not exist: 1. `path` is the program, with its group if one was typed.
-    static func unknownVerb(_ name: String, program: String, path: String) -> CommandLineError {
+    /// A verb that does not exist, or not yet: 1. `path` is the program, with its group if one was typed.
+    static func unknownVerb(_ name: String, program: String, path: String, group: String? = nil) -> CommandLineError {
+        if DeferredVerbs.contains(name, in: group) {
+            let words = group.map { "\($0) \(name)" } ?? name
+            return CommandLineError(text: "\(program): \(words): not supported yet", exitCode: 1)
+        }
         let usage = path == program ? "" : "Usage:  \(path)\n\n"
         return CommandLineError(
             text: "\(program): unknown command: \(path) \(name)\n\n\(usage)Run '\(path) --help' for more information",

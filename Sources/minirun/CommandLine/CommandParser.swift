@@ -92,7 +92,9 @@ extension CommandTable {
             return .text(help(for: group), toStandardError: false)
         }
         let form = "\(group.name) \(name)"
-        guard let verb = verb(form) else { throw .unknownVerb(name, program: program, path: path) }
+        guard let verb = verb(form) else {
+            throw .unknownVerb(name, program: program, path: path, group: group.name)
+        }
         return try parse(verb, typed: form, before.arguments.positional.dropFirst(), globals: globals, width: width)
     }
 
