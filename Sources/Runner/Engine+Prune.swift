@@ -18,6 +18,7 @@ extension Engine {
                 guard error.kind == .conflict else { throw error }
                 continue
             }
+            debug("container \(record.id), name \(record.name): removed, \(size) bytes")
             ids.append(record.id)
             bytes += size
         }

@@ -55,6 +55,9 @@ extension Engine {
             var kept = try roots()
             kept.layers.formUnion(try containerRoots().layers)
             let summary = try images.collect(kept, holding: lease)
+            debug(
+                "collection: \(summary.blobs) blobs and \(summary.layers) layers that nothing needs, \(summary.bytes) bytes"
+            )
             whole = whole.map { $0 + summary } ?? summary
             // Again where something was removed after this collection had read the index.
         } while images.awaitsCollection

@@ -233,6 +233,32 @@ import Testing
             )
         }
         #expect(try minirun("-l", "fatal", "run", "--rm", Fixtures.busybox, "true").err == "")
+        let archive = "\(Fixtures.folder)/busybox.docker.tar"
+        try minirun.write("context/Dockerfile", "FROM busybox\nRUN echo made > /made\n")
+        #expect(try minirun("run", "--name", "stays", Fixtures.busybox, "true").code == 0)
+        for (words, said) in [
+            (
+                ["load", "-i", archive],
+                ["images are read from \(archive)", "image sha256:", "layer sha256:", "unpacked"]
+            ),
+            (
+                ["build", "-q", "-t", "built", minirun.path("context")],
+                [
+                    "step ", " begins: [2/2] RUN echo made > /made", " is done",
+                    "naming to docker.io/library/built: done",
+                ]
+            ),
+            (["build", "-q", minirun.path("context")], [" is in the cache: [2/2] RUN echo made > /made"]),
+            (["container", "prune", "-f"], ["name stays: removed, ", "collection: "]),
+            (["builder", "prune", "-af"], ["build cache ", ": removed, "]),
+            (["image", "prune", "-af"], ["has no such name any more", ": removed", "collection: "]),
+            (["system", "prune", "-af"], ["collection: "]),
+        ] {
+            let outcome = try minirun.invoke(["-D"] + words)
+            #expect(outcome.code == 0)
+            for word in said { #expect(outcome.err.contains(word), "\(words): \(word)\n\(outcome)") }
+        }
+        #expect(try minirun("load", "-i", archive).err == "")
         let wrong = try minirun("-l", "loud", "ps")
         #expect(wrong.code == 1 && wrong.err == "Unable to parse logging level: loud\n")
         let failed = try minirun("-D", "run", "--rm", Fixtures.busybox, "nosuch")

@@ -33,6 +33,20 @@ import Testing
         #expect(try minirun("run", "--rm", "--pull=never", "absent").code == 125)
     }
 
+    @Test func debuggingTellsOfAPull() throws {
+        let digest = try registry.publish("busybox.docker.tar", as: "library/busybox:latest")
+        let environment = try minirun.mirror(of: registry)
+        let pulled = try minirun("-D", "pull", "-q", "busybox", environment: environment)
+        for text in [
+            "pull of latest from library/busybox", "are to be fetched", ": fetched", ": ready", "manifest \(digest)",
+        ] { #expect(pulled.err.contains(text), "\(text)\n\(pulled)") }
+        #expect(try minirun("rmi", "busybox").code == 0)
+        // What `run` pulls tells of itself, too.
+        let run = try minirun("-l", "debug", "run", "--rm", "busybox", "true", environment: environment)
+        #expect(run.err.contains("are to be fetched") && run.err.contains("the program ended"), "\(run)")
+        #expect(try minirun("pull", "-q", "busybox", environment: environment).err == "")
+    }
+
     /// Also what `run` pulls counts against the limits, as soon as the program runs; its own image stays.
     @Test func runKeepsTheLimits() throws {
         _ = try registry.publish("busybox.docker.tar", as: "library/busybox:latest")

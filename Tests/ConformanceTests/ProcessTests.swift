@@ -215,6 +215,26 @@ import Testing
         known(.crun, because: "says nothing") { #expect(said.contains("CAP_NOTHING"), "\(said)") }
     }
 
+    /// What callers look for in runc's, of a process that begins and ends.
+    @Test func debuggingSaysWhatIsDone() throws {
+        bundle.config.set("process.args", ["/guest", "trap"])
+        try bundle.launch()
+        let log = bundle.path("log")
+        let words = ["exec", bundle.id, "/bin/true"]
+        let outcome = try bundle.invoke(words, global: ["--debug", "--log", log])
+        #expect(outcome.code == 0, "\(outcome)")
+        known(.crun, because: "has words of its own") {
+            let text = bundle.read("log")
+            for said in [
+                " level=debug msg=", "nsexec container setup", "child process in init()", "setns_init: about to exec",
+                "process exited",
+            ] { #expect(text.contains(said), "\(said) is missing in \(text)") }
+        }
+        try Files.write(log, [])
+        _ = try bundle.invoke(words, global: ["--log", log])
+        #expect(!bundle.read("log").contains("level=debug"))
+    }
+
     @Test(
         .must("config.md#linux-process", "noNewPrivileges sets no_new_privs, and nothing else does."),
         arguments: [true, false]

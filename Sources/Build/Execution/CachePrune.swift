@@ -70,6 +70,7 @@ package struct CachePrune {
                 removed.append(Removed(id: entry.id, bytes: entry.bytes, lastUse: entry.lastUse))
             }
         }
+        for one in removed { engine.debugOutput?("build cache \(one.id): removed, \(one.bytes) bytes") }
         return (removed, bytes)
     }
 

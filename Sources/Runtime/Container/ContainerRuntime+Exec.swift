@@ -62,7 +62,9 @@ extension ContainerRuntime {
                 console: console,
                 signals: signals
             )
-            return try process.wait().code
+            let code = try process.wait().code
+            debug("process exited: pid \(execution.pid), status \(code)")
+            return code
         } catch {
             execution.kill()
             throw error

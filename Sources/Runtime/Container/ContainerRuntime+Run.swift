@@ -31,6 +31,7 @@ extension ContainerRuntime {
             notify: notify
         )
         let status = try process.wait()
+        debug("process exited: pid \(created.pid), status \(status.code)")
         if !keep { try delete(request.id, force: true) }
         return status.code
     }

@@ -36,7 +36,7 @@ enum ImagePruneCommand {
     /// Takes the images out; a collection is to follow.
     static func prune(_ engine: Engine, all: Bool, _ filter: PruneFilter) throws -> [RemovalEvent] {
         let used = try engine.containerRoots().images
-        return try engine.images.prune(all: all) { image in
+        let events = try engine.images.prune(all: all) { image in
             filter.allows(
                 created: image.configuration.created.flatMap { Timestamp.nanoseconds(rfc3339: $0) },
                 labels: image.configuration.config.labels
@@ -44,6 +44,13 @@ enum ImagePruneCommand {
         } inUse: {
             used.contains($0)
         }
+        for event in events {
+            switch event {
+            case .untagged(let name): Console.debug("image \(name): has no such name any more")
+            case .deleted(let digest): Console.debug("image \(digest): removed")
+            }
+        }
+        return events
     }
 
     /// What went, as docker prints it.

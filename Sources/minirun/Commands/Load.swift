@@ -27,11 +27,19 @@ enum LoadCommand {
         // Owners and device nodes need root; who loads without it wants to look at an image, not to run it.
         let unpacks = Process.isRoot
         try Installation.adding(parsed) { engine in
+            Console.debug("images are read from \(input.isEmpty ? "standard input" : input)")
             let loaded =
                 input.isEmpty
                 ? try engine.images.load(StandardStream.input.duplicate(), platform: platform, unpacking: unpacks)
                 : try engine.images.load(path: input, platform: platform, unpacking: unpacks)
-            for image in loaded { Console.print(text(image)) }
+            for image in loaded {
+                let layers = image.image.configuration.diffIDs
+                Console.debug(
+                    "image \(image.image.id): \(layers.count) layers, platform \(image.image.configuration.platform)"
+                )
+                for layer in layers { Console.debug("layer \(layer): stored\(unpacks ? " and unpacked" : "")") }
+                Console.print(text(image))
+            }
         }
         return 0
     }

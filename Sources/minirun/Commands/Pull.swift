@@ -40,8 +40,10 @@ enum PullCommand {
                         name,
                         into: images,
                         platform: platform,
-                        unpacking: Process.isRoot && parsed.flag("unpack")
-                    ) { display?.handle($0) }
+                        unpacking: Process.isRoot && parsed.flag("unpack"),
+                        events: DebugLines.telling { display?.handle($0) }
+                    )
+                    Console.debug("image \(name): \(result.image.id), manifest \(result.digest)")
                     isNewer = isNewer || result.isNewer
                     display?.say("Digest: \(result.digest)\n")
                 }

@@ -53,7 +53,7 @@ enum RegistryAccess {
                     reference,
                     into: store,
                     platform: platform,
-                    events: events ?? { event in display?.handle(event) }
+                    events: DebugLines.telling(events ?? { event in display?.handle(event) })
                 )
                 display?.finish(result)
                 return result

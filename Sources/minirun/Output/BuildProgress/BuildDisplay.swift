@@ -12,6 +12,7 @@ final class BuildDisplay: @unchecked Sendable {
 
     private let lock = Lock()
     private let writer: QueuedWriter
+    private let isTerminal: Bool
     private let signals: SignalDescriptor
     private var progress: BuildProgress
     private var ticker: Ticker?
@@ -22,6 +23,7 @@ final class BuildDisplay: @unchecked Sendable {
         let writer = try QueuedWriter(StandardStream.error.rawValue)
         self.writer = writer
         let isTerminal = Terminal.isTerminal(StandardStream.error.rawValue)
+        self.isTerminal = isTerminal
         let size: @Sendable () -> (columns: Int, rows: Int) = {
             Terminal.size(StandardStream.error.rawValue) ?? (80, 24)
         }
@@ -44,6 +46,11 @@ final class BuildDisplay: @unchecked Sendable {
     }
 
     func handle(_ event: BuildEvent) {
+        // By the same writer: nothing waits for whoever reads it.
+        if Console.level == .debug, let line = DebugLines.of(event) {
+            let text = OCILog.line(.debug, line, .text, at: Clock.realtime) + "\n"
+            writer.write((isTerminal ? Console.visible(text) : text).rawBytes)
+        }
         lock.locked { progress.handle(event) }
         // Only what a program says is without end. After a signal nobody waits any more: the build is about to hear of it.
         if case .log = event.kind {
