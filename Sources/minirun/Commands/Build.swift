@@ -33,8 +33,8 @@ enum BuildCommand {
             result = try build(request, engine, mode)
             try files.write(result, tags: request.tags)
             try Installation.keepLimits(engine, since: began)
+            try files.commit()
         } catch {
-            files.remove()
             // What the step that failed had stored.
             _ = try? engine.collect(keeping: BuildCache(engine.images).roots)
             return fail(error, isQuiet: mode == .quiet)
@@ -151,19 +151,16 @@ enum BuildCommand {
 
 /// What a build tells in files: the image's id, and more about it as JSON.
 private struct BuildResultFiles {
-    private let id: ResultFile?
-    private let metadata: ResultFile?
+    private let id: OutputFile?
+    private let metadata: OutputFile?
 
     init(_ parsed: ParsedArguments) throws {
-        func open(_ option: String) throws -> ResultFile? {
+        func open(_ option: String) throws -> OutputFile? {
             guard let path = parsed.value(option), !path.isEmpty else { return nil }
-            return try ResultFile(path)
+            return try OutputFile(path, .emptied, mode: FileModes.forCaller(0o644), purpose: "--\(option)")
         }
         id = try open("iidfile")
-        do { metadata = try open("metadata-file") } catch {
-            id?.remove()
-            throw error
-        }
+        metadata = try open("metadata-file")
     }
 
     func write(_ result: BuildResult, tags: [ImageReference]) throws {
@@ -182,8 +179,9 @@ private struct BuildResultFiles {
         return .object(all)
     }
 
-    func remove() {
-        id?.remove()
-        metadata?.remove()
+    /// Without this neither stays.
+    func commit() throws {
+        try id?.commit()
+        try metadata?.commit()
     }
 }

@@ -21,13 +21,16 @@ enum CreateCommand {
         var engine = try Installation.pullingEngine(parsed)
         let isQuiet = parsed.flag("quiet")
         engine.source = RegistryAccess.source(showing: isQuiet ? nil : 2)
-        let identification = try IdentificationFile.asked(parsed)
+        let identification = try OutputFile.identification(parsed)
         request.image = try FolderImage.built(request.image, engine, parsed) ?? request.image
         defer { try? engine.settle() }
         let container = try engine.create(
             request,
             missing: { if !isQuiet { Console.complain("Unable to find image '\($0.familiar)' locally\n") } },
-            created: { try identification?.write($0) }
+            created: { id in
+                try identification?.write(id)
+                try identification?.commit()
+            }
         )
         Console.print("\(container.id)\n")
         return 0

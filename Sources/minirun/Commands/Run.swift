@@ -1,5 +1,4 @@
 import Build
-import CLinux
 import Images
 import LinuxSystem
 import OCI
@@ -36,7 +35,7 @@ enum RunCommand {
         let isQuiet = parsed.flag("quiet")
         engine.source = RegistryAccess.source(showing: isQuiet ? nil : 2)
         // What cannot be written at the end is refused before the program has done its work.
-        let identification = try IdentificationFile.asked(parsed)
+        let identification = try OutputFile.identification(parsed)
         let report = try parsed.value("report").map(ReportOutput.init)
         request.image = try FolderImage.built(request.image, engine, parsed) ?? request.image
         // Whoever removed an image while this run held its lease left the rest to it.
@@ -51,6 +50,7 @@ enum RunCommand {
             },
             created: { id in
                 try identification?.write(id)
+                try identification?.commit()
             },
             started: {
                 if !pulls { return }
@@ -101,47 +101,6 @@ enum RunCommand {
     }
 }
 
-/// `--cidfile`: made before the container, so that none exists whose id could not be told.
-final class IdentificationFile {
-    private let path: String
-    private let file: FileDescriptor
-    private var isWritten = false
-
-    /// Nil where none is asked for.
-    static func asked(_ parsed: ParsedArguments) throws -> IdentificationFile? {
-        try parsed.value("cidfile").flatMap { $0.isEmpty ? nil : try IdentificationFile($0) }
-    }
-
-    init(_ path: String) throws {
-        guard !FileStatus.exists(path) else {
-            throw EngineError(
-                .conflict,
-                "container ID file found, make sure the other container isn't running or delete \(path)"
-            )
-        }
-        self.path = path
-        do throws(SystemError) {
-            file = try FileDescriptor.open(
-                path,
-                O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW,
-                mode: FileModes.forCaller(0o644)
-            )
-        } catch {
-            let reason = error.reason.lowercasedFirst
-            throw EngineError(.failed, "failed to create the container ID file: open \(path): \(reason)")
-        }
-    }
-
-    deinit {
-        if !isWritten { unlink(path) }
-    }
-
-    func write(_ id: String) throws {
-        try file.write(Array(id.utf8))
-        isWritten = true
-    }
-}
-
 /// `--report`: to standard error in words or as JSON, or into a file, which is opened before the run.
 private enum ReportOutput {
     case words
@@ -154,7 +113,8 @@ private enum ReportOutput {
         case "json": self = .json
         case "": throw EngineError(.invalid, "--report: json, or a file's path, is to follow the =")
         case let path:
-            self = .file(try OutputFile(path, mode: FileModes.forCaller(0o644), purpose: "failed to write the report"))
+            let mode = FileModes.forCaller(0o644)
+            self = .file(try OutputFile(path, .whole, mode: mode, purpose: "failed to write the report"))
         }
     }
 
@@ -163,7 +123,7 @@ private enum ReportOutput {
         case .words: Console.complain(report.text)
         case .json: Console.complain(report.json.text() + "\n")
         case .file(let file):
-            try (report.json.bytes(pretty: true) + [0x0A]).withUnsafeBytes { try file.sink.write($0) }
+            try file.write(report.json.bytes(pretty: true) + [0x0A])
             try file.commit()
         }
     }

@@ -27,7 +27,7 @@ enum SaveCommand {
                 let sink = FileSink(owning: try StandardStream.output.duplicate())
                 return try engine.images.save(parsed.positional, to: sink, platform: platform)
             }
-            let file = try OutputFile(output, purpose: "failed to save image")
+            let file = try OutputFile(output, .whole, mode: 0o600, purpose: "failed to save image")
             try engine.images.save(parsed.positional, to: file.sink, platform: platform)
             try file.commit()
         }
