@@ -204,6 +204,10 @@ off_t fake_lseek(int fd, off_t at, int whence) {
     if (fails()) return -1;
     return whence == SEEK_SET ? at : at + answer();
 }
+int fake_linkat(int from, const char *name, int to, const char *path, int flags) {
+    (void)from, (void)to, (void)flags;
+    return strlen(name) + strlen(path) == (size_t)-1 ? -1 : zero();
+}
 int fake_memfd_create(const char *name, unsigned flags) { (void)name, (void)flags; return descriptor(); }
 int fake_mkdir(const char *path, mode_t mode) { (void)mode; return strlen(path) == (size_t)-1 ? -1 : zero(); }
 int fake_mkdirat(int fd, const char *path, mode_t mode) { (void)fd, (void)mode; return strlen(path) == (size_t)-1 ? -1 : zero(); }

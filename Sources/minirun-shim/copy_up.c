@@ -4,6 +4,9 @@
 // judged by that; nothing but a regular file or a folder is ever opened for reading, as a FIFO would wait and a device would act
 // (CVE-2026-133553). What is written goes to the copy's own descriptors alone. The walk holds one folder of either side and a
 // few numbers for each level above it, however deep the tree is.
+//
+// Files of several names stay so: what is a megabyte in the image must not be a terabyte in a volume. Who they are is noted in the
+// copy itself, in a folder beside all others, where each has one more name until the end: no memory says how many there may be.
 
 #include "shim.h"
 
@@ -36,6 +39,9 @@ struct copy {
     int source;
     int target;
     uint32_t depth;
+    int from, to;    // where they began
+    int links;       // the folder of the files of several names; -1 before the first of them
+    char aside[32];  // its name
 };
 
 // Opens for reading what a path descriptor has: that very inode, whatever has its name by now.
@@ -84,7 +90,41 @@ static int copy_metadata(int from, int to, const struct stat *status) {
     return futimens(to, times);
 }
 
-static int copy_file(const struct copy *copy, const char *name, int descriptor, const struct stat *status) {
+// Makes the folder of the files of several names, under a name that the source does not have.
+static int make_links(struct copy *copy) {
+    for (unsigned int number = 0; number < 4096; number++) {
+        struct text aside = TEXT_IN(copy->aside);
+        add_format(&aside, ".minirun-links.%u", number);
+        struct stat status;
+        if (fstatat(copy->from, copy->aside, &status, AT_SYMLINK_NOFOLLOW) == 0) continue;
+        if (mkdirat(copy->to, copy->aside, 0700) != 0) return -1;
+        copy->links = openat(copy->to, copy->aside, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        return copy->links < 0 ? -1 : 0;
+    }
+    return fail_with(EEXIST, "no name is free for a folder");
+}
+
+// Takes it away with all its names.
+static int remove_links(const struct copy *copy) {
+    char buffer[4096] __attribute__((aligned(8)));
+    long size;
+    if (copy->links < 0) return 0;
+    do {
+        if (lseek(copy->links, 0, SEEK_SET) < 0 || (size = syscall(SYS_getdents64, copy->links, buffer, sizeof buffer)) < 0) return -1;
+        int gone = 0;
+        for (long at = 0; at < size;) {
+            const struct dirent64 *entry = (const struct dirent64 *)(const void *)(buffer + at);
+            at += entry->d_reclen;
+            if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..")) continue;
+            if (unlinkat(copy->links, entry->d_name, 0) != 0) return -1;
+            gone++;
+        }
+        if (gone == 0) break;
+    } while (size > 0);
+    return unlinkat(copy->to, copy->aside, AT_REMOVEDIR);
+}
+
+static int copy_contents(const struct copy *copy, const char *name, int descriptor, const struct stat *status) {
     int from = open_again(descriptor, O_RDONLY);
     if (from < 0) return -1;
     int to = openat(copy->target, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -92,6 +132,20 @@ static int copy_file(const struct copy *copy, const char *name, int descriptor, 
     int result = copy_data(from, to, status->st_size) != 0 ? -1 : copy_metadata(from, to, status);
     close_keeping_errno(to, 0);
     return close_keeping_errno(from, result);
+}
+
+// A regular file; one that was copied under another name gets one more.
+static int copy_file(struct copy *copy, const char *name, int descriptor, const struct stat *status) {
+    if (status->st_nlink < 2) return copy_contents(copy, name, descriptor, status);
+    if (copy->links < 0 && make_links(copy) != 0) return -1;
+    char space[64];
+    struct text key = TEXT_IN(space);
+    add_format(&key, "%llx-%llx", (unsigned long long)status->st_dev, (unsigned long long)status->st_ino);
+    if (linkat(copy->links, space, copy->target, name, 0) == 0) return 0;
+    // The first one, or one of more names than the file system gives a file.
+    if (errno == EMLINK ? unlinkat(copy->links, space, 0) != 0 : errno != ENOENT) return -1;
+    if (copy_contents(copy, name, descriptor, status) != 0) return -1;
+    return linkat(copy->target, name, copy->links, space, 0);
 }
 
 static int copy_link(const struct copy *copy, const char *name, int descriptor) {
@@ -201,10 +255,13 @@ static int copy_all(struct copy *copy) {
 int copy_up(int from, int to) {
     struct stat status;
     if (fstat(from, &status) != 0) return -1;
-    struct copy copy = {.source = openat(from, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), .target = -1};
+    struct copy copy = {.source = openat(from, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), .target = -1, .from = from, .to = to, .links = -1};
     if (copy.source < 0) return -1;
     copy.target = openat(to, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int result = copy.target < 0 || copy_all(&copy) != 0 ? -1 : fchown(copy.target, status.st_uid, status.st_gid);
+    int result = copy.target < 0 || copy_all(&copy) != 0 ? -1 : fchown(copy.target, status.st_uid, status.st_gid), code = errno;
+    if (remove_links(&copy) != 0 && result == 0) result = -1;
+    else errno = code;
+    if (copy.links >= 0) close_keeping_errno(copy.links, 0);
     if (copy.target >= 0) close_keeping_errno(copy.target, 0);
     return close_keeping_errno(copy.source, result);
 }

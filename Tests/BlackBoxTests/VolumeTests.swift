@@ -47,6 +47,32 @@ import Testing
         #expect(minirun.containers.isEmpty && minirun.active.isEmpty)
     }
 
+    /// A few bytes of an archive give a file a thousand names: they must not become a thousand files.
+    @Test func filesOfSeveralNamesStaySo() throws {
+        let tree = try Fixtures.tree(minirun)
+        try Files.makeDirectories("\(tree)/data/sub")
+        try Files.write("\(tree)/data/big", [UInt8](repeating: 1, count: 1 << 20))
+        // More names than one read of a folder gives, in several folders, and one that the shim would like to have.
+        for number in 0..<300 {
+            try tool("ln", "\(tree)/data/big", "\(tree)/data/\(number % 2 == 0 ? "sub/" : "")n\(number)")
+        }
+        try Files.write("\(tree)/data/.minirun-links.0", Array("the image's".utf8))
+        let image = try Fixtures.image(
+            from: tree,
+            configuration: ["Volumes": ["/data": [:]]],
+            at: minirun.path("linked")
+        )
+        let script =
+            "stat -c %h /data/big /data/n1 /data/sub/n298; du -s /data | cut -f1; ls -A /data | grep -v n; "
+            + "cat /data/.minirun-links.0; echo; ls -A /data/sub | wc -l; cmp /data/big /data/sub/n4 && echo same"
+        let seen = try minirun("run", "--rm", image, "sh", "-c", script)
+        #expect(seen.code == 0 && seen.lines.count == 9, "\(seen)")
+        #expect(seen.lines.prefix(3) == ["301", "301", "301"], "\(seen)")
+        #expect(seen.lines.count > 3 && Int(seen.lines[3]).map { $0 < 2048 } ?? false, "\(seen)")
+        #expect(seen.lines.suffix(5) == ["big", "sub", "the image's", "150", "same"], "\(seen)")
+        #expect(minirun.containers.isEmpty)
+    }
+
     @Test func itStaysWithTheContainerAndGoesWithIt() throws {
         let image = try image()
         let run = try minirun("run", "--name", "kept", image, "sh", "-c", "echo mine > /data/new")
