@@ -38,6 +38,11 @@ package struct Execution: ~Copyable {
     /// Signals that came before there was somebody to send them to.
     private var early: [CInt] = []
     private var interrupts = 0
+    /// The signal that asked for the end before there was a program, and when: the way there may be long, as an image's volumes are
+    /// filled on it.
+    private var wantedEnd: (signal: CInt, since: UInt64)?
+    /// How long a launch that is to end may still go on to a program that hears the signal itself, in nanoseconds.
+    private static let patience: UInt64 = 1_000_000_000
     /// What the process had used of a processor when it became the program, in nanoseconds: its own way there.
     private var usedBefore: UInt64 = 0
     private var ending = Ending()
@@ -117,10 +122,12 @@ package struct Execution: ~Copyable {
             ]
             let carried = terminal == nil ? streams.polled : relay.polled
             polls += carried
-            if poll(&polls, UInt(polls.count), -1) < 0, errno != EINTR {
+            let timeout = wantedEnd.map { Clock.milliseconds(until: $0.since + Execution.patience) } ?? -1
+            if poll(&polls, UInt(polls.count), timeout) < 0, errno != EINTR {
                 throw SystemError("waiting for the container")
             }
             while let signal = try signals.next() { try forward(signal) }
+            try endLaunch()
             if terminal == nil {
                 streams.carry(polls[2...])
             } else if polls.count == 5 {
@@ -148,6 +155,7 @@ package struct Execution: ~Copyable {
             ending.barrierPassed = start.barrierPassed
             try started()
             for signal in early { try ProcessSignal.send(signal, to: start.pidfd.raw) }
+            wantedEnd = nil
             pidfd = try start.pidfd.duplicate()
         case .failed(let failure): throw failure
         case .exited(let status, let usage):
@@ -194,11 +202,21 @@ package struct Execution: ~Copyable {
         return false
     }
 
+    /// Throws where the launch was asked to end, and has not come to a program meanwhile.
+    private func endLaunch() throws {
+        guard let wantedEnd else { return }
+        if interrupts < 3, Clock.milliseconds(until: wantedEnd.since + Execution.patience) > 0 { return }
+        throw EngineError(.failed, "the program was not started: \(ProcessSignal.text(wantedEnd.signal))")
+    }
+
     private mutating func forward(_ signal: CInt) throws {
         if signal == SIGWINCH, relay.isOpen { return relay.resize() }
         if signal == SIGINT || signal == SIGTERM { interrupts += 1 }
         guard let target = pidfd.number else {
             early.append(signal)
+            if wantedEnd == nil, [SIGINT, SIGTERM, SIGHUP, SIGQUIT].contains(signal) {
+                wantedEnd = (signal, Clock.monotonic)
+            }
             return
         }
         // A program that is pid 1 and has no handler never sees SIGTERM: whoever asks a third time means it.

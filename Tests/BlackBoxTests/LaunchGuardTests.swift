@@ -66,6 +66,24 @@ import Testing
         #expect(try session.wait().code == 128 + SIGTERM)
     }
 
+    /// The way to the program may be long, as where a volume is filled: who asks for the end has it then, too. The shim is one that
+    /// never comes to its first word.
+    @Test(arguments: [SIGINT, SIGTERM, SIGHUP]) func aLaunchCanBeEnded(signal: CInt) throws {
+        let folder = try minirun.makeFolder("shim")
+        // A shell takes the control socket's number for the name of its script.
+        for number in 3..<64 { try minirun.write("shim/\(number)", "echo begun >&2; exec sleep 600\n") }
+        let words = ["sh", "-c", "cd \"$0\" && exec \"$@\"", folder]
+        for options in [["--rm"], ["--name", "kept"]] {
+            let command = minirun.command(["run"] + options + [Fixtures.busybox, "true"])
+            let session = try Session(words + command, environment: Minirun.environment(["MINIRUN_SHIM": "/bin/sh"]))
+            session.expect("begun")
+            session.signal(signal)
+            #expect(try session.wait().code == 125)
+            #expect(session.seen.contains("the program was not started: "), "\(session.seen)")
+            #expect(minirun.containers.isEmpty && minirun.active.isEmpty && minirun.names.isEmpty)
+        }
+    }
+
     // MARK: CVE-2024-40635: whether the kernel has done what it was asked
 
     @Test(arguments: [RefusedCalls.Call.setresuid, .setresgid, .setgroups]) func anIdThatWasNotSet(
