@@ -104,7 +104,7 @@ let package = Package(
         ),
         .testTarget(
             name: "RunnerTests",
-            dependencies: ["CLinux", "LinuxSystem", "Runner", "Runtime", "OCI"],
+            dependencies: ["CLinux", "Images", "LinuxSystem", "Runner", "Runtime", "OCI"],
             swiftSettings: swift
         ),
         // Layers that come from bytes, and an EROFS reader that shares nothing with the writer: for tests and for the fuzzer.

@@ -85,6 +85,16 @@ extension ContainerRecord {
         return number > 0 ? number : SIGTERM
     }
 
+    /// What it is once its engine is gone: ended by SIGKILL.
+    var withoutEngine: ContainerRecord {
+        var ended = self
+        ended.state.status = .exited
+        ended.state.exitCode = 137
+        ended.state.error = "the engine was killed"
+        ended.state.finished = Clock.realtime
+        return ended
+    }
+
     /// How many seconds it has to do so; negative for ever.
     package var stopTimeout: Int { options.stopTimeout ?? 10 }
 }

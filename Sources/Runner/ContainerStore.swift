@@ -251,7 +251,7 @@ package struct ContainerStore: Sendable {
     package func all(unreadable: ((_ id: String, _ error: any Error) -> Void)? = nil) throws -> [ContainerRecord] {
         var records: [ContainerRecord] = []
         for id in try ids() {
-            do { if let record = try record(id) { records.append(record) } } catch {
+            do { if let record = try current(id) { records.append(record) } } catch {
                 guard let unreadable else { throw error }
                 unreadable(id, error)
             }
@@ -294,6 +294,18 @@ package struct ContainerStore: Sendable {
         return nil
     }
 
+    /// What a container is now: one that is recorded as running while no engine is at work on it has lost its engine, and was ended
+    /// by the next command. That its record says so may have to wait for room on the disk.
+    private func current(_ id: String) throws -> ContainerRecord? {
+        guard let record = try record(id) else { return nil }
+        if record.status != .running || isActive(id) { return record }
+        // Of another STATE's containers nothing is known here.
+        guard (try? checkState()) != nil else { return record }
+        // Again: it may have ended well since it was read.
+        let last = try self.record(id)
+        return last?.status == .running ? last?.withoutEngine : last
+    }
+
     /// A file of a container; nil where there is none.
     private func document(_ file: String, of id: String) throws -> JSON? {
         let bytes: [UInt8]
@@ -321,13 +333,13 @@ package struct ContainerStore: Sendable {
         let missing = EngineError(.notFound, "No such container: \(text)")
         guard !text.isEmpty, !text.contains("/") else { throw missing }
         for link in [activeNamePath(text), namePath(text)] {
-            if let id = try? Link.target(link), let record = try record(id) { return record }
+            if let id = try? Link.target(link), let record = try current(id) { return record }
         }
         let matches = try ids().filter { $0.hasPrefix(text) && ContainerName.isID($0) }
         if matches.count > 1 {
             throw EngineError(.invalid, "Multiple IDs found with provided prefix: \(text)")
         }
-        guard let id = matches.first, let record = try record(id) else { throw missing }
+        guard let id = matches.first, let record = try current(id) else { throw missing }
         return record
     }
 
@@ -462,15 +474,9 @@ package struct ContainerStore: Sendable {
         let noted = ContainerName.isValid(String(text)) ? String(text) : ""
         // What has a folder in STATE was to be removed at its end, whatever its record says.
         if FileStatus.exists(bundle(id, removedAtEnd: true)) { return try erase(id: id, name: noted) }
-        guard var record = try record(id) else { return try erase(id: id, name: noted) }
+        guard let record = try record(id) else { return try erase(id: id, name: noted) }
         // One that was only created has lost nothing.
-        if record.status == .running {
-            record.state.status = .exited
-            record.state.exitCode = 137
-            record.state.error = "the engine was killed"
-            record.state.finished = Clock.realtime
-            try writeState(record, durable: true)
-        }
+        if record.status == .running { try writeState(record.withoutEngine, durable: true) }
         try end(id, name: noted.isEmpty ? record.name : noted)
     }
 }

@@ -56,7 +56,11 @@ extension ContainerStore {
         var problems: [StoreProblem] = []
         for id in try activeIDs() where try isOrphan(id) {
             problems.append(
-                StoreProblem("container \(id.prefix(12))", "its engine is gone", remedy: "settled", repair: recover)
+                StoreProblem("container \(id.prefix(12))", "its engine is gone", remedy: "settled") {
+                    try recover()
+                    // It tells of what it could not do, and goes on with the others.
+                    if try isOrphan(id) { throw EngineError(.failed, "it could not be cleaned up") }
+                }
             )
         }
         for id in try ids() where !isActive(id) {
@@ -113,12 +117,7 @@ extension ContainerStore {
         if record.status == .running {
             problems.append(
                 StoreProblem(subject, "is recorded as running, and nothing runs it", remedy: "recorded as ended") {
-                    var ended = record
-                    ended.state.status = .exited
-                    ended.state.exitCode = 137
-                    ended.state.error = "the engine was killed"
-                    ended.state.finished = Clock.realtime
-                    try writeState(ended)
+                    try writeState(record.withoutEngine)
                 }
             )
         }

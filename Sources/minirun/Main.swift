@@ -7,6 +7,8 @@ struct Main {
     static func main() {
         // A reader of our output that goes away is an error of that write, not the end of a container.
         Signals.ignore(SIGPIPE)
+        // And a file that would become larger than the caller allows (RLIMIT_FSIZE).
+        Signals.ignore(SIGXFSZ)
         StandardStream.openMissing()
         // What the caller left open is no business of any program that is started from here.
         do throws(SystemError) { try FileDescriptor.closeAtExec(from: 3) } catch {

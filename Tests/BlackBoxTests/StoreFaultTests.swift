@@ -79,6 +79,51 @@ import Testing
         #expect(try minirun("load", "-i", minirun.archive("one", number: 1)).code == 0)
     }
 
+    /// A container that filled the disk, and whose engine was then killed, is not running, and goes with every prune.
+    @Test(arguments: [["container", "prune", "-f"], ["system", "prune", "-f"], ["rm", "filling"]])
+    func whatFilledTheDiskCanGo(removal: [String]) throws {
+        let disk = try SmallDisk(in: minirun, megabytes: 32, .tmpfs)
+        let session = try Session(
+            minirun.command(["run", "--name", "filling", Fixtures.busybox, "sh", "-c", "echo ready; exec sleep 600"]),
+            environment: Minirun.environment()
+        )
+        session.expect("ready")
+        try disk.fillEveryBlock()
+        kill(session.pid, SIGKILL)
+        _ = try session.wait()
+        #expect(try minirun("ps", "-a", "--format", "{{.Status}}").line.hasPrefix("Exited (137)"))
+        let repair = try minirun("system", "check", "--repair")
+        #expect(repair.code == 1 && !repair.out.contains("settled"), "\(repair)")
+        let outcome = try minirun.invoke(removal)
+        #expect(outcome.code == 0, "\(outcome)")
+        #expect(minirun.containers.isEmpty && minirun.active.isEmpty && minirun.names.isEmpty)
+    }
+
+    /// A limit on files' sizes is an error of the write, and not the end of the command in the midst of its work.
+    @Test func aLimitOnFiles() throws {
+        #expect(try minirun("load", "-i", minirun.archive("one", number: 1)).code == 0)
+        let saved = minirun.path("saved.tar")
+        for words in [["image", "verify", "one"], ["system", "check"], ["save", "-o", saved, "one"]] {
+            for limit in [0, 1, 4096] {
+                let run = try Subprocess.run(
+                    ["prlimit", "--fsize=\(limit)"] + minirun.command(words),
+                    environment: Minirun.environment(),
+                    timeout: 60_000
+                )
+                let comment = "\(words) with \(limit): \(run.status) \(run.outputText)\(run.errorText)"
+                #expect(run.status == .exited(1) && comment.contains("File too large"), "\(comment)")
+                // A check that could not be made is no good news.
+                #expect(!comment.contains("Nothing is wrong"), "\(comment)")
+                let left = try Files.list("\(minirun.root)/tmp").filter { !$0.hasSuffix(".lock") }
+                #expect(left.isEmpty, "\(comment)")
+            }
+        }
+        // A container's programs get the signal as ever.
+        let run = try minirun.shell("head -c 2000 /dev/zero > /x; echo $?", "--ulimit", "fsize=1024")
+        #expect(run.lines.last == "\(128 + SIGXFSZ)", "\(run)")
+        try minirun.expectSound()
+    }
+
     @Test(arguments: disks) func aBuildOnAFullDisk(kind: SmallDisk.Kind) throws {
         let disk = try SmallDisk(in: minirun, megabytes: 48, kind)
         #expect(try minirun("load", "-i", minirun.archive("one", number: 1)).code == 0)

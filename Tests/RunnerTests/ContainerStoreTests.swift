@@ -1,8 +1,10 @@
 import CLinux
+import Images
 import LinuxSystem
 import OCI
-import Runner
 import Testing
+
+@testable import Runner
 
 /// Containers on the disk, without running any. Locks are on open files, so that threads stand in for commands.
 @Suite struct ContainerStoreTests {
@@ -135,6 +137,45 @@ import Testing
         }
         #expect(try store.record(text) == nil)
         #expect(throws: EngineError.self) { try store.find("odd") }
+    }
+
+    /// On a full disk the record of a container that has lost its engine cannot be written: it is no running one all the same.
+    @Test func whatHasNoEngineDoesNotRun() throws {
+        defer { clean() }
+        let orphan = record(1, .running)
+        try add(orphan)
+        let listed = try #require(try store.all().first)
+        #expect(listed.status == .exited && listed.exitCode == 137 && listed.error == "the engine was killed")
+        #expect(try store.find(orphan.id).status == .exited)
+        // Nothing was written for that, and another STATE's is not judged.
+        #expect(try store.record(orphan.id)?.status == .running)
+        let living = record(2, .running)
+        let claim = try store.claim(id: living.id, name: "two", removedAtEnd: false)
+        try add(living)
+        #expect(try store.find(living.id).status == .running)
+        let other = ContainerStore(root: "\(folder)/root", state: "\(folder)/other")
+        #expect(try other.all().allSatisfy { $0.status == .running })
+        #expect(claim.id == living.id)
+    }
+
+    /// A repair that could not do its work is none.
+    @Test func aRepairThatDidNothingSaysSo() throws {
+        defer { clean() }
+        let orphan = record(1, .running)
+        try add(orphan)
+        try Files.makeDirectories("\(folder)/state/active")
+        try Files.write("\(folder)/state/active/\(orphan.id)", Array("one".utf8))
+        var attempts = 0
+        let idle = try #require(try store.problems { attempts += 1 }.first { $0.message == "its engine is gone" })
+        #expect(throws: EngineError.self) { try idle.repair?() }
+        #expect(attempts == 1)
+        let store = store
+        let right = try #require(
+            try store.problems { try store.recover(forget: { _ in }, failed: { _, _ in }) }
+                .first { $0.message == "its engine is gone" }
+        )
+        try right.repair?()
+        #expect(try store.record(orphan.id)?.status == .exited)
     }
 
     /// What lives in another STATE is not taken for dead.

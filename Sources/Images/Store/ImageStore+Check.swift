@@ -32,6 +32,7 @@ extension ImageStore {
         problems += missingLayers(of: index, users)
         problems += try layerProblems(users)
         problems += try changedLayers(verification, users, running)
+        problems += verification.unjudged.map { StoreProblem($0.subject, $0.message) }
         problems += try partialProblems()
         if isAlone {
             problems += try temporaryProblems()
@@ -374,12 +375,14 @@ extension ImageStore {
     private func looseProblems(_ roots: CollectionRoots) throws -> [StoreProblem] {
         guard var marked = try? marked(from: index().distinctTargets) else { return [] }
         try mark(roots, &marked)
-        return try names(in: blobFolder).compactMap { name in
+        let problems: [StoreProblem] = try names(in: blobFolder).compactMap { name in
             guard let digest = Digest(hex: name), !marked.blobs.contains(digest) else { return nil }
             return StoreProblem(blobPath(digest), "is a blob that nothing needs", remedy: "removed") {
                 try Files.remove(blobPath(digest))
             }
         }
+        // What another command has removed meanwhile is ours to collect, when we let the store go.
+        return awaitsCollection ? [] : problems
     }
 
     /// Takes something out of the store without destroying it.

@@ -20,6 +20,8 @@ package final class StoreVerification {
     private var compared: Set<Digest> = []
     /// Unpacked layers that are not what their blobs say, which are right.
     private(set) var changedLayers: [ChangedLayer] = []
+    /// Layers whose blobs are right and could not be unpacked to be compared: on a full disk, for one.
+    private(set) var unjudged: [(subject: String, message: String)] = []
     package private(set) var faults: [StoreFault] = []
     /// What was looked at.
     package private(set) var counts = (blobs: 0, layers: 0, files: 0)
@@ -169,7 +171,10 @@ package final class StoreVerification {
                     try verify(blob, diffIDs[position], chainID, over: below, subject) { try store.openBlob(blob) }
                 } catch {
                     // What is wrong with a blob spoils all that is made of it.
-                    if isRight(blob, "layer", subject) { fault(subject, "layer \(blob.digest): \(error)") }
+                    if isRight(blob, "layer", subject) {
+                        fault(subject, "layer \(blob.digest): \(error)")
+                        unjudged.append((subject, "its layer \(blob.digest) cannot be judged: \(error)"))
+                    }
                 }
             } else {
                 _ = isRight(blob, "layer", subject)
