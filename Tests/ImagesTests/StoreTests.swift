@@ -217,4 +217,67 @@ import Testing
                 == "image with reference x was found but its platform (\(Platform.host)) does not match the specified platform (linux/s390x)"
         )
     }
+
+    // MARK: Names that would lie
+
+    /// Who asks for a digest, or for an id, must get that: an archive may call its image anything.
+    @Test func aNameWithADigestIsThatDigests() throws {
+        let fixture = try StoreFixture()
+        let good = try fixture.image([["a": "1"]], names: ["good"])
+        let other = try fixture.image([["b": "2"]], names: ["other"])
+        for name in ["good@\(good.target.digest)", "good:latest@\(good.target.digest)", "good@\(good.id)"] {
+            let reference = try ImageReference(name)
+            #expect(throws: EngineError.self) {
+                try fixture.store.commit(target: other.target, references: [ImageReference("next"), reference])
+            }
+        }
+        let ambiguous = try ImageReference("sha256:\(good.id.hex)")
+        #expect(throws: EngineError.self) { try fixture.store.commit(target: other.target, references: [ambiguous]) }
+        #expect(throws: EngineError.self) { try fixture.store.tag(good, as: ambiguous) }
+        #expect(try fixture.names() == ["good:latest", "other:latest"])
+        let own = try ImageReference("other@\(other.target.digest)")
+        try fixture.store.commit(target: other.target, references: [own])
+        #expect(try fixture.store.resolve(own.description).id == other.id)
+    }
+
+    /// An archive of a few hundred kilobytes may give an image ten thousand names.
+    @Test func manyNamesAreGivenAtOnce() throws {
+        let fixture = try StoreFixture()
+        let first = try fixture.image([["a": "1"]], names: ["kept"])
+        let names = (0..<10_000).map { "many:\($0)" }
+        let began = Clock.monotonic
+        // Twice the same name, and names that have another image already.
+        let second = try fixture.image([["b": "2"]], names: names + ["many:0", "kept"])
+        try fixture.image([["c": "3"]], names: names)
+        #expect(Clock.monotonic - began < 60_000_000_000)
+        #expect(try fixture.store.resolve("many:9999").id != second.id)
+        #expect(try fixture.store.resolve("kept").id == second.id)
+        #expect(try fixture.store.index().manifests.count == 10_002)
+        #expect(try fixture.names().filter { $0 == "<none>" }.count == 1)
+        #expect(try fixture.store.resolve(first.id.hex).references.isEmpty)
+    }
+
+    /// What could not be read again is not written.
+    @Test(arguments: [MediaType.imageConfiguration, .imageManifest, .imageIndex])
+    func aDocumentHasItsLimit(type: MediaType) throws {
+        let fixture = try StoreFixture()
+        let most = [UInt8](repeating: UInt8(ascii: " "), count: ImageStore.documentLimit)
+        let written = try fixture.store.ingest(most, mediaType: type)
+        #expect(try fixture.store.readBlob(written).count == most.count)
+        let error = #expect(throws: EngineError.self) { try fixture.store.ingest(most + [0x20], mediaType: type) }
+        #expect(error?.message.contains("at most \(ImageStore.documentLimit) are allowed") ?? false)
+        #expect(try fixture.blobs() == [written.digest.hex])
+    }
+
+    /// A removal beside a check is collected by whoever lets the store go last: what it left is no damage.
+    @Test func whatWaitsForACollectionIsNoProblem() throws {
+        let fixture = try StoreFixture()
+        try fixture.store.ingest(Array("loose".utf8), mediaType: .layer)
+        func problems() throws -> [String] {
+            try fixture.store.problems(isAlone: true, keeping: CollectionRoots(), readsBlobs: false).map(\.message)
+        }
+        #expect(try problems() == ["is a blob that nothing needs"])
+        fixture.store.awaitCollection()
+        #expect(try problems() == [])
+    }
 }

@@ -81,9 +81,15 @@ extension ImageStore {
         return try writer.commit()
     }
 
-    /// Stores bytes that are in memory.
+    /// Stores a document that is in memory, unless it is so large that it could not be read again.
     @discardableResult
     package func ingest(_ bytes: [UInt8], mediaType: MediaType) throws -> Descriptor {
+        guard bytes.count <= ImageStore.documentLimit || mediaType == .layer else {
+            throw EngineError(
+                .invalid,
+                "an image's configuration or manifest of \(bytes.count) bytes: at most \(ImageStore.documentLimit) are allowed"
+            )
+        }
         let (digest, size) = try ingest(MemorySource(bytes), expected: ImageStore.descriptor(of: bytes, mediaType))
         return Descriptor(mediaType: mediaType, digest: digest, size: size)
     }

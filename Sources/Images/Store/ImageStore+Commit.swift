@@ -32,12 +32,15 @@ extension ImageStore {
             size: target.size,
             annotations: target.annotations
         )
+        let wanted = try references.map { reference in
+            let name = try reference.withoutTagBesideDigest
+            try ImageStore.checkName(name, of: plain)
+            return name
+        }
         let (names, before) = try updateIndex { index in
-            var before: [(ImageReference, Descriptor)] = []
-            for reference in references {
-                let name = try reference.withoutTagBesideDigest
-                guard let old = index.point(name, to: plain) else { continue }
-                before.append((name, old))
+            let before = index.point(wanted, to: plain)
+            var seen: Set<Digest> = []
+            for (_, old) in before where seen.insert(old.digest).inserted {
                 // The same image packed otherwise: nobody needs the old packing's blobs for the image's sake.
                 if Set(manifests(of: old).map(\.manifest.configuration.digest)) == [image.id] {
                     index.removeNameless(old.digest)
@@ -58,6 +61,16 @@ extension ImageStore {
         )
     }
 
+    /// Throws where a name would say something else than what it is given to: who asks for a digest, or for an id, must get that.
+    private static func checkName(_ name: ImageReference, of target: Descriptor) throws(EngineError) {
+        if name.digest == nil, name.familiarRepository == "sha256" {
+            throw EngineError(.invalid, "refusing to create an ambiguous tag using digest algorithm as name")
+        }
+        if let digest = name.digest, digest != target.digest {
+            throw EngineError(.invalid, "\(name.familiar) cannot be the name of what has the digest \(target.digest)")
+        }
+    }
+
     /// Throws unless all blobs of the image are there and its parts agree.
     private func checkComplete(_ image: StoredImage) throws {
         try image.requireMountable()
@@ -73,9 +86,10 @@ extension ImageStore {
         if reference.digest != nil {
             throw EngineError(.invalid, "refusing to create a tag with a digest reference")
         }
+        try ImageStore.checkName(reference, of: image.target)
         try lease().during {
             guard hasBlob(image.target.digest) else { throw EngineError(.notFound, "No such image: \(image.id)") }
-            _ = try updateIndex { $0.point(reference, to: image.target) }
+            _ = try updateIndex { $0.point([reference], to: image.target) }
         }
     }
 }

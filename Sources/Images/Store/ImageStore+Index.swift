@@ -124,19 +124,33 @@ extension Descriptor {
 }
 
 extension ImageIndex {
-    /// Points `reference` to `target` and returns what it pointed to before, if that was something else. What loses its
-    /// last name stays, without one: a container or a person may still know its id.
-    mutating func point(_ reference: ImageReference, to target: Descriptor) -> Descriptor? {
-        let before = manifests.first { $0.reference == reference }
-        if before?.digest == target.digest { return nil }
-        manifests.removeAll { $0.reference == reference || ($0.reference == nil && $0.digest == target.digest) }
-        var entry = target.named(reference)
-        if reference.tag != nil {
-            entry.annotations[ImageStore.taggedAnnotation] = Timestamp.rfc3339(nanoseconds: Clock.realtime)
+    /// Points names to `target` and returns what they pointed to before, where that was something else. What loses its last name
+    /// stays, without one: a container or a person may still know its id.
+    ///
+    /// Every entry's name is read once, however many names are given: an archive says how many.
+    mutating func point(_ references: [ImageReference], to target: Descriptor)
+        -> [(reference: ImageReference, target: Descriptor)]
+    {
+        let named = manifests.map { (entry: $0, name: $0.reference) }
+        var known: [ImageReference: Descriptor] = [:]
+        for case (let entry, let name?) in named where known[name] == nil { known[name] = entry }
+        var moved: Set<ImageReference> = []
+        let new = references.filter { known[$0]?.digest != target.digest && moved.insert($0).inserted }
+        if new.isEmpty { return [] }
+        manifests = named.compactMap { entry, name in
+            let goes = name.map(moved.contains) ?? (entry.digest == target.digest)
+            return goes ? nil : entry
         }
-        manifests.append(entry)
-        guard let before else { return nil }
-        keep(before)
+        for reference in new {
+            var entry = target.named(reference)
+            if reference.tag != nil {
+                entry.annotations[ImageStore.taggedAnnotation] = Timestamp.rfc3339(nanoseconds: Clock.realtime)
+            }
+            manifests.append(entry)
+        }
+        let before = new.compactMap { name in known[name].map { (reference: name, target: $0) } }
+        var present = Set(manifests.map(\.digest))
+        for (_, old) in before where present.insert(old.digest).inserted { manifests.append(old.named(nil)) }
         return before
     }
 
