@@ -21,6 +21,21 @@ extension ExecutionTests {
             #expect(trial.endings.contains { $0.hasPrefix("CACHED [2/2] RUN echo hello") })
         }
 
+        /// Two commands that prune at once: what one has removed the other does not find, which is no error.
+        @Test func aCacheIsRemovedOnce() throws {
+            let trial = try BuildTrial(
+                "FROM busybox\nRUN --mount=type=cache,target=/once,id=removed-once touch /once/x\n"
+            )
+            try trial.build()
+            let caches = CacheMounts(trial.engine.images)
+            let entries = try caches.entries()
+            #expect(!entries.isEmpty)
+            for entry in entries {
+                _ = try caches.remove(entry)
+                #expect(try !caches.remove(entry))
+            }
+        }
+
         @Test func leavesNoStubs() throws {
             let trial = try BuildTrial("FROM busybox\nRUN true\n")
             #expect(try trial.topLayer(of: trial.build()) == [])

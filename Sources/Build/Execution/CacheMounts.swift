@@ -50,10 +50,14 @@ package struct CacheMounts: Sendable {
         while true {
             try Files.makeDirectories(home, mode: 0o700)
             let hold: Hold
-            if let lock = try FileLock.attempt(path, mode) {
-                hold = Hold(lock, "\(home)/data")
-            } else {
-                hold = try waiting { Hold(try FileLock(path, mode), "\(home)/data") }
+            do {
+                if let lock = try FileLock.attempt(path, mode) {
+                    hold = Hold(lock, "\(home)/data")
+                } else {
+                    hold = try waiting { Hold(try FileLock(path, mode), "\(home)/data") }
+                }
+            } catch let error as SystemError where error.code == SystemError.notFound {
+                continue  // removed since it was made
             }
             // Whoever removes a cache holds its lock, and takes that along.
             guard hold.isStill(at: path) else { continue }
@@ -104,10 +108,21 @@ package struct CacheMounts: Sendable {
         }
     }
 
-    /// Removes a cache; false where a step has it. In two steps, so that no part of one is taken for a whole.
+    /// The lock of a cache that no step has; nil where one has it, and where the cache has gone.
+    private func lockToRemove(_ path: String) throws(SystemError) -> FileLock? {
+        do throws(SystemError) { return try FileLock.attempt(path, .exclusive) } catch {
+            if error.code == SystemError.notFound { return nil }
+            throw error
+        }
+    }
+
+    /// Removes a cache; false where a step has it, or another command has removed it. In two steps, so that no part of one is
+    /// taken for a whole.
     package func remove(_ entry: Entry) throws -> Bool {
         let home = "\(folder)/\(entry.id)"
-        guard let lock = try FileLock.attempt("\(home)/lock", .exclusive) else { return false }
+        guard let lock = try lockToRemove("\(home)/lock") else { return false }
+        // Another command may have removed it, and a step have made it anew, between the opening of the lock and its taking.
+        guard lock.isStill(at: "\(home)/lock") else { return false }
         return try lock.holding {
             let old = "\(images.root)/tmp/cache-\(entry.id)"
             try Files.removeTree(old)
