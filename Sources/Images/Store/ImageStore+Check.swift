@@ -32,7 +32,10 @@ extension ImageStore {
         problems += missingLayers(of: index, users)
         problems += try layerProblems(users)
         problems += try changedLayers(verification, users, running)
-        problems += verification.unjudged.map { StoreProblem($0.subject, $0.message) }
+        // Where there is no folder to unpack them in, that is the fault.
+        if FileStatus.exists(temporaryFolder) {
+            problems += verification.unjudged.map { StoreProblem($0.subject, $0.message) }
+        }
         problems += try partialProblems()
         if isAlone {
             problems += try temporaryProblems()
