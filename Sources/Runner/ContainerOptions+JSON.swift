@@ -123,10 +123,10 @@ extension ContainerOptions {
         case .dockerDefault: break
         case .unconfined: members.add("seccompUnconfined", flag: true)
         case .profile(let bytes):
-            guard let text = String(validating: bytes, as: UTF8.self) else {
+            guard String(validating: bytes, as: UTF8.self) != nil else {
                 throw EngineError(.invalid, "the seccomp profile is not UTF-8")
             }
-            members.set("seccompProfile", .string(text))
+            members.set("seccompProfile", .string(String(rawBytes: bytes)))
         }
     }
 }

@@ -30,7 +30,8 @@ extension Attacks {
         @Test(
             .row(
                 "CVE-2026-17106, CVE-2025-11395, CVE-2026-20613",
-                "Members of an image's archive that name, or are links to, what lies outside write and show nothing of it."
+                "Members of an image's archive that name, or are links to, what lies outside write and show nothing of it.",
+                podman: "a link of the archive is followed, and the file behind it written"
             ),
             arguments: Target.engines
         )
@@ -276,7 +277,8 @@ extension Attacks {
         @Test(
             .row(
                 "GHSA-x7pf-2jmj-pgcq",
-                "Ids and names with `..` and slashes are refused at every verb, and remove nothing."
+                "Ids and names with `..` and slashes are refused at every verb, and remove nothing.",
+                crun: "`delete` takes the id for a path, and deletes what lies there"
             ),
             arguments: Target.all
         )
@@ -365,7 +367,9 @@ extension Attacks {
         @Test(
             .row(
                 "regressions of CVE-2025-31133, CVE-2025-52565, CVE-2025-52881",
-                "Masks of what is not there, a terminal, settings of the kernel and a read-only root work."
+                "Masks of what is not there, a terminal, settings of the kernel and a read-only root work.",
+                crun:
+                    "settings are written to the /proc/sys of the caller, which is read-only in the copy of the machine"
             ),
             arguments: Target.runtimes
         )

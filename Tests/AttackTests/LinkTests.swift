@@ -26,7 +26,8 @@ extension Attacks {
             .row(
                 "CVE-2026-41579",
                 "The image's /dev is a link and nothing is mounted there: no node and no link is made behind it.",
-                runc: "the nodes and links of /dev are made before the root is changed"
+                runc: "the nodes and links of /dev are made before the root is changed",
+                crun: "the nodes and links of /dev are made through the link"
             ),
             arguments: Target.runtimes
         )
@@ -41,7 +42,8 @@ extension Attacks {
             .row(
                 "CVE-2026-47766",
                 "The same with devices that the configuration asks for, and a root that is read-only.",
-                runc: "the nodes and links of /dev are made before the root is changed"
+                runc: "the nodes and links of /dev are made before the root is changed",
+                crun: "the nodes and links of /dev are made through the link"
             ),
             arguments: Target.runtimes
         )
@@ -57,7 +59,11 @@ extension Attacks {
         }
 
         @Test(
-            .row("CVE-2026-88264", "/dev/console is a link and nothing is mounted on /dev: no file is made behind it."),
+            .row(
+                "CVE-2026-88264",
+                "/dev/console is a link and nothing is mounted on /dev: no file is made behind it.",
+                crun: "the file for the terminal is made through the link"
+            ),
             arguments: Target.runtimes
         )
         func CVE_2026_88264(target: Target) throws {
@@ -77,6 +83,7 @@ extension Attacks {
             .row(
                 "CVE-2025-52565",
                 "/dev/console is a link: the terminal is mounted on no file that the link names.",
+                podman: "crun's: the terminal is bound by its path, through the link",
                 runc: "the terminal is bound by its path, through the link",
                 crun: "the terminal is bound by its path, through the link"
             ),
@@ -99,8 +106,7 @@ extension Attacks {
             .row(
                 "CVE-2025-31133",
                 "/dev/null is a link, a file, another device or absent: what is to be masked is masked, or nothing starts.",
-                runc: "what lies at /dev/null covers the masked path, and where nothing does the mask is left out",
-                crun: "what lies at /dev/null covers the masked path, and where nothing does the mask is left out"
+                runc: "what lies at /dev/null covers the masked path, and where nothing does the mask is left out"
             ),
             arguments: Target.all
         )
@@ -155,7 +161,8 @@ extension Attacks {
         @Test(
             .row(
                 "CVE-2019-16884",
-                "What is not procfs is not mounted over /proc, nor on a link of the image that leads there."
+                "What is not procfs is not mounted over /proc, nor on a link of the image that leads there.",
+                podman: "folders below /proc/self are mounted on"
             ),
             arguments: Target.engines
         )
@@ -175,7 +182,7 @@ extension Attacks {
             .row(
                 "CVE-2025-52881",
                 "Settings of the kernel are written to a procfs, not to what is mounted in its place.",
-                crun: "what is mounted on /proc/sys is left to the caller"
+                podman: "what is mounted on /proc/sys is taken for it"
             ),
             arguments: Target.all
         )
@@ -215,7 +222,9 @@ extension Attacks {
         @Test(
             .row(
                 "CVE-2025-24965",
-                "A link at a name that the engine writes, mounts on or makes in the root leads to no file of the host's."
+                "A link at a name that the engine writes, mounts on or makes in the root leads to no file of the host's.",
+                podman: "crun's: the nodes and links of /dev are made through the link",
+                runc: "the nodes and links of /dev are made before the root is changed"
             ),
             arguments: Target.all
         )

@@ -1,9 +1,9 @@
 /// docker's verbs that are to come. (Those of a swarm, of plugins, of contexts and of signatures are not known.)
 enum DeferredVerbs {
     private static let words: Set<String> = [
-        "attach", "commit", "compose", "cp", "create", "diff", "events", "exec", "export", "kill", "logs", "network",
+        "attach", "commit", "compose", "cp", "diff", "events", "exec", "export", "logs", "network",
         "pause",
-        "port", "rename", "restart", "start", "stats", "stop", "top", "unpause", "update", "volume", "wait",
+        "port", "rename", "restart", "stats", "top", "unpause", "update", "volume",
     ]
     private static let inGroups: [String: Set<String>] = [
         "builder": ["create", "du", "inspect", "ls", "rm", "stop", "use"],
