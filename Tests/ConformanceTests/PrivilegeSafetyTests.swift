@@ -121,7 +121,7 @@ import Testing
         }
         // By words only: what is not said comes from the container.
         let words = try bundle.execReport()
-        try known(.crun, because: "an exec by words has its own user, limits and rights") {
+        known(.crun, because: "an exec by words has its own user, limits and rights") {
             for key in shared { #expect(words[key] == first[key] ?? .null, "\(key)") }
         }
     }
