@@ -145,7 +145,9 @@ import Testing
         let orphan = record(1, .running)
         try add(orphan)
         let listed = try #require(try store.all().first)
-        #expect(listed.status == .exited && listed.state.exitCode == 137 && listed.state.error == "the engine was killed")
+        #expect(
+            listed.status == .exited && listed.state.exitCode == 137 && listed.state.error == "the engine was killed"
+        )
         #expect(try store.find(orphan.id).status == .exited)
         // Nothing was written for that, and another STATE's is not judged.
         #expect(try store.record(orphan.id)?.status == .running)
