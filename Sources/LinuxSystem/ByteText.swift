@@ -51,7 +51,12 @@ extension StringProtocol {
     package var rawBytes: [UInt8] { mayHoldStandIns ? ByteText.standingOut(Array(utf8)) : Array(utf8) }
 
     /// Every scalar of U+100000 and above begins with this byte, and hardly a text has one.
-    fileprivate var mayHoldStandIns: Bool { utf8.contains(0xF4) }
+    fileprivate var mayHoldStandIns: Bool {
+        // By memchr(3): every path and every document is looked at here.
+        utf8.withContiguousStorageIfAvailable { bytes in
+            bytes.baseAddress.map { memchr($0, 0xF4, bytes.count) != nil } ?? false
+        } ?? utf8.contains(0xF4)
+    }
 }
 
 extension Unicode.Scalar {
